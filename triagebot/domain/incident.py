@@ -1,0 +1,77 @@
+"""An incident and its timeline, the only source of the postmortem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+IncidentStatus = Literal["open", "resolved"]
+
+# Every kind of timeline event. The postmortem's template knows them; nothing else may be appended.
+TIMELINE_KINDS = (
+    "introduced",
+    "triggered",
+    "detected",
+    "paged",
+    "walking",
+    "verdict",
+    "acknowledged",
+    "owner_named",
+    "label",
+    "note",
+    "mitigated",
+    "frozen",
+    "replayed",
+    "severity",
+    "resolved",
+    "reopened",
+    "postmortem",
+    "reviewed",
+    "published",
+    "reminded",
+    "message",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """`id` is `INC-<n>`. `symptom_key` joins storms: the same service and symptom while it is open."""
+
+    id: str
+    service: str
+    status: IncidentStatus
+    title: str
+    symptom_key: str
+    opened_at: datetime
+    resolved_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    drill: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEvent:
+    """Something that happened, once: `dedupe` makes appending it again harmless. `actor` is a person or `triagebot`."""
+
+    at: datetime
+    kind: str
+    actor: str
+    text: str
+    dedupe: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One claimed item of the queue. `fence` rises with every claim: a write with an old fence is refused.
+
+    `kind` is a use case (`page`, `postmortem`, `reminder`, `tell`); `ref` what it is about (a page or incident id).
+    """
+
+    id: int
+    kind: str
+    ref: str
+    fence: int
+    attempts: int
+    payload: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,36 @@
+"""A signal: one thing that a request's trace says about its health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["up", "down", "both"]
+Unit = Literal["rate", "ms", "tokens", "characters", "count", "score", "ratio"]
+Over = Literal["llm", "tool", "retrieval", "root", "any"]
+Fold = Literal["max", "min", "sum", "avg", "first", "last", "count"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """A named column expression.
+
+    `sql` is a ClickHouse expression over the normalised span columns (adapters/traces/columns.py) of one span, NULL where
+    the span does not say; `over` chooses the spans of the request that it is read from, `fold` how several become one.
+    `bad` is the direction that harms. `words` are the words of pages it answers to. `needs` are the columns without which
+    it is absent (never zero). `title` is what a person reads.
+    """
+
+    name: str
+    title: str
+    sql: str
+    over: Over = "llm"
+    fold: Fold = "max"
+    bad: Direction = "up"
+    unit: Unit = "rate"
+    needs: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    @property
+    def binary(self) -> bool:
+        return self.unit == "rate"

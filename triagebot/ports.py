@@ -1,0 +1,379 @@
+"""What the use cases need from the world. Adapters implement these; `triagebot.testing` has strict fakes of the hosted ones.
+
+Every method may raise `SourceFailed` (or `SourceTimeout`). Times are aware UTC datetimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.domain.change import Change, Observation
+from triagebot.domain.incident import Incident, TimelineEvent, Work
+from triagebot.domain.page import Page
+from triagebot.domain.people import Claim, Person
+from triagebot.domain.signal import Signal
+from triagebot.domain.times import Window
+
+# --- traces -----------------------------------------------------------------------------------------------------------
+
+# The dimensions of a request, in the order in which adapters return them. A label of "" means: not recorded. Where one
+# request has several values (two models, three tools), the label joins the sorted values with SEPARATOR.
+DIMENSIONS = (
+    "model_requested",
+    "model_served",
+    "provider",
+    "fingerprint",
+    "prompt",  # name@version
+    "prompt_hash",
+    "tools",  # hash of the canonical tool definitions
+    "tool_names",  # tools called
+    "corpus",  # name@version
+    "region",
+    "environment",
+    "route",
+    "workload",
+    "tenant",
+    "key",
+    "user",
+    "conversation",
+    "intent",
+    "service_version",
+    "revision",
+    "flags",
+    "judge",  # evaluation name and the judge's own version or model
+    "instrumentation",  # scope name@version of the LLM span
+    "error_type",
+    "finish_reason",
+    "language",  # of the SDK
+)
+SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """Label-encoded column: `labels[codes[i]]` is the value of request i."""
+
+    codes: NDArray[np.int32]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTable:
+    """One row a request, ordered by time: cells of weight one, or `weight` requests each where the window was sampled.
+
+    `at` is the start in seconds since the epoch; `signals[name]` is NaN where the request's trace does not say.
+    `spans` is the number of spans behind the rows, `requests` the number of requests in the window before sampling.
+    """
+
+    at: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    trace_id: tuple[str, ...]
+    dimensions: Mapping[str, Dimension]
+    signals: Mapping[str, NDArray[np.float64]]
+    spans: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenValue:
+    """A value of a dimension in a service's spans: when first and last, and on how many requests."""
+
+    dimension: str
+    value: str
+    first: datetime
+    last: datetime
+    requests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One request for people to look at: times and dimensions, never texts unless `texts` was asked for."""
+
+    trace_id: str
+    at: datetime
+    dimensions: Mapping[str, str]
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Rows of an evidence query that was run again."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+class TraceStore(Protocol):
+    """Spans of services, in the OpenTelemetry Collector's `otel_traces`, read through normalised columns."""
+
+    async def requests(
+        self, names: Sequence[str], window: Window, signals: Sequence[Signal], *, limit: int = 200_000
+    ) -> RequestTable:
+        """All requests of the service (its trace names) in the window; beyond `limit` rows a sample by trace id, weighted.
+
+        Spans outside the window are not used, duplicates count once.
+        """
+        ...
+
+    async def seen(self, names: Sequence[str], window: Window, dimensions: Sequence[str]) -> list[SeenValue]: ...
+
+    async def coverage(self, names: Sequence[str], window: Window) -> Mapping[str, tuple[int, int]]:
+        """For each normalised column: (spans that have it, spans that should)."""
+        ...
+
+    async def examples(
+        self, names: Sequence[str], trace_ids: Sequence[str], *, texts: bool = False
+    ) -> list[Example]: ...
+
+    def evidence_query(
+        self, names: Sequence[str], window: Window, signal: Signal | None, slice_: Mapping[str, str], split: str
+    ) -> tuple[str, Mapping[str, str]]:
+        """SQL and parameters that count requests and average a signal per `split` value (`@onset=<time>` splits by time)."""
+        ...
+
+    async def run(self, query: str, parameters: Mapping[str, str]) -> Answer:
+        """Runs one of triagebot's own evidence queries again, read-only. Never text from outside."""
+        ...
+
+
+class SpanSink(Protocol):
+    """Where OTLP/HTTP goes."""
+
+    async def accept(self, body: bytes, *, content_type: str, encoding: str) -> bytes:
+        """Stores one export request durably and returns the response body (partial success included).
+
+        `encoding` is "", "gzip" or "zstd". Raises BadTrace for what the OTLP specification answers with 400, SourceFailed
+        (retry_after) where 503 or 429 is right.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Returns when everything accepted so far can be queried."""
+        ...
+
+
+# --- registries and journal ---------------------------------------------------------------------------------------------
+
+
+class Registry(Protocol):
+    """One artifact, where it lives."""
+
+    surface: str
+    artifact: str
+    kind: str
+
+    async def observe(self, now: datetime) -> Sequence[Observation]:
+        """What it holds now."""
+        ...
+
+    async def history(self, window: Window) -> Sequence[Change]:
+        """Changes that the registry itself remembers within the window; empty where it remembers none."""
+        ...
+
+    async def past(self, window: Window) -> Sequence[Observation]:
+        """Dated observations that the registry itself holds (eval result files, snapshots), oldest first."""
+        ...
+
+    async def claims(self) -> Sequence[Claim]:
+        """Who the registry says owns the artifact."""
+        ...
+
+    async def probe(self) -> str:
+        """For `triagebot doctor`: one line on what can be seen. Raises SourceFailed with what to do about it."""
+        ...
+
+
+class Journal(Protocol):
+    """Append-only record of observations and change events."""
+
+    async def record(self, observations: Sequence[Observation]) -> None: ...
+
+    async def record_changes(self, changes: Sequence[Change]) -> None: ...
+
+    async def observations(self, service: str, window: Window) -> list[Observation]: ...
+
+    async def changes(self, service: str, window: Window) -> list[Change]:
+        """Change events whose interval touches the window, those of every service when `service` is ""."""
+        ...
+
+
+# --- people and pagers --------------------------------------------------------------------------------------------------
+
+
+class Pager(Protocol):
+    """PagerDuty's REST API."""
+
+    async def oncall(self, service: str) -> Person | None: ...
+
+    async def note(self, incident_key: str, text: str) -> None: ...
+
+
+# --- chat ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Blocks (Slack Block Kit) with the plain text that notifications and screen readers use."""
+
+    text: str
+    blocks: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    channel: str
+    ts: str
+    link: str = ""
+
+
+class Chat(Protocol):
+    """A chat. `key` makes a post happen once: posting again with the same key finds the first, even after a lost answer."""
+
+    async def post(self, channel: str, message: Message, *, key: str, thread: Posted | None = None) -> Posted: ...
+
+    async def update(self, posted: Posted, message: Message) -> None: ...
+
+    async def upload(self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str) -> None:
+        """A file into the message's thread."""
+        ...
+
+    async def direct(self, person: Person, message: Message, *, key: str) -> Posted: ...
+
+    async def active(self, person: Person) -> bool | None:
+        """Whether the person has an active account; None where the chat cannot tell."""
+        ...
+
+
+# --- language model -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One sentence of prose and the ids of the evidence that it rests on."""
+
+    text: str
+    cites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prose:
+    """Sections of a document as the narrator wrote them, with the model that answered and the prompt's hash."""
+
+    sections: Mapping[str, tuple[Sentence, ...]]
+    model: str
+    prompt_hash: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Narrator(Protocol):
+    """A language model that writes prose over facts it must cite. Its output is checked before anyone sees it."""
+
+    async def write(self, sections: Sequence[str], facts: Mapping[str, str], complaint: str = "") -> Prose:
+        """`facts` maps evidence ids to lines. `complaint` says what was wrong with the previous attempt."""
+        ...
+
+
+# --- state --------------------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A message that was posted for an incident: `purpose` is unique within it (`incident`, `details`, `picture` …)."""
+
+    purpose: str
+    posted: Posted
+    digest: str = ""
+
+
+class Ledger(Protocol):
+    """Durable state: pages, incidents, timeline, work queue, documents. One call is one transaction."""
+
+    # pages and the queue
+    async def accept(self, page: Page, body: bytes) -> bool:
+        """Stores the page and its work item once; False where (source, event_id) was there already. Returns after commit."""
+        ...
+
+    async def page(self, source: str, event_id: str) -> Page | None: ...
+
+    async def enqueue(
+        self, kind: str, ref: str, *, due: datetime | None = None, dedupe: str, payload: Mapping[str, Any] | None = None
+    ) -> bool: ...
+
+    async def claim(self, kinds: Sequence[str], *, worker: str, lease_seconds: float) -> Work | None: ...
+
+    async def extend(self, work: Work, lease_seconds: float) -> None: ...
+
+    async def finish(self, work: Work) -> None: ...
+
+    async def retry(self, work: Work, error: str, *, at: datetime) -> None: ...
+
+    async def step(self, work: Work, name: str) -> Mapping[str, Any] | None:
+        """The recorded result of a step of this work, None where it has not been done."""
+        ...
+
+    async def record_step(self, work: Work, name: str, result: Mapping[str, Any]) -> None: ...
+
+    # incidents
+    async def join_or_open(
+        self, page: Page, service: str, symptom_key: str, *, drill: bool = False
+    ) -> tuple[Incident, bool]:
+        """The incident this page belongs to, and whether it is new.
+
+        Same sender's incident key: the same incident, unless it is resolved. Else an open incident of the same service and
+        symptom key takes it in. A resolved incident never takes in a new page.
+        """
+        ...
+
+    async def incident(self, id_: str) -> Incident | None: ...
+
+    async def incident_of(self, source: str, incident_key: str) -> Incident | None: ...
+
+    async def incidents(
+        self, *, service: str | None = None, status: str | None = None, limit: int = 50
+    ) -> list[Incident]: ...
+
+    async def pages_of(self, incident: str) -> list[Page]: ...
+
+    async def set_status(self, incident: str, status: str, at: datetime) -> None: ...
+
+    async def append(self, incident: str, event: TimelineEvent) -> bool: ...
+
+    async def timeline(self, incident: str) -> list[TimelineEvent]: ...
+
+    # what was concluded and told
+    async def save_verdict(self, incident: str, verdict: Mapping[str, Any]) -> int: ...
+
+    async def verdict(self, incident: str) -> Mapping[str, Any] | None:
+        """The newest verdict of the incident, as JSON."""
+        ...
+
+    async def save_told(self, incident: str, told: Told) -> None: ...
+
+    async def told(self, incident: str) -> Mapping[str, Told]: ...
+
+    async def incident_by_message(self, channel: str, ts: str) -> Incident | None: ...
+
+    async def save_document(self, incident: str, document: Mapping[str, Any]) -> None:
+        """The postmortem: status, owner, markdown, html, sources."""
+        ...
+
+    async def document(self, incident: str) -> Mapping[str, Any] | None: ...
+
+    async def claim_slot(self, job: str, slot: datetime) -> bool:
+        """True for the one process that may run this scheduled slot."""
+        ...
+
+    async def forget_before(self, at: datetime) -> int:
+        """Retention: drops pages' bodies and done work older than `at`; returns the number of rows."""
+        ...
