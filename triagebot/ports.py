@@ -235,7 +235,11 @@ class Posted:
 class Chat(Protocol):
     """A chat. `key` makes a post happen once: posting again with the same key finds the first, even after a lost answer."""
 
-    async def post(self, channel: str, message: Message, *, key: str, thread: Posted | None = None) -> Posted: ...
+    async def post(
+        self, channel: str, message: Message, *, key: str, thread: Posted | None = None, fresh: bool = False
+    ) -> Posted:
+        """`fresh`: the caller's own durable record says that this key was never tried, so there is nothing to look for."""
+        ...
 
     async def update(self, posted: Posted, message: Message) -> None: ...
 
@@ -243,10 +247,14 @@ class Chat(Protocol):
         """A file into the message's thread."""
         ...
 
-    async def direct(self, person: Person, message: Message, *, key: str) -> Posted: ...
+    async def direct(self, person: Person, message: Message, *, key: str, fresh: bool = False) -> Posted: ...
 
     async def active(self, person: Person) -> bool | None:
         """Whether the person has an active account; None where the chat cannot tell."""
+        ...
+
+    async def person(self, who: str) -> Person | None:
+        """The person behind a chat id or an e-mail address; `active` False for guests, bots and people who left."""
         ...
 
 

@@ -92,6 +92,8 @@ class Symptom:
     def as_json(self) -> dict[str, Any]:
         return {
             "signal": self.signal,
+            "title": self.title,
+            "unit": self.unit,
             "slice": dict(self.slice),
             "before": {"n": self.before.n, "value": _round(self.before.value)},
             "after": {"n": self.after.n, "value": _round(self.after.value)},
@@ -128,8 +130,10 @@ class Cause:
             "triggered": self.triggered.as_json() if self.triggered else None,
             "author": self.author.as_json(),
             "reference": self.reference or None,
+            "summary": self.summary or None,
             "confidence": round(self.confidence, 3),
             "explains": list(self.explains),
+            "evidence": list(self.evidence),
             **self.ownership.as_json(),
         }
 

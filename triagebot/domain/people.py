@@ -67,4 +67,5 @@ class Ownership:
     asked: Person | None = None
 
     def as_json(self) -> Mapping[str, Any]:
-        return {"owner": self.owner.as_json() if self.owner else None, "owner_gap": self.gap}
+        asked = {"name": self.asked.name, "email": self.asked.email} if self.asked else None
+        return {"owner": self.owner.as_json() if self.owner else None, "owner_gap": self.gap, "asked": asked}
