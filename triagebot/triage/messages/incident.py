@@ -1,0 +1,184 @@
+"""What the channel and the incident's thread are told. Pure: stored records in, a `Message` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from triagebot.domain.incident import Incident, TimelineEvent
+from triagebot.domain.limits import ALT, fit
+from triagebot.domain.mrkdwn import Mrkdwn, cut, escape, mention
+from triagebot.domain.nodes import TITLES
+from triagebot.domain.page import Page
+from triagebot.ports import Message
+from triagebot.triage.messages.numbers import moment
+from triagebot.triage.messages.reading import read, walked
+from triagebot.triage.messages.rendering import render, render_parts
+
+ACKNOWLEDGE: Final = "acknowledge"
+WRONG_CALL: Final = "wrong_call"
+NAME_OWNER: Final = "name_owner"
+DRAFT_POSTMORTEM: Final = "draft_postmortem"
+_LABELS: Final = {
+    ACKNOWLEDGE: "Acknowledge",
+    WRONG_CALL: "Wrong call",
+    NAME_OWNER: "Name owner",
+    DRAFT_POSTMORTEM: "Draft postmortem",
+}
+_LINES_A_SECTION: Final = 8
+
+
+def walking_message(
+    incident: Incident, pages: Sequence[Page], events: Sequence[TimelineEvent] = (), *, failed: str = ""
+) -> Message:
+    """Told within two seconds of the page, until the verdict replaces it. `failed` says why there will be none."""
+    first = pages[0] if pages else None
+    values = {
+        "incident": incident,
+        "title": cut((first.title if first else incident.title) or "A page without a title", 300),
+        "url": first.url if first else "",
+        "page_at": moment(first.occurred_at if first else incident.opened_at, incident.opened_at),
+        "pages": len(pages),
+        "walked": walked(),
+        "failed": failed.rstrip("."),
+        "states": states(incident, events),
+        "resolved": incident.status == "resolved",
+    }
+    wanted = _offered(incident, events, verdict=False)
+    return render("walking/message", values, actions=_buttons(incident, wanted), at=f"actions:{incident.id}")
+
+
+def verdict_message(
+    incident: Incident,
+    verdict: Mapping[str, Any],
+    *,
+    pages: int = 1,
+    events: Sequence[TimelineEvent] = (),
+    people: Mapping[str, str] | None = None,
+) -> Message:
+    """The one message of an incident. `people` maps lower-case e-mail addresses to Slack ids."""
+    named = _last(events, "owner_named")
+    values = {
+        "incident": incident,
+        "v": read(verdict, people),
+        "pages": pages,
+        "states": states(incident, events),
+        "named": _owner_named(named) if named else None,
+        "resolved": incident.status == "resolved",
+    }
+    wanted = _offered(incident, events, verdict=True)
+    return render("verdict/message", values, actions=_buttons(incident, wanted), at=f"actions:{incident.id}")
+
+
+def details_message(incident: Incident, verdict: Mapping[str, Any], people: Mapping[str, str] | None = None) -> Message:
+    """First reply: each node with one of four answers. It mentions the owner, since an edited message notifies nobody."""
+    view = read(verdict, people)
+    head = render("details/message", {"incident": incident, "v": view})
+    nodes = [part for finding in view.findings for part in render_parts("details/node", {"f": finding})]
+    return _fitted(head.text, [*head.blocks, *nodes])
+
+
+def evidence_message(incident: Incident, verdict: Mapping[str, Any]) -> Message | None:
+    """Second reply: the evidence lines by id; None where there are none."""
+    lines = [line for finding in read(verdict).findings for line in finding.evidence]
+    if not lines:
+        return None
+    head = render("evidence/message", {"incident": incident})
+    groups = [lines[i : i + _LINES_A_SECTION] for i in range(0, len(lines), _LINES_A_SECTION)]
+    parts = [part for group in groups for part in render_parts("evidence/lines", {"lines": group})]
+    return _fitted(head.text, [*head.blocks, *parts])
+
+
+def picture_alt(verdict: Mapping[str, Any]) -> str:
+    """What the picture shows, for those who cannot see it."""
+    view = read(verdict)
+    if not view.symptoms:
+        return f"Requests of {view.service} over time"
+    symptom = view.symptoms[0]
+    marks = ", ".join(f"{c.lead.lower()} {c.when}".strip() for c in view.causes[:3])
+    text = f"{symptom.title} over time: {symptom.before} before, {symptom.after} since {symptom.since or 'the onset'}"
+    return cut(f"{text}; marked: {marks}" if marks else text, ALT)
+
+
+def unconfigured_message(page: Page) -> Message:
+    """A page for a service that nobody has described: told, never dropped."""
+    values = {"page": page, "at": moment(page.occurred_at, page.occurred_at), "day": f"{page.occurred_at:%Y-%m-%d}"}
+    return render("walking/unconfigured", values)
+
+
+def misplaced_message(incident: Incident, channel: str, reason: str) -> Message:
+    """Said in the default channel when the service's own cannot be posted to."""
+    return render("walking/misplaced", {"incident": incident, "channel": channel, "reason": reason.rstrip(".")})
+
+
+def states(incident: Incident, events: Sequence[TimelineEvent]) -> list[Mrkdwn]:
+    """What people have done about the incident, a line each, oldest first."""
+    lines = []
+    seen = set()
+    for event in sorted(events, key=lambda e: e.at):
+        line = _state(event)
+        if line and (event.kind == "label" or event.kind not in seen):
+            at = moment(event.at, incident.opened_at)
+            lines.append(Mrkdwn(f"{line}, {at}"))
+            seen.add(event.kind)
+    return lines[-6:]
+
+
+def _state(event: TimelineEvent) -> Mrkdwn | None:
+    by = actor(event)
+    if event.kind == "acknowledged":
+        return Mrkdwn(f":eyes: Acknowledged by {by}")
+    if event.kind == "owner_named":
+        return Mrkdwn(f":bust_in_silhouette: {_owner_named(event)}")
+    if event.kind == "label":
+        node = str(event.data.get("node", ""))
+        return Mrkdwn(
+            f":leftwards_arrow_with_hook: Called wrong by {by}: {escape(TITLES.get(node, 'none of the nodes'))}"
+        )
+    if event.kind == "resolved":
+        return Mrkdwn(":white_check_mark: Resolved")
+    return Mrkdwn(":memo: Postmortem drafted") if event.kind == "postmortem" else None
+
+
+def actor(event: TimelineEvent) -> Mrkdwn:
+    """Whoever did it, as a mention where the Slack id is known."""
+    return mention(str(event.data.get("slack_id", "")), event.actor or "somebody")
+
+
+def _owner_named(event: TimelineEvent) -> Mrkdwn:
+    owner = mention(str(event.data.get("owner_slack_id", "")), event.data.get("owner_name", ""))
+    return Mrkdwn(f"{owner}, named by {actor(event)}")
+
+
+def _last(events: Sequence[TimelineEvent], kind: str) -> TimelineEvent | None:
+    return max((e for e in events if e.kind == kind), key=lambda e: e.at, default=None)
+
+
+def _offered(incident: Incident, events: Sequence[TimelineEvent], *, verdict: bool) -> list[str]:
+    kinds = {event.kind for event in events}
+    offered = []
+    if incident.status == "open" and incident.acknowledged_at is None and "acknowledged" not in kinds:
+        offered.append(ACKNOWLEDGE)
+    if verdict:
+        offered += [WRONG_CALL, NAME_OWNER]
+        if "postmortem" not in kinds:
+            offered.append(DRAFT_POSTMORTEM)
+    return offered
+
+
+def _buttons(incident: Incident, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "button",
+            "action_id": name,
+            "value": incident.id,
+            "text": {"type": "plain_text", "text": _LABELS[name]},
+            **({"style": "primary"} if name == ACKNOWLEDGE else {}),
+        }
+        for name in wanted
+    ]
+
+
+def _fitted(text: str, blocks: Sequence[Mapping[str, Any]]) -> Message:
+    fitted, fitted_blocks = fit(text, blocks)
+    return Message(text=fitted, blocks=tuple(fitted_blocks))
