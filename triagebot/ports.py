@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -206,6 +207,33 @@ class Journal(Protocol):
 # --- people and pagers --------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class ArtifactPlace:
+    """Where an artifact's files are: `path` within `repository`, absolute where there is none. A folder ends with "/"."""
+
+    repository: Path | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerQuestion:
+    """Who owns this artifact? `whole`: it is the service's own code or deployment, not one file of it. `names` are the service's."""
+
+    surface: str
+    artifact: str
+    places: tuple[ArtifactPlace, ...] = ()
+    names: tuple[str, ...] = ()
+    whole: bool = False
+
+
+class OwnerFile(Protocol):
+    """A file that says who owns what: CODEOWNERS, a Backstage catalogue. `source` is one of OWNER_SOURCES."""
+
+    source: str
+
+    async def claims(self, question: OwnerQuestion) -> Sequence[Claim]: ...
+
+
 class Pager(Protocol):
     """PagerDuty's REST API."""
 
@@ -241,7 +269,9 @@ class Chat(Protocol):
         """`fresh`: the caller's own durable record says that this key was never tried, so there is nothing to look for."""
         ...
 
-    async def update(self, posted: Posted, message: Message) -> None: ...
+    async def update(self, posted: Posted, message: Message) -> None:
+        """Raises NotFound where the message is gone or may not be edited any more."""
+        ...
 
     async def upload(self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str) -> None:
         """A file into the message's thread."""
