@@ -18,12 +18,14 @@ class Signal:
     `sql` is a ClickHouse expression over the normalised span columns (adapters/traces/columns.py) of one span, NULL where
     the span does not say; `over` chooses the spans of the request that it is read from, `fold` how several become one.
     `bad` is the direction that harms. `words` are the words of pages it answers to. `needs` are the columns without which
-    it is absent (never zero). `title` is what a person reads.
+    it is absent (never zero). `title` is what a person reads. `family` groups signals that one kind of change can move:
+    content, tool, retrieval, latency, error, ratelimit, stream, retry, usage, cache, eval, feedback, input.
     """
 
     name: str
     title: str
     sql: str
+    family: str = "content"
     over: Over = "llm"
     fold: Fold = "max"
     bad: Direction = "up"

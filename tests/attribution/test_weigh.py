@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from tests.attribution.worlds import DAY, candidate, world
+from triagebot.attribution.scan import slices_of
+from triagebot.attribution.weigh import weigh
+
+
+def explain(world_, panel, candidates):
+    return weigh(panel, candidates, slices_of(panel, ["region"], least=60, most=8))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_change_that_the_failures_follow_is_named_beside_a_decoy(seed):
+    w = world(seed)
+    true = (w.at >= 2.0 * DAY) & (w.region == 1) | (w.at >= 2.3 * DAY)
+    decoy = w.at >= 2.15 * DAY
+    found = explain(w, w.panel(0.12 * true), [candidate("true", true), candidate("decoy", decoy)])
+    assert [e.best for e in found] == ["true"]
+    assert found[0].posterior["true"] > 0.9
+    assert found[0].seed.signal == "failed"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_step_that_no_change_fits_is_left_unexplained(seed):
+    w = world(seed)
+    decoys = [candidate("early", w.at >= 0.8 * DAY), candidate("late", w.at >= 3.1 * DAY)]
+    found = explain(w, w.panel(0.12 * (w.at >= 2.0 * DAY)), decoys)
+    assert [e.best for e in found] == [""]
+
+
+def test_the_interval_of_the_onset_holds_the_true_moment():
+    held = 0
+    for seed in range(20):
+        w = world(seed)
+        seed_ = explain(w, w.panel(0.12 * (w.at >= 2.0 * DAY)), [])[0].seed
+        assert seed_.latest - seed_.earliest < 0.3 * DAY
+        held += seed_.earliest <= 2.0 * DAY <= seed_.latest
+    assert held >= 18
+
+
+def test_nothing_is_said_to_move_when_nothing_did():
+    blamed = 0
+    for seed in range(40):
+        w = world(100 + seed, n=2000)
+        decoys = [candidate(str(k), w.at >= k * 0.5 * DAY) for k in range(1, 8)]
+        blamed += bool(explain(w, w.panel(np.zeros(w.at.size)), decoys))
+    assert blamed <= 1
+
+
+def test_the_larger_of_two_causes_of_one_symptom_comes_first():
+    w = world(7)
+    one, two = w.at >= 1.0 * DAY, (w.at >= 2.5 * DAY) & (w.region != 0)
+    panel = w.panel(0.15 * one + 0.3 * two)
+    found = explain(w, panel, [candidate("one", one), candidate("two", two)])
+    assert found[0].best == "two"
+    assert all(e.best for e in found)
+
+
+def test_an_incompatible_change_is_not_preferred_to_something_unobserved():
+    w = world(3)
+    step = w.at >= 2.0 * DAY
+    found = explain(w, w.panel(0.1 * step), [candidate("near", w.at >= 2.02 * DAY, moves=False)])
+    assert found
+    assert found[0].posterior["near"] < 0.8
+
+
+def test_requests_all_alike_and_tiny_panels_say_nothing():
+    w = world(1, n=60)
+    panel = w.panel(np.zeros(60), base=0.0)
+    assert "failed" not in panel.columns
+    assert explain(w, panel, [candidate("x", w.at >= 2 * DAY)]) == []
+
+
+def test_the_same_panel_gives_the_same_answer():
+    def once():
+        w = world(11)
+        step = w.at >= 2.0 * DAY
+        return explain(w, w.panel(0.1 * step), [candidate("a", step)])
+
+    first, second = once(), once()
+    assert [(e.best, e.posterior) for e in first] == [(e.best, e.posterior) for e in second]

@@ -1,0 +1,163 @@
+"""The panel: a service's requests as numbers, adjusted for what arrives, so that all that is left to explain is behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.domain.signal import Signal
+
+Array = NDArray[np.float64]
+LOGGED_UNITS = frozenset({"ms", "tokens", "characters", "count"})
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Requests that share a value of a dimension; `mask` is True for them."""
+
+    dimension: str
+    value: str
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One signal on the requests that say it: `rows` into the panel, raw values, and scaled values for the regression.
+
+    `residual` is the scaled value less what the strata predict, with weights folded in; `sigma2` its variance per unit of
+    weight; `dispersion` (≥ 1) how much more the residuals vary together than independent requests would.
+    """
+
+    signal: Signal
+    group: Group
+    raw: Array
+    scaled: Array
+    residual: Array
+    sigma2: float
+    dispersion: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows on which a set of signals is observed, with the orthonormal basis of the strata on those rows."""
+
+    rows: NDArray[np.int64]
+    root_weight: Array
+    basis: Array
+
+    def residual(self, values: Array) -> Array:
+        """`values` (rows, or rows x k) times the root weight, less their projection on the strata."""
+        weighted = values * (self.root_weight if values.ndim == 1 else self.root_weight[:, None])
+        return np.asarray(weighted - self.basis @ (self.basis.T @ weighted))
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """`at` in seconds since the epoch, ordered. `codes` are label-encoded dimensions."""
+
+    at: Array
+    weight: Array
+    codes: Mapping[str, NDArray[np.int32]]
+    labels: Mapping[str, tuple[str, ...]]
+    columns: Mapping[str, Column]
+    raw: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return int(self.at.size)
+
+    def label_mask(self, dimension: str, label: str) -> NDArray[np.bool_]:
+        labels = self.labels.get(dimension, ())
+        if label not in labels:
+            return np.zeros(self.size, dtype=bool)
+        return np.asarray(self.codes[dimension] == labels.index(label))
+
+
+def build_panel(
+    at: Array,
+    weight: Array,
+    codes: Mapping[str, NDArray[np.int32]],
+    labels: Mapping[str, tuple[str, ...]],
+    values: Mapping[str, Array],
+    signals: Sequence[Signal],
+    strata: Array,
+) -> Panel:
+    """Adjusts every signal that varies at all. `strata` is (requests, k): what arrives, without an intercept.
+
+    Signals observed on the same requests share one factorisation.
+    """
+    groups: dict[bytes, Group] = {}
+    columns: dict[str, Column] = {}
+    blocks = _blocks(at)
+    conversations = codes.get("conversation")
+    for signal in signals:
+        raw = values.get(signal.name)
+        if raw is None:
+            continue
+        observed = np.isfinite(raw)
+        rows = np.flatnonzero(observed)
+        if rows.size < 20 or np.ptp(raw[rows]) == 0:
+            continue
+        key = observed.tobytes()
+        if key not in groups:
+            groups[key] = _group(rows, weight, strata)
+        group = groups[key]
+        scaled = scale(raw[rows], signal)
+        residual = group.residual(scaled)
+        degrees = max(1.0, rows.size - group.basis.shape[1])
+        sigma2 = float(residual @ residual) / degrees
+        if sigma2 < 1e-9:
+            continue
+        clusters = None if conversations is None else conversations[rows]
+        columns[signal.name] = Column(
+            signal, group, raw[rows], scaled, residual, sigma2, _dispersion(residual, sigma2, blocks[rows], clusters)
+        )
+    return Panel(at, weight, codes, labels, columns, values)
+
+
+def scale(raw: Array, signal: Signal) -> Array:
+    """Rates as they are; heavy-tailed units as logarithms; all others clipped to their own 0.5 to 99.5 percentiles."""
+    if signal.binary:
+        return np.asarray(raw, dtype=np.float64)
+    values = np.sign(raw) * np.log1p(np.abs(raw)) if signal.unit in LOGGED_UNITS else np.asarray(raw, dtype=np.float64)
+    low, high = np.quantile(values, (0.005, 0.995))
+    if high <= low:
+        return values
+    return np.asarray(np.clip(values, low, high))
+
+
+def _group(rows: NDArray[np.int64], weight: Array, strata: Array) -> Group:
+    root = np.sqrt(weight[rows])
+    design = np.concatenate([np.ones((rows.size, 1)), strata[rows]], axis=1) * root[:, None]
+    keep = np.linalg.norm(design, axis=0) > 1e-9
+    basis, triangle = np.linalg.qr(design[:, keep])
+    diagonal = np.abs(np.diag(triangle))
+    return Group(rows, root, np.ascontiguousarray(basis[:, diagonal > 1e-7 * max(diagonal.max(), 1e-12)]))
+
+
+def _blocks(at: Array, count: int = 40) -> NDArray[np.int64]:
+    return np.asarray(np.minimum(np.arange(at.size) * count // max(at.size, 1), count - 1), dtype=np.int64)
+
+
+def _dispersion(residual: Array, sigma2: float, blocks: NDArray[np.int64], clusters: NDArray[np.int32] | None) -> float:
+    """The larger of two looks: neighbouring blocks of time, and requests of one conversation. A single step moves neither much."""
+    count = np.bincount(blocks).astype(float)
+    sums = np.bincount(blocks, weights=residual)
+    used = count >= 5
+    dispersion = 1.0
+    if used.sum() >= 10:
+        means, n = sums[used] / count[used], count[used]
+        jumps = np.diff(means) ** 2 / (sigma2 * (1 / n[1:] + 1 / n[:-1]))
+        dispersion = max(
+            dispersion, float(np.median(jumps)) / 0.455
+        )  # median of a chi-square with one degree of freedom
+    if clusters is not None and clusters.size and clusters.max() > 0:
+        local = residual - (sums / np.maximum(count, 1))[blocks]
+        total = float(local @ local)
+        if total > 0:
+            joined = np.bincount(clusters, weights=local)
+            dispersion = max(dispersion, float(joined @ joined) / total)
+    return min(dispersion, 25.0)

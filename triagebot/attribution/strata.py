@@ -1,0 +1,90 @@
+"""What arrives, as columns to adjust for: who asks, where, what, at what hour. Never what is answered, nor what was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.ports import RequestTable
+
+Array = NDArray[np.float64]
+DAY = 86400.0
+# Dimensions of the input, with the most values of each that get a level of their own.
+INPUT_DIMENSIONS: Mapping[str, int] = {
+    "region": 8,
+    "route": 8,
+    "workload": 5,
+    "intent": 12,
+    "environment": 3,
+    "language": 4,
+    "tenant": 12,
+    "key": 5,
+}
+# What a change can move: only differences between values that were there from the start are adjusted for.
+VERSION_DIMENSIONS = ("model_served", "provider", "prompt", "corpus", "tools", "judge")
+INPUT_SIGNALS = ("input_chars", "input_foreign", "input_code")
+LEAST = 25
+
+
+def hour_columns(at: Array) -> list[Array]:
+    """Harmonics of the day where two days were seen, and the weekend where two were."""
+    span = float(at[-1] - at[0]) if at.size else 0.0
+    if span < 2 * DAY:
+        return []
+    phase = 2 * np.pi * (at % DAY) / DAY
+    columns = [np.sin(phase), np.cos(phase), np.sin(2 * phase), np.cos(2 * phase)]
+    if span >= 12 * DAY:
+        weekday = (at // DAY + 3) % 7  # 1970-01-01 was a Thursday
+        columns.append((weekday >= 5).astype(float))
+    return columns
+
+
+def input_columns(table: RequestTable) -> list[Array]:
+    columns: list[Array] = []
+    for name, most in INPUT_DIMENSIONS.items():
+        columns.extend(_levels(table, name, most))
+    for name in INPUT_SIGNALS:
+        values = table.signals.get(name)
+        if values is None:
+            continue
+        known = np.isfinite(values)
+        if known.sum() < LEAST or np.ptp(values[known]) == 0:
+            continue
+        logged = np.log1p(np.where(known, values, 0.0))
+        centred = np.where(known, logged - logged[known].mean(), 0.0)
+        columns.append(centred)
+        if name == "input_chars":
+            columns.extend((centred**2, known.astype(float)))
+    return columns
+
+
+def version_columns(table: RequestTable) -> list[Array]:
+    """Contrasts among the versions that were live side by side from the start.
+
+    One fewer than there are, so that what arrives later stays free to explain.
+    """
+    columns: list[Array] = []
+    first = max(LEAST, int(0.1 * table.at.size))
+    for name in VERSION_DIMENSIONS:
+        dimension = table.dimensions.get(name)
+        if dimension is None or not dimension.labels:
+            continue
+        counts = np.bincount(dimension.codes[:first], minlength=len(dimension.labels))
+        early = [int(code) for code in np.argsort(-counts) if counts[code] >= 8][:5]
+        columns.extend((dimension.codes == code).astype(float) for code in early[1:])
+    return columns
+
+
+def stack(columns: Sequence[Array], size: int) -> Array:
+    return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
+
+
+def _levels(table: RequestTable, name: str, most: int) -> list[Array]:
+    dimension = table.dimensions.get(name)
+    if dimension is None or len(dimension.labels) < 2:
+        return []
+    counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
+    order = [int(code) for code in np.argsort(-counts) if counts[code] >= LEAST]
+    return [(dimension.codes == code).astype(float) for code in order[1 : most + 1]]

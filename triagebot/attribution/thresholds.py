@@ -1,0 +1,32 @@
+"""Every threshold of the diagnosis, with its reason. None is fitted to a case: they follow from theory or from simulation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Prior odds that one given signal was moved by one given candidate change it is able to move. A page arrived, so about one
+# signal in the catalogue is expected to have moved, shared by a handful of candidates.
+PRIOR_CANDIDATE: Final = 0.01
+# … by something that nobody recorded. Registries miss less than they show, but not by much.
+PRIOR_UNOBSERVED: Final = 0.004
+# A kind of change that is not known to move this family of signals (a corpus moving latency of the model).
+INCOMPATIBLE: Final = 0.003
+# Effects are expected between a tenth and one and a half standard deviations of a request's value.
+EFFECT_SCALES: Final = (0.1, 0.4, 1.5)
+# A symptom is told when "nothing changed" is left with less than this, after all signals have been looked at.
+MOVED: Final = 0.97
+# A cause is named above this posterior among all that could explain the symptom: below it, silence costs less.
+NAMED: Final = 0.80
+# Fewer requests than this on either side of a change decide nothing.
+MIN_SIDE: Final = 12
+# Fewer events than this (failures, refusals) in both sides together decide nothing.
+MIN_EVENTS: Final = 5
+# Grid of moments at which something unobserved may have stepped.
+STEPS: Final = 160
+# A contrast in which fewer events than this are expected is judged by its Poisson deviance, not by its z.
+NORMAL_FROM: Final = 30.0
+# At most this many separate causes are looked for: a page with more is one to read by hand.
+MAX_CAUSES: Final = 4
+# Values of a dimension carried by fewer requests than this are not looked at as slices.
+MIN_SLICE: Final = 60
+MAX_SLICES: Final = 24

@@ -1,0 +1,251 @@
+"""Weighs candidate changes, one unobserved rival and "nothing changed" on every signal, and peels causes off one by one.
+
+Each round takes the signal that says most, finds what explains it (with the signals that moved together with it), and takes
+that exposure out of all signals before the next round: what is left over is another cause, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.attribution.bayes import weigh_exposures
+from triagebot.attribution.panel import Column, Group, Panel, Slice
+from triagebot.attribution.scan import Moved, scan
+from triagebot.attribution.thresholds import (
+    INCOMPATIBLE,
+    MAX_CAUSES,
+    MIN_SLICE,
+    MOVED,
+    PRIOR_CANDIDATE,
+    PRIOR_UNOBSERVED,
+)
+
+Array = NDArray[np.float64]
+COMPANION_WEIGHT = (
+    0.35  # signals of one answer are read from the same text: a companion is worth about a third of a new one
+)
+MAX_COMPANIONS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A change as the exposure it predicts: for each request 0 to 1, with the prior odds that it moves a signal.
+
+    `exposure` holds one or more columns (requests x variants), the first the plain one; a variant may be "conversations
+    born under it" or a moment within the interval in which the change came in. `averaged` says the variants are moments of
+    which one is true (their evidence is averaged), else the best variant counts, at the price of having chosen it.
+    `moves(signal family)` is False for what this kind of change cannot move.
+    """
+
+    key: str
+    node: str
+    exposure: Array
+    variants: tuple[str, ...]
+    averaged: bool
+    prior: float
+    moves: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What explains one group of symptoms that moved together.
+
+    `seed` says it most clearly, `members` moved with it and are explained by the same. `posterior` maps candidate keys
+    (and "" for something unobserved) to probabilities that sum to one minus `nothing`.
+    """
+
+    seed: Moved
+    members: tuple[Moved, ...]
+    posterior: dict[str, float]
+    nothing: float
+    strength: float
+    effect: float
+    best: str
+    variant: str
+    evidence: dict[str, float]
+    slice: Slice
+
+
+def weigh(panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice]) -> list[Explanation]:
+    """Explanations, the strongest first. Empty: nothing moved that can be told from chance."""
+    columns = dict(panel.columns)
+    explained: list[Explanation] = []
+    open_names = set(columns)
+    for _ in range(MAX_CAUSES + 2):
+        live = [columns[name] for name in columns if name in open_names]
+        if not live:
+            break
+        moved = scan(panel, live, slices)
+        board = _Board.build(panel, live, candidates, moved)
+        seed = board.seed()
+        if seed is None:
+            break
+        explanation, exposure = board.explain(panel, seed, slices)
+        columns = _condition(columns, exposure)
+        after = scan(panel, [columns[m.signal] for m in explanation.members], slices[:1])
+        members = tuple(m for m in explanation.members if m.signal not in after or after[m.signal].best < 0.5 * m.best)
+        explained.append(replace(explanation, members=members))
+        open_names -= {explanation.seed.signal, *(m.signal for m in members)}
+    return explained
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    columns: list[Column]
+    candidates: Sequence[Candidate]
+    moved: dict[str, Moved]
+    log_bf: Array  # signals x candidates, prior included
+    unobserved: Array
+    variant: NDArray[np.int64]
+
+    @classmethod
+    def build(
+        cls, panel: Panel, columns: list[Column], candidates: Sequence[Candidate], moved: dict[str, Moved]
+    ) -> _Board:
+        columns = [c for c in columns if c.signal.name in moved]
+        log_bf = np.full((len(columns), len(candidates)), -np.inf)
+        variant = np.zeros((len(columns), len(candidates)), dtype=np.int64)
+        if candidates:
+            joined = np.concatenate([c.exposure for c in candidates], axis=1)
+            ends = np.cumsum([c.exposure.shape[1] for c in candidates])
+            for i, column in enumerate(columns):
+                weighed, _ = weigh_exposures(column, joined)
+                for j, candidate in enumerate(candidates):
+                    own = weighed[ends[j] - candidate.exposure.shape[1] : ends[j]]
+                    variant[i, j] = int(own.argmax())
+                    log_bf[i, j] = _prior(candidate, column) + _pool(own, averaged=candidate.averaged)
+        unobserved = np.array([np.log(PRIOR_UNOBSERVED) + moved[c.signal.name].log_bf for c in columns])
+        return cls(columns, candidates, moved, log_bf, unobserved, variant)
+
+    def seed(self) -> int | None:
+        """The signal whose movement is most certain, None where none is."""
+        if not self.columns:
+            return None
+        strength = self.strength()
+        top = int(strength.argmax())
+        return top if strength[top] > np.log(MOVED / (1 - MOVED)) else None
+
+    def strength(self) -> Array:
+        """Ln odds that anything moved the signal."""
+        stacked = np.concatenate([self.log_bf, self.unobserved[:, None]], axis=1)
+        return np.asarray(np.logaddexp.reduce(stacked, axis=1))
+
+    def explain(self, panel: Panel, seed: int, slices: Sequence[Slice]) -> tuple[Explanation, Array]:
+        companions = self._companions(seed)
+        row = np.concatenate([self.log_bf[seed], self.unobserved[seed : seed + 1]])
+        pooled = row.copy()
+        for i in companions:
+            other = np.concatenate([self.log_bf[i], self.unobserved[i : i + 1]])
+            other = np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
+            pooled = pooled + COMPANION_WEIGHT * other
+        odds = pooled - np.logaddexp.reduce(pooled)
+        nothing = float(1 / (1 + np.exp(min(self.strength()[seed], 500.0))))
+        posterior = {c.key: float(np.exp(odds[j]) * (1 - nothing)) for j, c in enumerate(self.candidates)}
+        posterior[""] = float(np.exp(odds[-1]) * (1 - nothing))
+        best = int(odds.argmax())
+        moved = self.moved[self.columns[seed].signal.name]
+        evidence = {c.key: float(row[j]) for j, c in enumerate(self.candidates)} | {"": float(row[-1])}
+        if best == len(self.candidates):
+            exposure, key, variant = _step(panel, moved), "", moved.shape
+        else:
+            candidate = self.candidates[best]
+            k = int(self.variant[seed, best])
+            exposure, key, variant = candidate.exposure[:, k], candidate.key, candidate.variants[k]
+        _, effect = weigh_exposures(self.columns[seed], exposure[:, None])
+        members = tuple(self.moved[self.columns[i].signal.name] for i in self._all_moved() if i != seed)
+        return (
+            Explanation(
+                seed=moved,
+                members=members,
+                posterior=posterior,
+                nothing=nothing,
+                strength=float(self.strength()[seed]),
+                effect=float(effect[0]),
+                best=key,
+                variant=variant,
+                evidence=evidence,
+                slice=moved.slice,
+            ),
+            exposure,
+        )
+
+    def _all_moved(self) -> list[int]:
+        strength = self.strength()
+        return [int(i) for i in np.argsort(-strength) if strength[i] > np.log(MOVED / (1 - MOVED))]
+
+    def _companions(self, seed: int) -> list[int]:
+        """Signals that moved at the same time as the seed, so far as the data can tell."""
+        mine = self.moved[self.columns[seed].signal.name]
+        margin = 0.02 * (mine.latest - mine.earliest) + 60.0
+        near = []
+        for i in self._all_moved():
+            other = self.moved[self.columns[i].signal.name]
+            if i != seed and other.earliest - margin <= mine.latest and mine.earliest - margin <= other.latest:
+                near.append(i)
+        return near[:MAX_COMPANIONS]
+
+
+def _prior(candidate: Candidate, column: Column) -> float:
+    compatible = 1.0 if candidate.moves(column.signal.family) else INCOMPATIBLE
+    return float(np.log(candidate.prior * PRIOR_CANDIDATE * compatible))
+
+
+def _pool(own: Array, *, averaged: bool) -> float:
+    if own.size == 1:
+        return float(own[0])
+    if averaged:
+        return float(np.logaddexp.reduce(own) - np.log(own.size))
+    # The plain reading has half of the weight, the variants share the rest.
+    weights = np.full(own.size, 0.5 / (own.size - 1))
+    weights[0] = 0.5
+    return float(np.logaddexp.reduce(own + np.log(weights)))
+
+
+def _step(panel: Panel, moved: Moved) -> Array:
+    if moved.shape == "drift":
+        span = max(panel.at[-1] - panel.at[0], 1.0)
+        return np.asarray(np.where(moved.slice.mask, (panel.at - panel.at[0]) / span, 0.0))
+    inside = panel.at >= moved.start
+    if moved.end is not None:
+        inside &= panel.at < moved.end
+    return np.asarray((inside & moved.slice.mask).astype(float))
+
+
+def _condition(columns: dict[str, Column], exposure: Array) -> dict[str, Column]:
+    """Takes an exposure out of every signal, by adding it to the basis of each group of rows."""
+    groups: dict[int, Group] = {}
+    result: dict[str, Column] = {}
+    for name, column in columns.items():
+        old = column.group
+        if id(old) not in groups:
+            residual = old.residual(exposure[old.rows])
+            norm = float(np.linalg.norm(residual))
+            basis = np.concatenate([old.basis, (residual / norm)[:, None]], axis=1) if norm > 1e-6 else old.basis
+            groups[id(old)] = Group(old.rows, old.root_weight, basis)
+        group = groups[id(old)]
+        if group.basis.shape[1] == old.basis.shape[1]:
+            result[name] = replace(column, group=group)
+            continue
+        direction = group.basis[:, -1]
+        residual = column.residual - direction * float(direction @ column.residual)
+        sigma2 = max(float(residual @ residual) / max(1.0, old.rows.size - group.basis.shape[1]), 1e-12)
+        result[name] = replace(column, group=group, residual=residual, sigma2=sigma2)
+    return result
+
+
+def sliced(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
+    """The same change, also within each slice alone: a version may hurt only one route."""
+    plain = candidate.exposure[:, :1]
+    parts, names = [candidate.exposure], list(candidate.variants)
+    for slice_ in slices:
+        narrow = plain * slice_.mask[:, None]
+        if MIN_SLICE / 3 <= narrow.sum() < 0.95 * plain.sum():
+            parts.append(narrow)
+            names.append(f"{slice_.dimension}={slice_.value}")
+    return replace(
+        candidate, exposure=np.concatenate(parts, axis=1), variants=tuple(names), averaged=candidate.averaged
+    )

@@ -1,0 +1,41 @@
+"""Regular expressions (RE2, as ClickHouse's `match` takes them) of what models, tools and providers say.
+
+They count habits, they do not judge: a phrase that every answer has moves nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+RATE_LIMIT: Final = r"(?i)rate.?limit|too.?many.?requests|\\b429\\b|throttl|quota.?exceeded|resource.?exhausted"
+OVERLOADED: Final = r"(?i)overloaded|service.?unavailable|\\b(503|529)\\b|capacity"
+TIMEOUT: Final = r"(?i)time.?out|timed.?out|deadline.?exceeded|\\b(408|504)\\b"
+MODEL_MISSING: Final = r"(?i)model.{0,30}(not.?found|does not exist|retired|deprecated|decommissioned|no longer)|not_found_error|unknown model"
+OVERFLOW: Final = r"(?i)context.?(length|window)|too.?long|maximum.?(context|tokens)|prompt is too|token limit"
+TOOL_ERROR: Final = (
+    r'(?i)^\\s*\\{?\\s*"?(error|is_?error"?\\s*:\\s*true|status"?\\s*:\\s*"?(error|failed))'
+    r'|"(error|errors|isError)"\\s*:\\s*("|\\{|\\[\\{|true)|validation error|missing required|unknown tool|not found|traceback'
+)
+REFUSAL: Final = (
+    r"(?i)\\b(i|we)( am|\\x27m| are|\\x27re)? ?(sorry|afraid)?,? ?(but )?(i |we )?(can ?not|can\\x27t|won\\x27t|will not|am unable to"
+    r"|\\x27m unable to|am not able to|\\x27m not able to|are unable to|must decline|do not|don\\x27t) "
+    r"(help|assist|provide|answer|comply|fulfil|fulfill|do that|share|generate|create|engage|support|discuss|offer|give|have (personal )?opinions)"
+    r"|against my (guidelines|programming)|as an ai( language)? model|not (appropriate|comfortable)|unable to (assist|help|comply|provide)"
+)
+APOLOGY: Final = r"(?i)\\b(sorry|apolog(y|ies|ise|ize))\\b"
+PREAMBLE: Final = (
+    r"(?i)^\\s*(sure|certainly|of course|absolutely|great question|good question|happy to|i\\x27d be happy|i would be happy"
+    r"|here(\\x27s| is| are)|thank(s| you)|hello|hi\\b|okay|ok,|let me|as requested|below is|the following|to (solve|determine|answer|find))"
+)
+HEDGE: Final = (
+    r"(?i)\\b(it depends|i think|i believe|perhaps|might|may be|possibly|not sure|it seems|however|there is no (one|single|right)"
+    r"|as an ai|subjective|personal(ly)?)\\b"
+)
+CLOSING: Final = (
+    r"(?i)(let me know if|feel free to|hope (this|that) helps|anything else|is there anything)[^\\n]{0,120}\\s*$"
+)
+COMMITMENT: Final = r"(?i)\\b(refund(ed)?|credited|credit (has|will)|reimburs|compensat|escalated (to|this)|i have (cancelled|canceled|issued|applied))"
+TEMPLATE_LEFT: Final = (
+    r"\\{\\{|\\}\\}|\\$\\{[a-z_]|\\[object Object\\]|<\\|[a-z_]+\\|>|\\bundefined\\b|\\bNaN\\b|%\\([a-z_]+\\)s"
+)
+STEPS: Final = r"(?i)\\bstep \\d|\\bfirst,|\\bthinking step|let\\x27s think|therefore|\\n\\s*\\d+[.)] "

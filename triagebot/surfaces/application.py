@@ -1,0 +1,59 @@
+"""Application: code, client, stream, job, cache, workload: all that is ours beside the five surfaces."""
+
+from __future__ import annotations
+
+from triagebot.attribution.weigh import Explanation
+from triagebot.domain.service import Service
+from triagebot.surfaces.base import Walked
+from triagebot.surfaces.contract import Implied, Snapshot, Weighed
+from triagebot.surfaces.firsthand import first_hand
+
+STREAM = frozenset({"unfinished", "partial_kept"})
+RETRY = frozenset({"resends", "early_retry", "llm_calls", "any_failed"})
+CACHE = frozenset({"cache_share"})
+OWN = frozenset({"request_failed"})
+
+
+class Application(Walked):
+    name = "application"
+    surfaces = ("code", "config", "flag", "job")
+    dimensions = ("service_version", "revision", "flags")
+    families = frozenset(
+        {
+            "content",
+            "tool",
+            "retrieval",
+            "latency",
+            "error",
+            "ratelimit",
+            "stream",
+            "retry",
+            "usage",
+            "cache",
+            "eval",
+            "feedback",
+        }
+    )
+    prior = 0.5
+    columns = ("service_version",)
+
+    def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
+        for signs, what, confidence in (
+            (STREAM, "answers end without a finish reason", 0.85),
+            (RETRY, "calls per request rose without more failures at the provider", 0.7),
+            (CACHE, "the cache is no longer warm: same texts, fewer tokens read from it", 0.8),
+        ):
+            sign = first_hand(explanation, signs)
+            if sign is not None:
+                return Implied(
+                    node=self.name, artifact=service.name, explanation=number, reason=what, confidence=confidence
+                )
+        return None
+
+    def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:
+        if snapshot.problems:
+            return "; ".join(snapshot.problems[:2])
+        return "" if weighed.table.at.size else "no spans of this service in the window"
+
+
+NODE = Application()

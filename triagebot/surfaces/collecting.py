@@ -1,0 +1,79 @@
+"""What every node does to collect: ask its registries and the journal at once, each with a deadline, and keep what failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from triagebot.domain.change import Change, Observation
+from triagebot.domain.journal import changes_from_observations, merge_changes
+from triagebot.domain.people import Claim
+from triagebot.errors import TriagebotError
+from triagebot.surfaces.contract import Scope, Snapshot, Source, Sources
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    changes: Sequence[Change] = ()
+    observations: Sequence[Observation] = ()
+    claims: Sequence[Claim] = ()
+    problem: str = ""
+
+
+async def collect_changes(node: str, surfaces: Sequence[str], sources: Sources, scope: Scope) -> Snapshot:
+    """The changes of a node's surfaces within the window, as registries, journal and change events tell them, merged."""
+    own = [s for s in sources.registries if s.entry.surface in surfaces]
+    told, events, seen = await asyncio.gather(
+        asyncio.gather(*(_ask(source, scope, sources.deadline) for source in own)),
+        _guard(sources.journal.changes(scope.service.name, scope.window), "journal", sources.deadline),
+        _guard(sources.journal.observations(scope.service.name, scope.window), "journal", sources.deadline),
+    )
+    observations = [o for o in seen[0] if o.surface in surfaces] if seen[0] else []
+    for answer in told:
+        observations.extend(answer.observations)
+    observations.sort(key=lambda o: (o.observed_at, o.artifact, o.fingerprint))
+    changes = [c for answer in told for c in answer.changes]
+    changes += [c for c in (events[0] or []) if c.surface in surfaces]
+    changes += changes_from_observations(observations)
+    within = [
+        c for c in changes if c.introduced.latest >= scope.window.start and c.introduced.earliest <= scope.window.end
+    ]
+    problems = [answer.problem for answer in told if answer.problem] + [p for _, p in (events, seen) if p]
+    return Snapshot(
+        node=node,
+        changes=tuple(merge_changes(within)),
+        observations=tuple(observations),
+        claims={source.entry.artifact: tuple(answer.claims) for source, answer in zip(own, told, strict=True)},
+        problems=tuple(dict.fromkeys(problems)),
+        registries=sum(1 for source in own if source.registry is not None),
+    )
+
+
+async def _ask(source: Source, scope: Scope, deadline: float) -> _Told:
+    registry, name = source.registry, f"{source.entry.kind} registry of {source.entry.artifact}"
+    if registry is None:
+        return _Told(problem=source.problem or f"{name}: no adapter")
+    history, past, claims = await asyncio.gather(
+        _guard(registry.history(scope.window), name, deadline),
+        _guard(registry.past(scope.window), name, deadline),
+        _guard(registry.claims(), name, deadline),
+    )
+    problem = next((p for _, p in (history, past) if p), "")
+    return _Told(history[0] or (), past[0] or (), claims[0] or (), problem)
+
+
+async def _guard(call: Awaitable[T], name: str, deadline: float) -> tuple[T | None, str]:
+    """The answer, or why there is none. This is the walk: whatever a source does, the walk goes on and says so."""
+    try:
+        async with asyncio.timeout(deadline):
+            return await call, ""
+    except TimeoutError:
+        return None, f"{name}: no answer within {deadline:g} s"
+    except TriagebotError as error:
+        return None, f"{name}: {error}"
+    except Exception as error:  # noqa: BLE001 - the walk: an adapter's bug must read as unknown, never as clear
+        return None, f"{name}: failed ({type(error).__name__})"

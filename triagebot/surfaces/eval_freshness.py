@@ -1,0 +1,43 @@
+"""Eval freshness: when did the evaluation last run, against what; did the instrument move while the product did not?"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from triagebot.domain.change import Observation
+from triagebot.domain.times import format_span, parse_time
+from triagebot.surfaces.base import Walked
+from triagebot.surfaces.contract import Snapshot, Weighed
+
+STALE = timedelta(days=14)
+
+
+class EvalFreshness(Walked):
+    name = "eval_freshness"
+    surfaces = ("eval_freshness",)
+    dimensions = ("judge",)
+    families = frozenset({"eval"})
+    columns = ("eval_score",)
+
+    def clear(self, snapshot: Snapshot, weighed: Weighed) -> str:
+        last = last_run(snapshot.observations)
+        if last is None:
+            return "no run on record: it clears nothing"
+        age = weighed.window.end - last if weighed.window else timedelta(0)
+        stale = ", stale: it clears nothing" if age > STALE else ""
+        return f"last run {format_span(age)} before the page{stale}; definition unchanged"
+
+
+def last_run(observations: tuple[Observation, ...]) -> datetime | None:
+    """The newest `last_run` that any observation tells, or its own time for a dated result file."""
+    times = []
+    for observation in observations:
+        told = observation.detail.get("last_run")
+        try:
+            times.append(parse_time(told) if isinstance(told, str) else observation.observed_at)
+        except ValueError:
+            times.append(observation.observed_at)
+    return max(times, default=None)
+
+
+NODE = EvalFreshness()

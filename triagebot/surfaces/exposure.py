@@ -1,0 +1,326 @@
+"""From changes to hypotheses: which requests had the change, as the traces show it, or at least since when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.attribution.weigh import Candidate
+from triagebot.domain.change import Change
+from triagebot.domain.times import Interval
+from triagebot.ports import SEPARATOR, Dimension, RequestTable
+from triagebot.surfaces.contract import Node, Suspect
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
+FIRST_PART = 0.03  # a value already there in this first part of the requests was not introduced within the window
+LEAST = 8  # requests that must carry a value before it counts as introduced
+SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A value of a dimension that appeared within the window. `before` is what most requests had that now have it."""
+
+    dimension: str
+    label: str
+    before: str
+    mask: Mask
+    introduced: Interval
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(round(float(seconds), 3), tz=UTC)
+
+
+def having(dimension: Dimension, wanted: str) -> Mask:
+    """Requests one of whose values is `wanted`: a label joins several with SEPARATOR."""
+    hits = np.array([wanted in label.split(SEPARATOR) for label in dimension.labels], dtype=bool)
+    return np.asarray(hits[dimension.codes]) if hits.size else np.zeros(dimension.codes.size, dtype=bool)
+
+
+def values_of(dimension: Dimension) -> list[str]:
+    """Single values, in the order of their first request."""
+    used, first = np.unique(dimension.codes, return_index=True)
+    ordered = [dimension.labels[code] for code in used[np.argsort(first)]]
+    return list(dict.fromkeys(value for label in ordered for value in label.split(SEPARATOR) if value))
+
+
+def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
+    """Values that appeared after the first part of the window."""
+    found = []
+    size = table.at.size
+    for name in dimensions:
+        dimension = table.dimensions.get(name)
+        if dimension is None or size < 2 * LEAST:
+            continue
+        recorded = np.flatnonzero(np.array([bool(label) for label in dimension.labels])[dimension.codes])
+        if recorded.size < 2 * LEAST:
+            continue
+        # Before the first span that records the dimension at all, nothing can have "appeared".
+        threshold = recorded[min(int(FIRST_PART * recorded.size), recorded.size - 1)]
+        for value in values_of(dimension):
+            mask = having(dimension, value)
+            index = np.flatnonzero(mask)
+            if index.size < LEAST or index[0] <= max(threshold, LEAST):
+                continue
+            before = _before(dimension, value, index, recorded)
+            last_without = recorded[recorded < index[0]]
+            earliest = table.at[last_without[-1]] if last_without.size else table.at[0]
+            interval = Interval(moment(earliest), moment(table.at[index[0]]))
+            found.append(Arrival(name, value, before, mask, interval))
+    return found
+
+
+def _before(dimension: Dimension, value: str, index: NDArray[np.int64], recorded: NDArray[np.int64]) -> str:
+    """What was served before: the most common value of the same artifact among the requests just before the first."""
+    earlier = recorded[recorded < index[0]][-200:]
+    artifact = value.rpartition("@")[0]
+    counts: dict[str, int] = {}
+    for code in dimension.codes[earlier]:
+        for label in dimension.labels[code].split(SEPARATOR):
+            if label and label != value and (not artifact or label.rpartition("@")[0] == artifact):
+                counts[label] = counts.get(label, 0) + 1
+    return max(counts, key=lambda label: counts[label], default="")
+
+
+def version_of(label: str) -> str:
+    """`support/system@v17` → `v17`; a label without an artifact is its own version."""
+    return label.rpartition("@")[2]
+
+
+def _same_version(label: str, change_label: str, artifact: str) -> bool:
+    if not change_label:
+        return False
+    name, _, version = label.rpartition("@")
+    if label == change_label:
+        return True
+    return version == change_label and (not name or name == artifact)
+
+
+def _same_fingerprint(label: str, fingerprint: str) -> bool:
+    digest = fingerprint.removeprefix("sha256:")
+    version = version_of(label).removeprefix("sha256:")
+    return len(version) >= 7 and bool(digest) and (digest.startswith(version) or version.startswith(digest))
+
+
+def suspects(
+    node: Node, changes: Sequence[Change], table: RequestTable, artifacts: Sequence[str]
+) -> list[tuple[Suspect, Candidate | None]]:
+    """Every change of a node as a hypothesis, recorded ones first, then those that only the traces show."""
+    unmatched = arrivals(table, node.dimensions)
+    result: list[tuple[Suspect, Candidate | None]] = []
+    for change in changes:
+        arrival = next((a for a in unmatched if _matches(a, change)), None) or _in_step(change, unmatched, changes)
+        if arrival is not None:
+            unmatched = [a for a in unmatched if a is not arrival and not _twin(a, arrival)]
+            result.append(_served(node, _with_arrival(change, arrival), arrival.mask, table))
+            continue
+        mask = _served_mask(node, change, table)
+        if mask is not None and mask.any() and not mask.all():
+            result.append(_served(node, change, mask, table))
+        elif mask is not None and not mask.any() and _knows_versions(node, change, table):
+            suspect = Suspect(
+                key=change.key, node=node.name, change=change, served=False, requests=0, never_served=True
+            )
+            result.append((suspect, None))
+        else:
+            result.append(_dated(node, change, table))
+    fresh: list[Arrival] = []
+    for arrival in unmatched:
+        if not any(_twin(arrival, other) for other in fresh):
+            fresh.append(arrival)
+    for arrival in fresh:
+        result.append(_served(node, _seen_change(node, arrival, table, artifacts), arrival.mask, table))
+    return result
+
+
+def _matches(arrival: Arrival, change: Change) -> bool:
+    return _same_version(arrival.label, change.after, change.artifact) or (
+        arrival.dimension in ("prompt_hash", "tools") and _same_fingerprint(arrival.label, change.fingerprints[1])
+    )
+
+
+def _in_step(change: Change, arrivals_: Sequence[Arrival], changes: Sequence[Change]) -> Arrival | None:
+    """An arrival under another vocabulary (a hash for a version) at the time that the change was rolled out."""
+    named = {a.label for a in arrivals_ for c in changes if _matches(a, c)}
+    window = (change.introduced.earliest - SLACK, change.introduced.latest + SLACK)
+    near = [
+        a
+        for a in arrivals_
+        if a.label not in named
+        and a.introduced.latest >= window[0]
+        and a.introduced.earliest <= window[1]
+        and _could_be(a, change)
+    ]
+    return min(near, key=lambda a: abs(a.introduced.latest - change.introduced.latest), default=None)
+
+
+def _could_be(arrival: Arrival, change: Change) -> bool:
+    """A label that itself names another version of the same vocabulary is another change."""
+    if arrival.dimension in ("prompt_hash", "tools", "fingerprint"):
+        return change.surface in ("prompt_version", "tool_schemas", "model_alias")
+    name, _, version = arrival.label.rpartition("@")
+    if name and name != change.artifact:
+        return False
+    return not change.after or _vocabulary(version) != _vocabulary(change.after)
+
+
+def _vocabulary(label: str) -> str:
+    """Shape of a version: `v17` and `v18` are one vocabulary, `9f3a12c` another."""
+    return "".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in label[:4])
+
+
+def _twin(one: Arrival, other: Arrival) -> bool:
+    """Two dimensions of one artifact that show the same roll-out (a prompt's version and its hash)."""
+    both = int((one.mask & other.mask).sum())
+    return both >= 0.95 * max(int(one.mask.sum()), int(other.mask.sum()))
+
+
+def _served_mask(node: Node, change: Change, table: RequestTable) -> Mask | None:
+    mask: Mask | None = None
+    for name in node.dimensions:
+        dimension = table.dimensions.get(name)
+        if dimension is None:
+            continue
+        hits = [v for v in values_of(dimension) if _same_version(v, change.after, change.artifact)]
+        for value in hits:
+            mask = having(dimension, value) if mask is None else mask | having(dimension, value)
+        if mask is None and any(_same_version(v, change.before, change.artifact) for v in values_of(dimension)):
+            mask = np.zeros(table.at.size, dtype=bool)
+    return mask
+
+
+def _knows_versions(node: Node, change: Change, table: RequestTable) -> bool:
+    """Whether nearly all requests since the change record a version in the dimension that knew the one before."""
+    since = table.at >= change.introduced.latest.timestamp()
+    if since.sum() < LEAST:
+        return False
+    for name in node.dimensions:
+        dimension = table.dimensions.get(name)
+        if dimension is None or not any(_same_version(v, change.before, change.artifact) for v in values_of(dimension)):
+            continue
+        recorded = np.array([bool(label) for label in dimension.labels])[dimension.codes]
+        return bool(recorded[since].mean() > 0.95)
+    return False
+
+
+def _with_arrival(change: Change, arrival: Arrival) -> Change:
+    """The change as its registry tells it, dated by when it was first served, which is what can have hurt anybody."""
+    detail = {**change.detail, "recorded": change.introduced.as_json(), "seen_as": arrival.label}
+    return replace(
+        change,
+        introduced=arrival.introduced,
+        before=change.before or version_of(arrival.before),
+        after=change.after or version_of(arrival.label),
+        detail=detail,
+    )
+
+
+def _seen_change(node: Node, arrival: Arrival, table: RequestTable, artifacts: Sequence[str]) -> Change:
+    name = arrival.label.rpartition("@")[0]
+    artifact = name or (artifacts[0] if artifacts else "") or _fallback_artifact(arrival, table)
+    return Change(
+        service="",
+        surface=node.surfaces[0],
+        artifact=artifact,
+        introduced=arrival.introduced,
+        before=version_of(arrival.before),
+        after=version_of(arrival.label),
+        source="traces",
+        summary="first seen in the traces; no registry records it",
+        detail={"dimension": arrival.dimension},
+    )
+
+
+def _fallback_artifact(arrival: Arrival, table: RequestTable) -> str:
+    """For a served model without a registry, the name that was asked for; else the dimension itself."""
+    if arrival.dimension == "model_served":
+        asked = table.dimensions.get("model_requested")
+        if asked is not None:
+            codes, counts = np.unique(asked.codes[arrival.mask], return_counts=True)
+            return str(asked.labels[codes[counts.argmax()]]).split(SEPARATOR)[0]
+    return arrival.dimension
+
+
+def _served(node: Node, change: Change, mask: Mask, table: RequestTable) -> tuple[Suspect, Candidate]:
+    plain = mask.astype(float)
+    parts, names = [plain], [""]
+    born = _born_under(mask, table)
+    if born is not None:
+        parts.append(born)
+        names.append("conversations that had it")
+    suspect = Suspect(key=change.key, node=node.name, change=change, served=True, requests=int(mask.sum()))
+    return suspect, _candidate(node, change, parts, names, averaged=False)
+
+
+def _born_under(mask: Mask, table: RequestTable) -> Array | None:
+    """Requests of conversations in which an earlier one already had the change: what a revert does not undo."""
+    conversation = table.dimensions.get("conversation")
+    if conversation is None:
+        return None
+    first = np.full(len(conversation.labels), np.inf)
+    index = np.flatnonzero(mask)
+    np.minimum.at(first, conversation.codes[index], index.astype(float))
+    named = np.array([bool(label) for label in conversation.labels])
+    carried = (np.arange(mask.size) >= first[conversation.codes]) & named[conversation.codes]
+    joined = carried | mask
+    return joined.astype(float) if (joined & ~mask).sum() >= LEAST else None
+
+
+def _dated(node: Node, change: Change, table: RequestTable) -> tuple[Suspect, Candidate | None]:
+    scope = _in_scope(change, table)
+    start, end = change.introduced.earliest.timestamp(), change.introduced.latest.timestamp()
+    moments = [end] if end - start < 1 else list(np.linspace(start, end, MOMENTS))
+    parts = [((table.at >= m) & scope).astype(float) for m in moments]
+    names = ["" if len(moments) == 1 else moment(m).isoformat() for m in moments]
+    suspect = Suspect(
+        key=change.key, node=node.name, change=change, served=False, requests=int((table.at >= end)[scope].sum())
+    )
+    if not any(LEAST <= p.sum() <= table.at.size - LEAST for p in parts):
+        return suspect, None
+    return suspect, _candidate(node, change, parts, names, averaged=True)
+
+
+SCOPE_DIMENSIONS: Mapping[str, str] = {
+    "region": "region",
+    "route": "route",
+    "tenant": "tenant",
+    "workload": "workload",
+    "environment": "environment",
+    "provider": "provider",
+    "model": "model_served",
+    "key": "key",
+    "intent": "intent",
+    "tool": "tool_names",
+    "prompt": "prompt",
+}
+
+
+def _in_scope(change: Change, table: RequestTable) -> Mask:
+    mask = np.ones(table.at.size, dtype=bool)
+    for name, value in change.scope.items():
+        dimension = table.dimensions.get(SCOPE_DIMENSIONS.get(name, name))
+        if dimension is not None and any(label for label in dimension.labels):
+            hit = having(dimension, value)
+            if hit.any():
+                mask &= hit
+    return mask
+
+
+def _candidate(node: Node, change: Change, parts: list[Array], names: list[str], *, averaged: bool) -> Candidate:
+    return Candidate(
+        key=change.key,
+        node=node.name,
+        exposure=np.stack(parts, axis=1),
+        variants=tuple(names),
+        averaged=averaged,
+        prior=node.prior,
+        moves=node.families.__contains__,
+    )

@@ -1,0 +1,50 @@
+"""First-hand evidence: a node's own signals that moved, when no change of it is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from triagebot.attribution.scan import Moved
+from triagebot.attribution.weigh import Explanation
+from triagebot.domain.service import Service
+from triagebot.ports import SEPARATOR, RequestTable
+
+
+def first_hand(explanation: Explanation, signs: Collection[str]) -> Moved | None:
+    """The clearest of a node's own signs among what moved; only where nothing recorded explains it."""
+    if explanation.best:
+        return None
+    found = [m for m in (explanation.seed, *explanation.members) if m.signal in signs]
+    return max(found, key=lambda m: m.best, default=None)
+
+
+def exposed(table: RequestTable, moved: Moved) -> np.ndarray:
+    """Requests after the onset (and before the end) in the slice that moved."""
+    mask = (table.at >= moved.start) & moved.slice.mask
+    if moved.end is not None:
+        mask &= table.at < moved.end
+    return mask
+
+
+def common_value(table: RequestTable, dimension: str, moved: Moved) -> str:
+    """The most common single value of a dimension among the requests that moved; "" where it is not recorded."""
+    column = table.dimensions.get(dimension)
+    if column is None:
+        return ""
+    counts: dict[str, int] = {}
+    codes, numbers = np.unique(column.codes[exposed(table, moved)], return_counts=True)
+    for code, number in zip(codes, numbers, strict=True):
+        for value in column.labels[code].split(SEPARATOR):
+            if value:
+                counts[value] = counts.get(value, 0) + int(number)
+    return max(counts, key=lambda value: counts[value], default="")
+
+
+def artifact_for(service: Service, surfaces: Sequence[str], seen: str) -> str:
+    """The declared artifact that the traces' name belongs to: the same name, else the only one declared, else the name."""
+    declared = [entry.artifact for entry in service.registries if entry.surface in surfaces]
+    if seen in declared:
+        return seen
+    return declared[0] if len(declared) == 1 else seen

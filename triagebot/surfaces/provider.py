@@ -1,0 +1,48 @@
+"""Provider: slow, erroring, malformed, retired, by provider and route; never by its status page."""
+
+from __future__ import annotations
+
+from triagebot.attribution.weigh import Explanation
+from triagebot.domain.service import Service
+from triagebot.surfaces.base import Walked
+from triagebot.surfaces.contract import Implied, Snapshot, Weighed
+from triagebot.surfaces.firsthand import common_value, first_hand
+
+SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"})
+FAILING = frozenset({"overloaded", "timed_out", "server_error", "model_missing"})
+
+
+class Provider(Walked):
+    name = "provider"
+    surfaces = ("provider",)
+    dimensions = ("provider",)
+    families = frozenset({"latency", "error", "stream", "ratelimit", "usage", "cache", "retry", "content"})
+    prior = 0.6
+    columns = ("provider",)
+
+    def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
+        sign = first_hand(explanation, SLOW | FAILING)
+        if sign is None:
+            return None
+        provider = (
+            sign.slice.value if sign.slice.dimension == "provider" else common_value(weighed.table, "provider", sign)
+        )
+        how = "slower" if sign.signal in SLOW else "failing"
+        return Implied(
+            node=self.name,
+            artifact=provider,
+            explanation=number,
+            reason=f"{provider or 'the provider'} is {how}; no change of ours is on record that it follows",
+            confidence=0.85,
+        )
+
+    def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:
+        if snapshot.problems:
+            return "; ".join(snapshot.problems[:2])
+        return "" if weighed.table.at.size else "no spans of this service in the window"
+
+    def clear(self, snapshot: Snapshot, weighed: Weighed) -> str:
+        return f"errors and speed of model calls steady over {weighed.table.spans:,} spans"
+
+
+NODE = Provider()

@@ -1,0 +1,51 @@
+"""Tool schemas: did a declared schema change, or did a live response stop matching it; did the choice of tools shift?"""
+
+from __future__ import annotations
+
+from triagebot.attribution.weigh import Explanation
+from triagebot.domain.service import Service
+from triagebot.surfaces.base import Walked
+from triagebot.surfaces.contract import Implied, Weighed
+from triagebot.surfaces.firsthand import artifact_for, common_value, first_hand
+
+# First-hand signs of what a tool itself returned, as opposed to how the model called it.
+RETURNED = frozenset(
+    {
+        "tool_failed",
+        "tool_result_error",
+        "tool_result_empty",
+        "tool_result_not_json",
+        "tool_result_keys",
+        "tool_result_texts",
+        "tool_result_nulls",
+        "tool_result_chars",
+    }
+)
+
+
+class ToolSchemas(Walked):
+    name = "tool_schemas"
+    surfaces = ("tool_schemas",)
+    dimensions = ("tools",)
+    families = frozenset({"content", "tool", "usage", "eval", "feedback", "latency", "cache", "retry", "error"})
+    columns = ("tools_hash", "tool_name", "tool_result")
+
+    def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
+        sign = first_hand(explanation, RETURNED)
+        if sign is None:
+            return None
+        tool = (
+            sign.slice.value
+            if sign.slice.dimension == "tool_names"
+            else common_value(weighed.table, "tool_names", sign)
+        )
+        return Implied(
+            node=self.name,
+            artifact=artifact_for(service, self.surfaces, tool),
+            explanation=number,
+            reason=f"what {tool or 'a tool'} returns changed, without a change of its declared schema on record",
+            confidence=0.85,
+        )
+
+
+NODE = ToolSchemas()
