@@ -197,7 +197,12 @@ class Journal(Protocol):
 
     async def record_changes(self, changes: Sequence[Change]) -> None: ...
 
-    async def observations(self, service: str, window: Window) -> list[Observation]: ...
+    async def observations(self, service: str, window: Window) -> list[Observation]:
+        """What was seen within the window, oldest first, and of each artifact the last look before it.
+
+        The first and the last look of each state are there; looks between that saw the same may be left out.
+        """
+        ...
 
     async def changes(self, service: str, window: Window) -> list[Change]:
         """Change events whose interval touches the window, those of every service when `service` is ""."""
@@ -217,7 +222,7 @@ class ArtifactPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerQuestion:
-    """Who owns this artifact? `whole`: it is the service's own code or deployment, not one file of it. `names` are the service's."""
+    """Who owns this artifact? `whole`: it is the service itself (its code, its deployment). `names` are the service's."""
 
     surface: str
     artifact: str
@@ -348,13 +353,36 @@ class Ledger(Protocol):
         self, kind: str, ref: str, *, due: datetime | None = None, dedupe: str, payload: Mapping[str, Any] | None = None
     ) -> bool: ...
 
-    async def claim(self, kinds: Sequence[str], *, worker: str, lease_seconds: float) -> Work | None: ...
+    async def claim(self, kinds: Sequence[str], *, worker: str, lease_seconds: float) -> Work | None:
+        """The work of these kinds that has been due longest, for this worker alone until the lease ends.
+
+        Every write that takes a Work raises LeaseLost once somebody else has claimed it.
+        """
+        ...
 
     async def extend(self, work: Work, lease_seconds: float) -> None: ...
 
     async def finish(self, work: Work) -> None: ...
 
-    async def retry(self, work: Work, error: str, *, at: datetime) -> None: ...
+    async def retry(self, work: Work, error: str, *, at: datetime) -> None:
+        """Gives it back to be done at `at`; after too many attempts it has failed instead, and `failed` shows it."""
+        ...
+
+    async def fail(self, work: Work, error: str) -> None:
+        """Gives it up: trying again cannot help."""
+        ...
+
+    async def release(self, work: Work) -> None:
+        """Gives it back undone, as if it had not been claimed: the worker is stopping."""
+        ...
+
+    async def failed(self, limit: int = 50) -> list[Work]:
+        """Work that was given up, newest first, each with its error."""
+        ...
+
+    async def queue(self) -> Mapping[str, int]:
+        """How much work is `ready`, `leased`, `done` and `failed`."""
+        ...
 
     async def step(self, work: Work, name: str) -> Mapping[str, Any] | None:
         """The recorded result of a step of this work, None where it has not been done."""
@@ -369,8 +397,12 @@ class Ledger(Protocol):
         """The incident this page belongs to, and whether it is new.
 
         Same sender's incident key: the same incident, unless it is resolved. Else an open incident of the same service and
-        symptom key takes it in. A resolved incident never takes in a new page.
+        symptom key takes it in. A resolved incident never takes in a new page. Asked again for a page, gives the same answer.
         """
+        ...
+
+    async def attach(self, page: Page, incident: str) -> None:
+        """Makes a later page (acknowledged, resolved …) one of the incident's."""
         ...
 
     async def incident(self, id_: str) -> Incident | None: ...
@@ -381,11 +413,21 @@ class Ledger(Protocol):
         self, *, service: str | None = None, status: str | None = None, limit: int = 50
     ) -> list[Incident]: ...
 
-    async def pages_of(self, incident: str) -> list[Page]: ...
+    async def pages_of(self, incident: str) -> list[Page]:
+        """Its pages by the time they occurred."""
+        ...
 
-    async def set_status(self, incident: str, status: str, at: datetime) -> None: ...
+    async def pages_by_key(self, source: str, incident_key: str) -> list[Page]:
+        """Every page of what the sender calls one incident, by the time they occurred."""
+        ...
 
-    async def append(self, incident: str, event: TimelineEvent) -> bool: ...
+    async def set_status(self, incident: str, status: str, at: datetime) -> None:
+        """`open`, `acknowledged` (the first one counts) or `resolved`, as of `at`; older than what it knows already: nothing."""
+        ...
+
+    async def append(self, incident: str, event: TimelineEvent) -> bool:
+        """False where an event of the same `dedupe` is there. Raises BadInput for a kind not in TIMELINE_KINDS."""
+        ...
 
     async def timeline(self, incident: str) -> list[TimelineEvent]: ...
 
