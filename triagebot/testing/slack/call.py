@@ -169,6 +169,8 @@ def arguments(method: Method, given: dict[str, Any]) -> dict[str, Any]:
 
     Slack itself ignores an unknown argument; refusing it finds the misspelt ones.
     """
+    # Bolt's client adds team_id to every call, whether or not the method documents it.
+    given = {name: value for name, value in given.items() if name != "team_id" or name in method.args}
     unknown = [name for name in given if name not in method.args]
     if unknown:
         raise SlackError("invalid_arguments", *(f"unknown argument: {name} [json-pointer:/{name}]" for name in unknown))
