@@ -213,7 +213,7 @@ async def test_a_private_channel_must_invite(slack, chat):
     room = slack.workspace.add_channel("closed", private=True)
     posted = await chat.post("closed", HELLO, key="k", fresh=True)
     slack.workspace.remove_bot(room)
-    with pytest.raises(SourceFailed, match="#closed that triagebot can see: .*/invite @triagebot") as caught:
+    with pytest.raises(SourceFailed, match=r"#closed that triagebot can see: .*/invite @triagebot") as caught:
         await chat.post("closed", HELLO, key="k2", fresh=True)
     assert caught.value.permanent
     with pytest.raises(SourceFailed, match="invite"):
