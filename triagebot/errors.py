@@ -7,6 +7,7 @@ TriagebotError
 │   └── BadTrace             an OTLP payload
 ├── NotFound                 a name that nobody knows (service, incident, user)
 ├── Refused                  understood, and not allowed (signature, role, a draft without an owner)
+│   └── LeaseLost            … because another worker has the work by now
 ├── SourceFailed             a registry, store or API that could not answer; `permanent` says whether to try again
 │   └── SourceTimeout        … in time
 └── StoreBusy                another process owns the store
@@ -41,6 +42,10 @@ class NotFound(TriagebotError):
 
 class Refused(TriagebotError):
     """Understood and not allowed. The message says what to do instead."""
+
+
+class LeaseLost(Refused):
+    """Another worker has this work by now: whoever hears it stops, and writes nothing more."""
 
 
 class SourceFailed(TriagebotError):

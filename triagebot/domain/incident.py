@@ -67,6 +67,7 @@ class Work:
     """One claimed item of the queue. `fence` rises with every claim: a write with an old fence is refused.
 
     `kind` is a use case (`page`, `postmortem`, `reminder`, `tell`); `ref` what it is about (a page or incident id).
+    `error` is why the last attempt failed, "" where none did.
     """
 
     id: int
@@ -75,3 +76,4 @@ class Work:
     fence: int
     attempts: int
     payload: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""

@@ -1,0 +1,78 @@
+"""Operations on what was concluded and told: verdicts, messages, documents, scheduled slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from triagebot.adapters.db import incidents, tables
+from triagebot.adapters.db.rows import incident_of, insert_once, number, replace
+from triagebot.domain.incident import Incident
+from triagebot.ports import Posted, Told
+
+verdict, told, document, slot = tables.verdict, tables.told, tables.document, tables.slot
+
+
+def save_verdict(connection: sa.Connection, incident: str, content: Mapping[str, Any], now: datetime) -> int:
+    here = incidents.locked(connection, incident).id
+    newest = sa.select(sa.func.coalesce(sa.func.max(verdict.c.revision), 0)).where(verdict.c.incident == here)
+    revision: int = connection.execute(newest).scalar_one() + 1
+    values = {"incident": here, "revision": revision, "at": now, "content": dict(content)}
+    connection.execute(sa.insert(verdict).values(**values))
+    return revision
+
+
+def find_verdict(connection: sa.Connection, incident: str) -> Mapping[str, Any] | None:
+    query = sa.select(verdict.c.content).where(verdict.c.incident == number(incident))
+    content: Mapping[str, Any] | None = connection.execute(query.order_by(verdict.c.revision.desc()).limit(1)).scalar()
+    return content
+
+
+def save_told(connection: sa.Connection, incident: str, message: Told) -> None:
+    values = {
+        "incident": incidents.locked(connection, incident).id,
+        "purpose": message.purpose,
+        "channel": message.posted.channel,
+        "ts": message.posted.ts,
+        "link": message.posted.link,
+        "digest": message.digest,
+    }
+    connection.execute(replace(connection, told, ("incident", "purpose"), values))
+
+
+def find_told(connection: sa.Connection, incident: str) -> dict[str, Told]:
+    query = sa.select(told).where(told.c.incident == number(incident)).order_by(told.c.id)
+    return {
+        row.purpose: Told(
+            purpose=row.purpose, posted=Posted(channel=row.channel, ts=row.ts, link=row.link), digest=row.digest
+        )
+        for row in connection.execute(query)
+    }
+
+
+def incident_by_message(connection: sa.Connection, channel: str, ts: str) -> Incident | None:
+    query = sa.select(tables.incident).join(told, told.c.incident == tables.incident.c.id)
+    row = connection.execute(query.where(told.c.channel == channel, told.c.ts == ts).limit(1)).first()
+    return incident_of(row) if row else None
+
+
+def save_document(connection: sa.Connection, incident: str, content: Mapping[str, Any], now: datetime) -> None:
+    values = {"incident": incidents.locked(connection, incident).id, "at": now, "content": dict(content)}
+    connection.execute(replace(connection, document, ("incident",), values))
+
+
+def find_document(connection: sa.Connection, incident: str) -> Mapping[str, Any] | None:
+    query = sa.select(document.c.content).where(document.c.incident == number(incident))
+    content: Mapping[str, Any] | None = connection.execute(query).scalar()
+    return content
+
+
+def claim_slot(connection: sa.Connection, job: str, at: datetime) -> bool:
+    return bool(connection.execute(insert_once(connection, slot), [{"job": job, "slot": at}]).rowcount)
+
+
+def forget_slots(connection: sa.Connection, at: datetime) -> int:
+    return connection.execute(sa.delete(slot).where(slot.c.slot < at)).rowcount

@@ -1,0 +1,221 @@
+"""The tables. Alembic's versions in migrations/ make them; `alembic check` compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """Aware datetimes in, aware datetimes in UTC out. SQLite keeps no zone, so a naive one would come back as a guess."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        at: datetime = value
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows of INTEGER PRIMARY KEY columns only, and that is 64 bits there.
+_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", _Id, primary_key=True)
+
+
+def _incident(*, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column("incident", _Id, sa.ForeignKey("incident.id"), nullable=nullable)
+
+
+incident = sa.Table(
+    "incident",
+    metadata,
+    _id(),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("status_at", UtcDateTime, nullable=False),  # of the newest event that the status has taken in
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("symptom_key", sa.Text, nullable=False),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("opened_by", sa.Text, nullable=False),  # the page that did, as source:event_id
+    sa.Column("acknowledged_at", UtcDateTime),
+    sa.Column("resolved_at", UtcDateTime),
+    sa.Column("drill", sa.Boolean, nullable=False),
+    sa.CheckConstraint("status IN ('open', 'resolved')", name="status"),
+    sa.Index(None, "service", "symptom_key"),
+    sqlite_autoincrement=True,  # a number, once told to people, is never given to another incident
+)
+
+page = sa.Table(
+    "page",
+    metadata,
+    _id(),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("incident_key", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("occurred_at", UtcDateTime, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    _incident(nullable=True),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.Column("body", sa.LargeBinary),
+    sa.UniqueConstraint("source", "event_id"),
+    sa.Index(None, "source", "incident_key"),
+    sa.Index(None, "incident"),
+    sa.Index(None, "received_at"),
+)
+
+incident_key = sa.Table(
+    "incident_key",
+    metadata,
+    _id(),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    _incident(),
+    sa.UniqueConstraint("source", "key", "incident"),
+)
+
+timeline = sa.Table(
+    "timeline",
+    metadata,
+    _id(),
+    _incident(),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("dedupe", sa.Text, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.UniqueConstraint("incident", "dedupe"),
+)
+
+work = sa.Table(
+    "work",
+    metadata,
+    _id(),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("dedupe", sa.Text, nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("due", UtcDateTime, nullable=False),  # of ready work: when to do it; of leased work: when the lease ends
+    sa.Column("worker", sa.Text, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint("state IN ('ready', 'leased', 'done', 'failed')", name="state"),
+    sa.UniqueConstraint("dedupe"),
+    sa.Index(None, "state", "due"),
+)
+
+step = sa.Table(
+    "step",
+    metadata,
+    _id(),
+    sa.Column("work", _Id, sa.ForeignKey("work.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("result", sa.JSON, nullable=False),
+    sa.UniqueConstraint("work", "name"),
+)
+
+verdict = sa.Table(
+    "verdict",
+    metadata,
+    _id(),
+    _incident(),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.UniqueConstraint("incident", "revision"),
+)
+
+told = sa.Table(
+    "told",
+    metadata,
+    _id(),
+    _incident(),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("ts", sa.Text, nullable=False),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.UniqueConstraint("incident", "purpose"),
+    sa.Index(None, "channel", "ts"),
+)
+
+document = sa.Table(
+    "document",
+    metadata,
+    _id(),
+    _incident(),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.UniqueConstraint("incident"),
+)
+
+slot = sa.Table(
+    "slot",
+    metadata,
+    _id(),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("slot", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("job", "slot"),
+)
+
+# A run: the same fingerprint at every look from `first_at` to `last_at`. `gap` is the longest time between two looks, in
+# seconds, so that a reader who may not know what came after a moment still knows a look before it.
+observation = sa.Table(
+    "observation",
+    metadata,
+    _id(),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("surface", sa.Text, nullable=False),
+    sa.Column("artifact", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("first_at", UtcDateTime, nullable=False),
+    sa.Column("last_at", UtcDateTime, nullable=False),
+    sa.Column("gap", sa.Float, nullable=False),
+    sa.Column("looks", sa.Integer, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("author", sa.JSON, nullable=False),
+    sa.Index(None, "service", "surface", "artifact", "source", "first_at"),
+)
+
+change = sa.Table(
+    "change",
+    metadata,
+    _id(),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("earliest", UtcDateTime, nullable=False),
+    sa.Column("latest", UtcDateTime, nullable=False),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.UniqueConstraint("digest"),
+    sa.Index(None, "service", "latest"),
+)

@@ -1,0 +1,138 @@
+"""SQLite's one writer: a thread that commits whatever waits in one transaction.
+
+SQLite lets one connection write at a time and a durable commit costs a wait for the disk. Twenty connections that compete
+get 128 commits a second; one thread that takes in everything that queued up during its last commit gets thousands, and every
+caller still hears only of what is on disk. Each operation has a savepoint, so one that fails takes nothing else with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from triagebot.errors import SourceFailed
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+
+BATCH = 1_000
+
+
+@dataclass(slots=True)
+class _Job:
+    """`operation(connection)`, or `operation(connection, rows)` where `bulk`; `result` becomes a value or an exception."""
+
+    operation: Callable[..., Any]
+    row: Any
+    bulk: bool
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+
+    def settle(self) -> None:
+        if self.future.cancelled():
+            return
+        if isinstance(self.result, BaseException):
+            self.future.set_exception(self.result)
+        else:
+            self.future.set_result(self.result)
+
+
+class Writer:
+    """Owns the writing connection. Safe to use from several event loops."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+        self._started = False
+        self._closed = False
+
+    async def run(self, operation: Callable[[sa.Connection], T]) -> T:
+        result: T = await self._submit(operation, None, bulk=False)
+        return result
+
+    async def run_row(self, operation: Callable[[sa.Connection, Sequence[Row]], Sequence[T]], row: Row) -> T:
+        """`operation(connection, rows)` gets this row together with those of other callers and returns a result for each."""
+        result: T = await self._submit(operation, row, bulk=True)
+        return result
+
+    async def close(self) -> None:
+        """Returns when everything handed in before is committed."""
+        if not self._closed:
+            self._closed = True
+            if self._started:
+                self._jobs.put(None)
+                await asyncio.to_thread(self._thread.join)
+            self._engine.dispose()
+
+    def _submit(self, operation: Callable[..., Any], row: Any, *, bulk: bool) -> asyncio.Future[Any]:
+        if self._closed:
+            raise SourceFailed("database: closed")
+        if not self._started:
+            self._started = True
+            self._thread.start()
+        loop = asyncio.get_running_loop()
+        job = _Job(operation, row, bulk, loop, loop.create_future())
+        self._jobs.put(job)
+        return job.future
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            batch = [job]
+            while len(batch) < BATCH and not self._jobs.empty():
+                following = self._jobs.get()
+                if following is None:
+                    self._jobs.put(None)
+                    break
+                batch.append(following)
+            self._commit(batch)
+            for loop, jobs in groupby(batch, key=lambda job: job.loop):
+                _tell(loop, list(jobs))
+
+    def _commit(self, batch: Sequence[_Job]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                for _, group in groupby(batch, key=lambda job: job.operation if job.bulk else job):
+                    _attempt(connection, list(group))
+        except Exception as error:  # noqa: BLE001  a disk that is full fails the batch, and each of its callers hears it
+            for job in batch:
+                job.result = error
+
+
+def _attempt(connection: sa.Connection, jobs: Sequence[_Job]) -> None:
+    """Runs one operation, or one bulk of rows, in a savepoint and leaves each job its result."""
+    head = jobs[0]
+    try:
+        with connection.begin_nested():
+            results = (
+                head.operation(connection, [job.row for job in jobs]) if head.bulk else [head.operation(connection)]
+            )
+    except Exception as error:  # noqa: BLE001  whatever it is belongs to the caller, and not to the thread
+        if len(jobs) == 1:
+            head.result = error
+            return
+        for job in jobs:  # one row that cannot be stored must not turn away those that came with it
+            _attempt(connection, [job])
+        return
+    for job, result in zip(jobs, results, strict=True):
+        job.result = result
+
+
+def _tell(loop: asyncio.AbstractEventLoop, jobs: Sequence[_Job]) -> None:
+    try:
+        loop.call_soon_threadsafe(_settle, jobs)
+    except RuntimeError:  # the loop was closed: nobody is left to hear it, and what was committed stays
+        return
+
+
+def _settle(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.settle()
