@@ -15,7 +15,9 @@ and people in it click and type:
 from triagebot.testing.slack.clock import ManualClock
 from triagebot.testing.slack.delivery import Delivery
 from triagebot.testing.slack.errors import CannotActError, SlackError
+from triagebot.testing.slack.html import render_html
 from triagebot.testing.slack.people import Person
+from triagebot.testing.slack.render import render_message, render_thread
 from triagebot.testing.slack.server import LocalSlack, Recorded
 from triagebot.testing.slack.workspace import Channel, Message, User, View, Workspace
 
@@ -32,4 +34,7 @@ __all__ = [
     "User",
     "View",
     "Workspace",
+    "render_html",
+    "render_message",
+    "render_thread",
 ]

@@ -23,6 +23,7 @@ from triagebot.testing.slack.errors import SlackError
 from triagebot.testing.slack.faults import Fault, Faults
 from triagebot.testing.slack.http_mode import HttpMode
 from triagebot.testing.slack.limits import limit
+from triagebot.testing.slack.page import Page
 from triagebot.testing.slack.people import Person
 from triagebot.testing.slack.rates import RateLimiter
 from triagebot.testing.slack.socket_mode import SocketMode
@@ -46,7 +47,8 @@ class Recorded:
 class LocalSlack:
     """A workspace behind a real port, with one app. Slack's rate limits hold unless `rate_limits` is false.
 
-    Without `request_url` the app is reached by Socket Mode. `ack_timeout` is the three seconds an app has.
+    Without `request_url` the app is reached by Socket Mode. `ack_timeout` is the three seconds an app has. The page at /
+    shows the workspace to `page_user`, who is the first person in it unless named by id, name or address.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class LocalSlack:
         signing_secret: str = "",
         ack_timeout: float = limit("ack.seconds"),
         events: Iterable[str] = DEFAULT_EVENTS,
+        page_user: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -88,6 +91,7 @@ class LocalSlack:
                 web.get("/files/{file_id}", self._serve_file),
                 web.post("/{kind:actions|commands}/{team}/{secret}", self._serve_response_url),
                 web.get("/link", self.socket.serve),
+                *Page(self.dispatcher, page_user).routes(),
             ]
         )
         if request_url is not None:
