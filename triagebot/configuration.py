@@ -13,12 +13,13 @@ from typing import Any, Final, get_args
 from triagebot.domain.nodes import EXITS, OTHER_SURFACES, SURFACES
 from triagebot.domain.people import Person
 from triagebot.domain.service import OWNER_SOURCES, Config, DeclaredOwner, Directory, RegistryEntry, Service
+from triagebot.domain.severity import HARMS
 from triagebot.domain.signal import Direction, Fold, Over, Signal, Unit
 from triagebot.domain.times import parse_span
 from triagebot.members import Members, suggestion, unknown
+from triagebot.rubric import read_rubric
 from triagebot.yamlfile import Document, shown
 
-HARMS: Final = ("money", "legal", "safety", "privacy", "trust", "cost", "cosmetic")
 NAMED_SURFACES: Final = tuple(dict.fromkeys((*SURFACES, *OTHER_SURFACES, *EXITS)))
 
 # Sections of single adapters, handed on unparsed in Config.options; their keys are checked here so that a misspelled one is told.
@@ -251,6 +252,7 @@ def _sections(top: Members, root: Path) -> dict[str, Any]:
     if isinstance(severity, str) and severity.strip():
         options["severity"] = _absolute(root, severity)
     elif isinstance(severity, dict):
+        read_rubric(Members(top.document, severity, "severity"))
         options["severity"] = severity
     elif severity is not None:
         top.problem("severity", "must be the path of a rubric, or the rubric itself")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from triagebot.configuration import HARMS, NAMED_SURFACES
+from triagebot.configuration import NAMED_SURFACES
 from triagebot.domain.service import OWNER_SOURCES
+from triagebot.domain.severity import HARMS
 from triagebot.domain.times import parse_span
 
 SERVICE_MEMBERS: Final = ("registries", "owners", "codeowners", "backstage", "oncall", "escalation", "slack_channel")
