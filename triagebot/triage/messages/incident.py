@@ -63,7 +63,7 @@ def verdict_message(
         "v": read(verdict, people),
         "pages": pages,
         "states": states(incident, events),
-        "named": _owner_named(named) if named else None,
+        "named": owner_named(named) if named else None,
         "resolved": incident.status == "resolved",
     }
     wanted = _offered(incident, events, verdict=True)
@@ -129,12 +129,10 @@ def _state(event: TimelineEvent) -> Mrkdwn | None:
     if event.kind == "acknowledged":
         return Mrkdwn(f":eyes: Acknowledged by {by}")
     if event.kind == "owner_named":
-        return Mrkdwn(f":bust_in_silhouette: {_owner_named(event)}")
+        return Mrkdwn(f":bust_in_silhouette: {owner_named(event)}")
     if event.kind == "label":
         node = str(event.data.get("node", ""))
-        return Mrkdwn(
-            f":leftwards_arrow_with_hook: Called wrong by {by}: {escape(TITLES.get(node, 'none of the nodes'))}"
-        )
+        return Mrkdwn(f":leftwards_arrow_with_hook: Called wrong by {by}: {escape(TITLES.get(node, 'none of these'))}")
     if event.kind == "resolved":
         return Mrkdwn(":white_check_mark: Resolved")
     return Mrkdwn(":memo: Postmortem drafted") if event.kind == "postmortem" else None
@@ -142,12 +140,14 @@ def _state(event: TimelineEvent) -> Mrkdwn | None:
 
 def actor(event: TimelineEvent) -> Mrkdwn:
     """Whoever did it, as a mention where the Slack id is known."""
-    return mention(str(event.data.get("slack_id", "")), event.actor or "somebody")
+    by = event.data.get("by")
+    return mention(str(by.get("slack_id", "")) if isinstance(by, Mapping) else "", event.actor or "somebody")
 
 
-def _owner_named(event: TimelineEvent) -> Mrkdwn:
-    owner = mention(str(event.data.get("owner_slack_id", "")), event.data.get("owner_name", ""))
-    return Mrkdwn(f"{owner}, named by {actor(event)}")
+def owner_named(event: TimelineEvent) -> Mrkdwn:
+    person = event.data.get("person")
+    owner = person if isinstance(person, Mapping) else {}
+    return Mrkdwn(f"{mention(str(owner.get('slack_id', '')), owner.get('name', ''))}, named by {actor(event)}")
 
 
 def _last(events: Sequence[TimelineEvent], kind: str) -> TimelineEvent | None:

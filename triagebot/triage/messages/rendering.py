@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from triagebot.domain.limits import fit
-from triagebot.domain.mrkdwn import Mrkdwn, clean, code, cut, escape, link
+from triagebot.domain.mrkdwn import Mrkdwn, clean, code, cut, escape, link, unformatted
 from triagebot.ports import Message
 
 TEMPLATES: Final = Path(__file__).parents[2] / "templates"
@@ -57,8 +57,7 @@ def render(name: str, values: Mapping[str, Any], *, actions: Sequence[Mapping[st
     for block, body in _rendered(name, values):
         kind = block.partition("_")[0]
         if kind == "text":
-            # Notifications show it without formatting; the marks that are left in it are our own.
-            text = body.replace("\n", " ").replace("*", "").replace("`", "")
+            text = unformatted(body)
         elif body and kind == "section":
             blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": body}})
         elif body:
