@@ -96,6 +96,14 @@ def test_another_world_with_more_members_and_kinds(tmp_path: Path) -> None:
         "registries": [
             *WORLD["registries"],
             {"surface": "retrieval_corpus", "artifact": "kb", "kind": "holocron", "shards": 3},
+            {
+                "surface": "tool_schemas",
+                "artifact": "m",
+                "kind": "snapshots",
+                "path": "s",
+                "polled": "hourly",
+                "ref": None,
+            },
             {"surface": "mood", "artifact": "x", "kind": "y"},
             "what",
         ],
@@ -113,6 +121,7 @@ def test_another_world_with_more_members_and_kinds(tmp_path: Path) -> None:
     service = config.services["support-agent"]
     assert service.registries[3].kind == "holocron"
     assert service.registries[3].options == {"shards": 3}
+    assert service.registries[4].options == {"path": "s"}
     assert service.options["registries"] == [{"surface": "mood", "artifact": "x", "kind": "y"}, "what"]
     assert service.options["look_back"] == "sometime"
     assert service.harm == "money"

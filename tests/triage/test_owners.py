@@ -20,7 +20,7 @@ from triagebot.domain.service import OWNER_SOURCES, Config, DeclaredOwner, Direc
 from triagebot.errors import SourceFailed
 from triagebot.settings import load_config
 from triagebot.triage.init import write_from_world
-from triagebot.triage.owners import OwnerSources, find_owner, places_of, resolve_owner
+from triagebot.triage.owners import OwnerDesk, OwnerSources, find_owner, places_of, resolve_owner
 
 ADA = Person(name="Ada Obi", email="ada@acme.example", github="ada", slack_id="U1")
 BEN = Person(name="Ben Roth", email="ben@acme.example", github="benr")
@@ -287,6 +287,19 @@ async def test_an_address_that_only_the_chat_knows_is_a_person() -> None:
     assert found.owner.email == "new@acme.example"
     found = await find(service(), files=[Names("codeowners", "new@acme.example")])
     assert found.owner is None
+
+
+async def test_the_desk_that_a_walk_asks() -> None:
+    a_service = service()
+    desk = OwnerDesk(config=config(a_service), sources={"support": OwnerSources(files=[Names("backstage", "@ada")])})
+    found = await desk.resolve(a_service, "prompt_version", "support/system", said("codeowners", "@benr"), Author())
+    assert found.owner is not None
+    assert found.owner.email == BEN.email
+    found = await desk.resolve(a_service, "prompt_version", "support/system", (), Author())
+    assert found.owner is not None
+    assert found.owner.email == ADA.email
+    found = await desk.resolve(service(name="other"), "prompt_version", "x", (), Author(email=ADA.email))
+    assert found.asked == LEAD
 
 
 def test_where_the_files_of_an_artifact_are() -> None:

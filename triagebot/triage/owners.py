@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -170,8 +170,12 @@ async def find_owner(
     sources: OwnerSources,
     *,
     change_author: Author | None = None,
+    told: Sequence[Claim] = (),
 ) -> Ownership:
-    """Asks every source that the service's order has, all at once, then the chat about the people named; never raises."""
+    """Asks every source that the service's order has, all at once, then the chat about the people named; never raises.
+
+    `told` are claims that somebody has asked the registries for already.
+    """
     question = OwnerQuestion(
         surface=surface,
         artifact=artifact,
@@ -189,7 +193,7 @@ async def find_owner(
     if sources.pager is not None and "pagerduty" in order:
         asked.append(("pagerduty", _oncall(sources.pager, service, on_duty)))
     answers = await asyncio.gather(*(_heard(call, sources.deadline) for _, call in asked))
-    claims: list[Claim] = []
+    claims: list[Claim] = list(told)
     unheard: dict[str, str] = {}
     for (source, _), answer in zip(asked, answers, strict=True):
         if isinstance(answer, str):
@@ -205,6 +209,21 @@ async def find_owner(
     return resolve_owner(
         service, surface, artifact, claims, directory, change_author or Author(), activity, unheard=unheard
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerDesk:
+    """Whom a walk asks for owners. `sources` are each service's, by its name."""
+
+    config: Config
+    sources: Mapping[str, OwnerSources] = field(default_factory=dict)
+
+    async def resolve(
+        self, service: Service, surface: str, artifact: str, claims: Sequence[Claim], author: Author
+    ) -> Ownership:
+        """`claims` are the registries'; nothing here raises."""
+        sources = self.sources.get(service.name) or OwnerSources()
+        return await find_owner(self.config, service, surface, artifact, sources, change_author=author, told=claims)
 
 
 def places_of(root: Path, service: Service, surface: str, artifact: str) -> tuple[ArtifactPlace, ...]:

@@ -16,6 +16,13 @@ from triagebot.domain.times import parse_span
 
 SERVICE_MEMBERS: Final = ("registries", "owners", "codeowners", "backstage", "oncall", "escalation", "slack_channel")
 _SOURCE_NAMES: Final = {"config": "configured", "git": "codeowners", "catalog": "backstage", "oncall": "pagerduty"}
+# The kinds of registry that worlds have had so far, and which of their members their adapters read.
+_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "declared": (),
+    "git": ("repo", "path", "ref", "branch"),
+    "snapshots": ("path", "source"),
+    "evals": ("format", "path", "definition"),
+}
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -99,12 +106,17 @@ def _channel(given: str, name: str) -> str:
 
 
 def _registry(entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Its own members stay as they are: they are the settings of whoever reads that kind of registry."""
+    """Settings of a kind that is known here go on; its other members are notes, which no adapter reads. Of other kinds all go on."""
     surface, artifact, kind = (text_of(entry.get(key)) for key in ("surface", "artifact", "kind"))
     if surface not in NAMED_SURFACES or not artifact:
         return None
-    rest = {key: value for key, value in entry.items() if key not in {"surface", "artifact", "kind"}}
-    return {"surface": surface, "artifact": artifact, "kind": kind or "unnamed", **rest}
+    rest = {
+        key: value for key, value in entry.items() if key not in {"surface", "artifact", "kind"} and value is not None
+    }
+    settings = {key: value for key, value in rest.items() if key in _OPTIONS.get(kind, rest)}
+    notes = {key: value for key, value in rest.items() if key not in settings}
+    found = {"surface": surface, "artifact": artifact, "kind": kind or "unnamed", **settings}
+    return found | ({"notes": notes} if notes else {})
 
 
 def _owner(world: World, entry: Mapping[str, Any]) -> dict[str, Any] | None:
