@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from triagebot.errors import TriagebotError
 
-class SlackError(Exception):
+
+class SlackError(TriagebotError):
     """An `ok: false` answer: Slack's own error code, the explanations Slack puts beside it, and the HTTP status."""
 
     def __init__(
@@ -24,7 +26,7 @@ class SlackError(Exception):
         return body
 
 
-class CannotActError(Exception):
+class CannotActError(TriagebotError):
     """A person asked for what Slack's own client would not let them do.
 
     Such as clicking a button that is not there, submitting an empty required field, or acting while deactivated.

@@ -15,12 +15,12 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from triagebot.testing.faults import Fault, Faults
 from triagebot.testing.slack import hooks
 from triagebot.testing.slack.clock import Clock
 from triagebot.testing.slack.delivery import Delivery
 from triagebot.testing.slack.dispatch import DEFAULT_EVENTS, Dispatcher
 from triagebot.testing.slack.errors import SlackError
-from triagebot.testing.slack.faults import Fault, Faults
 from triagebot.testing.slack.http_mode import HttpMode
 from triagebot.testing.slack.limits import limit
 from triagebot.testing.slack.page import Page

@@ -9,7 +9,7 @@ ANY: Final = "*"
 
 @dataclass(frozen=True)
 class Fault:
-    """One of: Slack's error code, an HTTP status with no JSON, no answer at all, a connection that breaks.
+    """One of: the service's own error code, a bare HTTP status, no answer at all, a connection that breaks.
 
     With `processed` the call takes effect first: the answer is what gets lost.
     """
@@ -33,9 +33,10 @@ class Faults:
         self._next[method].extend([fault] * times)
 
     def take(self, method: str) -> Fault | None:
-        for name in (method, ANY):
-            if self._next[name]:
-                return self._next[name].popleft()
+        """The fault ordered for this method, for a prefix of it that ends in a slash, or for any."""
+        for name, waiting in self._next.items():
+            if waiting and (name in (method, ANY) or (name.endswith("/") and method.startswith(name))):
+                return waiting.popleft()
         return None
 
     def clear(self) -> None:
