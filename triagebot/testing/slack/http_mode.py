@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from triagebot.testing.slack.clock import Clock
 from triagebot.testing.slack.delivery import Delivery
 
 
@@ -21,14 +20,13 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
 class HttpMode:
     """Posts to one URL, as most apps use one for events, slash commands and interactivity.
 
-    The signature's time is the wall clock's, which is what the app checks it against, unless `clock` is given.
+    The signature's time is the wall clock's, which is what the app checks it against.
     """
 
-    def __init__(self, url: str, signing_secret: str, ack_timeout: float, clock: Clock = time.time) -> None:
+    def __init__(self, url: str, signing_secret: str, ack_timeout: float) -> None:
         self.url = url
         self.signing_secret = signing_secret
         self.ack_timeout = ack_timeout
-        self.clock = clock
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -50,8 +48,9 @@ class HttpMode:
             headers |= {"X-Slack-Retry-Num": str(retry[0]), "X-Slack-Retry-Reason": retry[1]}
         await self.send(delivery, body.encode(), headers)
 
-    def headers(self, body: bytes, content_type: str) -> dict[str, str]:
-        now = int(self.clock())
+    def headers(self, body: bytes, content_type: str, age: float = 0) -> dict[str, str]:
+        """Signed; `age` in seconds makes a replayed request."""
+        now = int(time.time() - age)
         return {
             "Content-Type": content_type,
             "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
