@@ -12,6 +12,7 @@ and people in it click and type:
         delivery = await slack.user("ana").click(message, "acknowledge")
 """
 
+from triagebot.testing.slack.clock import ManualClock
 from triagebot.testing.slack.delivery import Delivery
 from triagebot.testing.slack.errors import CannotActError, SlackError
 from triagebot.testing.slack.html import render_html
@@ -25,6 +26,7 @@ __all__ = [
     "Channel",
     "Delivery",
     "LocalSlack",
+    "ManualClock",
     "Message",
     "Person",
     "Recorded",

@@ -24,7 +24,7 @@ def answer(workspace: Workspace, secret: str, body: Any) -> None:
     url = workspace.response_urls.get(secret)
     if url is None:
         raise SlackError("no_service", status=404)
-    if workspace.now() - url.made > limit("response_url.seconds"):
+    if workspace.clock() - url.made > limit("response_url.seconds"):
         raise SlackError("expired_url", status=404)
     if url.used >= limit("response_url.uses"):
         raise SlackError("used_url", status=404)

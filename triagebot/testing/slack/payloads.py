@@ -155,7 +155,7 @@ def event_callback(workspace: Workspace, event: dict[str, Any]) -> dict[str, Any
             "event": {"event_ts": workspace.stamp(), **event},
             "type": "event_callback",
             "event_id": workspace.fresh_id("Ev"),
-            "event_time": int(workspace.now()),
+            "event_time": int(workspace.clock()),
             "authorizations": [authorization],
             "is_ext_shared_channel": workspace.channels[event["channel"]].is_ext_shared
             if event.get("channel") in workspace.channels

@@ -2,8 +2,8 @@
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable
 
+from triagebot.testing.slack.clock import Clock
 from triagebot.testing.slack.errors import SlackError
 from triagebot.testing.slack.limits import POSTS_PER_CHANNEL, POSTS_PER_WORKSPACE, SPECIAL, TIER
 
@@ -14,10 +14,8 @@ class RateLimiter:
     Slack says one, and tolerates "short bursts" without promising any.
     """
 
-    def __init__(
-        self, now: Callable[[], float], *, enabled: bool = True, posts_per_second: int = POSTS_PER_CHANNEL[0]
-    ) -> None:
-        self._now = now
+    def __init__(self, clock: Clock, *, enabled: bool = True, posts_per_second: int = POSTS_PER_CHANNEL[0]) -> None:
+        self.clock = clock
         self.enabled = enabled
         self.posts_per_second = posts_per_second
         self.refusals: list[tuple[str, str]] = []
@@ -34,7 +32,7 @@ class RateLimiter:
             }
         else:
             windows = {(method, ""): TIER[tier] if tier else SPECIAL}
-        now = self._now()
+        now = self.clock()
         for key, (most, seconds) in windows.items():
             seen = self._seen[key]
             while seen and seen[0] <= now - seconds:

@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from triagebot.ports import Clock
 from triagebot.testing.faults import Fault, Faults
 from triagebot.testing.slack import hooks
+from triagebot.testing.slack.clock import Clock
 from triagebot.testing.slack.delivery import Delivery
 from triagebot.testing.slack.dispatch import DEFAULT_EVENTS, Dispatcher
 from triagebot.testing.slack.errors import SlackError
@@ -67,13 +67,13 @@ class LocalSlack:
         port: int = 0,
     ) -> None:
         if workspace is None:
-            workspace = Workspace(clock=clock)
+            workspace = Workspace() if clock is None else Workspace(clock=clock)
         elif clock is not None:
             raise ValueError("give the clock to the workspace")
         self.workspace = workspace
         self.signing_secret = signing_secret or secrets.token_hex(16)
         self.ack_timeout = ack_timeout
-        self.rates = RateLimiter(workspace.now, enabled=rate_limits, posts_per_second=posts_per_second)
+        self.rates = RateLimiter(self.workspace.clock, enabled=rate_limits, posts_per_second=posts_per_second)
         self.socket = SocketMode(workspace.app_id, ack_timeout)
         self.dispatcher = Dispatcher(workspace, self.socket, events)
         self.calls: list[Recorded] = []
@@ -225,7 +225,7 @@ class LocalSlack:
             broken = "timeout" if fault.timeout else "disconnect"
             error = fault.error or (f"http {fault.http_status}" if fault.http_status else broken)
         done = result is not None and not isinstance(result, SlackError)
-        self.calls.append(Recorded(method, given, self.workspace.now(), error, done))
+        self.calls.append(Recorded(method, given, self.workspace.clock(), error, done))
 
     async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if fault.error == "ratelimited":

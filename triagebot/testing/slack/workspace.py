@@ -6,13 +6,12 @@ from the clock that was given, message stamps are Slack's own `"1780000000.00010
 
 import itertools
 import secrets
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from triagebot.ports import Clock
 from triagebot.testing.slack.blocks import completed
+from triagebot.testing.slack.clock import Clock, wall_clock
 from triagebot.testing.slack.errors import SlackError
 from triagebot.testing.slack.limits import limit
 
@@ -132,9 +131,9 @@ class Workspace:
     """Users, channels, messages, files, views. Nothing here checks permissions: `web_api` does."""
 
     def __init__(
-        self, *, name: str = "Acme", clock: Clock | None = None, plan: Literal["free", "paid"] = "paid"
+        self, *, name: str = "Acme", clock: Clock = wall_clock, plan: Literal["free", "paid"] = "paid"
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self.name = name
         self.domain = name.lower()
         self.plan = plan
@@ -164,17 +163,13 @@ class Workspace:
 
     # -- making things ------------------------------------------------------------------------------------------
 
-    def now(self) -> float:
-        """Seconds since 1970, by the clock that was given or the wall's."""
-        return self._clock.now().timestamp() if self._clock is not None else time.time()
-
     def fresh_id(self, prefix: str = "") -> str:
         number = f"{next(self._ids):05d}"
         return f"{prefix}{number.rjust(10 - len(prefix), '0')}" if prefix else f"b{number}"
 
     def stamp(self) -> str:
         """A new message stamp, unique and later than all before it."""
-        self._last_stamp = max(int(self.now() * 1_000_000), self._last_stamp + 1)
+        self._last_stamp = max(int(self.clock() * 1_000_000), self._last_stamp + 1)
         return f"{self._last_stamp // 1_000_000}.{self._last_stamp % 1_000_000:06d}"
 
     def add_user(self, name: str, *, email: str | None = None, real_name: str | None = None, **more: Any) -> User:
@@ -202,7 +197,7 @@ class Workspace:
             "private" if private else "public",
             inside,
             people[0].id if people else self.bot.id,
-            int(self.now()),
+            int(self.clock()),
             **more,
         )
         self.channels[channel.id] = channel
@@ -215,7 +210,7 @@ class Workspace:
             if channel.is_direct and channel.members == inside:
                 return channel
         kind: Kind = "im" if len(inside) <= 2 else "mpim"
-        made = Channel(self.fresh_id("D" if kind == "im" else "G"), "", kind, inside, self.bot.id, int(self.now()))
+        made = Channel(self.fresh_id("D" if kind == "im" else "G"), "", kind, inside, self.bot.id, int(self.clock()))
         self.channels[made.id] = made
         self.messages[made.id] = {}
         return made
@@ -303,8 +298,8 @@ class Workspace:
     # -- triggers and response urls -----------------------------------------------------------------------------
 
     def new_trigger(self, user: str, view_id: str | None = None) -> str:
-        trigger = f"{next(self._ids)}.{int(self.now())}.{secrets.token_hex(16)}"
-        self.triggers[trigger] = {"user": user, "at": self.now(), "used": False, "view": view_id}
+        trigger = f"{next(self._ids)}.{int(self.clock())}.{secrets.token_hex(16)}"
+        self.triggers[trigger] = {"user": user, "at": self.clock(), "used": False, "view": view_id}
         return trigger
 
     def exchange(self, trigger: str) -> dict[str, Any]:
@@ -314,12 +309,12 @@ class Workspace:
             raise SlackError("invalid_trigger_id")
         if found["used"]:
             raise SlackError("exchanged_trigger_id")
-        if self.now() - found["at"] > limit("trigger_id.seconds"):
+        if self.clock() - found["at"] > limit("trigger_id.seconds"):
             raise SlackError("expired_trigger_id")
         found["used"] = True
         return found
 
     def new_response_url(self, channel: str, user: str, message_ts: str | None = None) -> ResponseUrl:
-        made = ResponseUrl(secrets.token_urlsafe(18), channel, user, self.now(), message_ts)
+        made = ResponseUrl(secrets.token_urlsafe(18), channel, user, self.clock(), message_ts)
         self.response_urls[made.secret] = made
         return made

@@ -31,7 +31,7 @@ def info(call: Call) -> dict[str, Any]:
 def list_(call: Call) -> dict[str, Any]:
     page, metadata = call.page(list(call.workspace.users.values()))
     shown = [user_json(call.workspace, u, email=_may_see_email(call)) for u in page]
-    return {"members": shown, "cache_ts": int(call.workspace.now()), "response_metadata": metadata}
+    return {"members": shown, "cache_ts": int(call.workspace.clock()), "response_metadata": metadata}
 
 
 def lookup_by_email(call: Call) -> dict[str, Any]:

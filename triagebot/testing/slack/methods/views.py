@@ -29,7 +29,7 @@ def checked_view(workspace: Workspace, view: Any, kind: str, replaces: View | No
 
 
 def _hash(workspace: Workspace) -> str:
-    return f"{int(workspace.now())}.{secrets.token_hex(4)}"
+    return f"{int(workspace.clock())}.{secrets.token_hex(4)}"
 
 
 def show(workspace: Workspace, user: str, view: Any, on_top_of: View | None = None) -> View:
