@@ -106,7 +106,7 @@ def _channel(given: str, name: str) -> str:
 
 
 def _registry(entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Settings of a kind that is known here go on; its other members are notes, which no adapter reads. Of other kinds all go on."""
+    """Settings of a kind that is known here go on, and its other members are notes; of another kind all go on."""
     surface, artifact, kind = (text_of(entry.get(key)) for key in ("surface", "artifact", "kind"))
     if surface not in NAMED_SURFACES or not artifact:
         return None
