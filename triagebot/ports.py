@@ -407,7 +407,9 @@ class Ledger(Protocol):
 
     async def incident(self, id_: str) -> Incident | None: ...
 
-    async def incident_of(self, source: str, incident_key: str) -> Incident | None: ...
+    async def incident_of(self, source: str, incident_key: str, *, at: datetime | None = None) -> Incident | None:
+        """The newest incident of what the sender calls by this key; with `at`, the newest that was open by then."""
+        ...
 
     async def incidents(
         self, *, service: str | None = None, status: str | None = None, limit: int = 50

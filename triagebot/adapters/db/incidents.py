@@ -62,9 +62,13 @@ def _open_of_key(connection: sa.Connection, page: Page) -> sa.Row[tuple[object, 
     return row if row is not None and row.status == "open" else None
 
 
-def _newest_of_key(connection: sa.Connection, source: str, key: str) -> sa.Row[tuple[object, ...]] | None:
+def _newest_of_key(
+    connection: sa.Connection, source: str, key: str, at: datetime | None = None
+) -> sa.Row[tuple[object, ...]] | None:
     query = sa.select(incident).join(incident_key, incident_key.c.incident == incident.c.id)
     here = query.where(incident_key.c.source == source, incident_key.c.key == key)
+    if at is not None:
+        here = here.where(incident.c.opened_at <= at)
     return connection.execute(here.order_by(incident.c.id.desc()).limit(1)).first()
 
 
@@ -87,8 +91,8 @@ def find(connection: sa.Connection, id_: str) -> Incident | None:
     return incident_of(row) if row else None
 
 
-def of_key(connection: sa.Connection, source: str, key: str) -> Incident | None:
-    row = _newest_of_key(connection, source, key)
+def of_key(connection: sa.Connection, source: str, key: str, at: datetime | None) -> Incident | None:
+    row = _newest_of_key(connection, source, key, at)
     return incident_of(row) if row else None
 
 

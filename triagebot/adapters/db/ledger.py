@@ -93,8 +93,8 @@ class SqlLedger:
     async def incident(self, id_: str) -> Incident | None:
         return await self._database.read(incidents.find, id_)
 
-    async def incident_of(self, source: str, incident_key: str) -> Incident | None:
-        return await self._database.read(incidents.of_key, source, incident_key)
+    async def incident_of(self, source: str, incident_key: str, *, at: datetime | None = None) -> Incident | None:
+        return await self._database.read(incidents.of_key, source, incident_key, at)
 
     async def incidents(
         self, *, service: str | None = None, status: str | None = None, limit: int = 50
