@@ -1,0 +1,95 @@
+"""The scheduled jobs: APScheduler says when to look, a row in the database says who acts.
+
+Every replica wakes at the same wall-clock times (cron, UTC) and tries to claim the slot; the one that inserts the row runs the
+job. A process that starts late claims the slot that it missed, once, whatever number of them went by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from triagebot.errors import TriagebotError
+from triagebot.triage import watch
+from triagebot.triage.watch import Watch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """`trigger` is a crontab line in UTC, so that slots are the same on every replica. `limit` ends a run that hangs."""
+
+    name: str
+    trigger: str
+    run: Callable[[Watch], Awaitable[None]]
+    limit: timedelta = timedelta(minutes=4)
+
+
+JOBS: Final = (
+    Job(name="poll_registries", trigger="*/5 * * * *", run=watch.poll_registries),
+    Job(name="watch_traces", trigger="2-59/5 * * * *", run=watch.watch_traces),
+    Job(name="remind_owners", trigger="7 * * * *", run=watch.remind_owners),
+    Job(name="forget", trigger="40 3 * * *", run=watch.forget),
+)
+
+
+def last_slot(trigger: CronTrigger, now: datetime) -> datetime | None:
+    """The latest slot that is not after `now`; None where there was none in a week."""
+    for reach in (timedelta(hours=1), timedelta(days=1), timedelta(days=7)):
+        found: datetime | None = None
+        at: datetime | None = now - reach
+        while (at := trigger.get_next_fire_time(found, at)) is not None and at <= now:
+            found = at
+            at += timedelta(microseconds=1)
+        if found is not None:
+            return found.astimezone(UTC)
+    return None
+
+
+async def fire(job: Job, watch_: Watch) -> bool:
+    """Runs the job unless its slot was claimed already. A failure is logged and costs the slot: the next one comes."""
+    slot = last_slot(CronTrigger.from_crontab(job.trigger, timezone=UTC), watch_.clock.now())
+    try:
+        if slot is None or not await watch_.ledger.claim_slot(job.name, slot):
+            return False
+        async with asyncio.timeout(job.limit.total_seconds()):
+            await job.run(watch_)
+    except TriagebotError as error:
+        log.warning("job %s: %s", job.name, error)
+    except TimeoutError:
+        log.warning("job %s: ended after %s", job.name, job.limit)
+    except Exception:
+        # An entrypoint: one job's bug must not end the others, and nobody awaits this one.
+        log.exception("job %s", job.name)
+    return True
+
+
+async def catch_up(watch_: Watch, jobs: Sequence[Job] = JOBS) -> None:
+    """Runs what was missed while no process was up: each job at most once."""
+    for job in jobs:
+        await fire(job, watch_)
+
+
+def schedule(watch_: Watch, jobs: Sequence[Job] = JOBS) -> AsyncIOScheduler:
+    """A scheduler that fires the jobs, not started. Slots missed while the process slept are fired once, however late."""
+    scheduler = AsyncIOScheduler(timezone=UTC)
+    for job in jobs:
+        scheduler.add_job(
+            fire,
+            CronTrigger.from_crontab(job.trigger, timezone=UTC),
+            args=(job, watch_),
+            id=job.name,
+            name=job.name,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+    return scheduler
