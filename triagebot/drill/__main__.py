@@ -9,7 +9,9 @@ from triagebot.errors import TriagebotError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m triagebot.drill", description="Write invented incidents as case folders.")
+    parser = argparse.ArgumentParser(
+        prog="python -m triagebot.drill", description="Write invented incidents as case folders."
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", default="0:1", help="FIRST:LAST, LAST not included")
     parser.add_argument("--families", default="", help="comma-separated names; all where not given")
@@ -18,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.list:
         for family in list_families():
-            sys.stdout.write(f"{family.name}\t{family.capability}\t{family.pair}\n")
+            sys.stdout.write(f"{family.name}\t{family.capability}\t{', '.join(family.pairs)}\n")
         return 0
     first, _, last = given.seeds.partition(":")
     chosen = given.families.split(",") if given.families else [f.name for f in list_families()]

@@ -22,7 +22,8 @@ ATTRIBUTES = {"model_alias": "model", "prompt_version": "prompt", "tool_schemas"
 class Artifact:
     """One artifact. `uses` are the requests that it serves. `kind` is its registry ("git", "declared", "snapshots",
     "evals") or None; `polled` is the cadence of observations in hours, 0 for none. `version` (per request), `labels` and
-    `contents` are set by `settle`."""
+    `contents` are set by `settle`.
+    """
 
     surface: str
     name: str
@@ -58,14 +59,20 @@ class Artifact:
         return self.owner.email if self.owner and self.owner.active and self.owner_mode != "team" else None
 
     def chore(self, rng: Rng) -> str:
-        options = {"prompt_version": names.HARMLESS_PROMPT, "code": names.HARMLESS_CODE, "tool_schemas": names.HARMLESS_TOOLS}
+        options = {
+            "prompt_version": names.HARMLESS_PROMPT,
+            "code": names.HARMLESS_CODE,
+            "tool_schemas": names.HARMLESS_TOOLS,
+        }
         return one(rng, options.get(self.surface, ("Routine update", "Scheduled refresh", "")))
 
 
 @dataclass
 class Change:
-    """`at` is when it began, `mask` who is served by it. `label` overrides the next version number. `index` is its place in
-    artifact.labels once settled."""
+    """One new version. `at` is when it began, `mask` who is served by it.
+
+    `label` overrides the next version number; `index` is its place in artifact.labels once settled.
+    """
 
     artifact: Artifact
     at: float
@@ -81,9 +88,6 @@ class Change:
     label: str | None = None
     in_git: bool = True
     index: int = 0
-    event_delay: float = 0.0
-    back: "Change | None" = None
-    surface: str = ""
 
     @property
     def after(self) -> str:
@@ -99,36 +103,123 @@ def artifacts_of(rng: Rng, world: World, draft: "Draft") -> list[Artifact]:
     for suffix, uses in prompts:
         name = f"{world.topic}/{suffix}"
         kind = one(rng, ["git", "git", "git", "declared", "declared", None])
-        made.append(_artifact(rng, world, "prompt_version", name, uses, kind, prompt_text(rng, world), (int(rng.integers(5, 60)),),
-                              path=f"prompts/{name}.md", source=one(rng, ["langfuse", "mlflow", "phoenix"])))  # fmt: skip
+        made.append(
+            _artifact(
+                rng,
+                world,
+                "prompt_version",
+                name,
+                uses,
+                kind,
+                prompt_text(rng, world),
+                (int(rng.integers(5, 60)),),
+                path=f"prompts/{name}.md",
+                source=one(rng, ["langfuse", "mlflow", "phoenix"]),
+            )
+        )
     kind = "declared" if chance(rng, 0.85) else None
-    made.append(_artifact(rng, world, "model_alias", world.alias, everyone, kind, {"retires_at": None},
-                          (int(draft.world.start / DAY) - int(rng.integers(40, 300)),), source="models_api"))  # fmt: skip
+    made.append(
+        _artifact(
+            rng,
+            world,
+            "model_alias",
+            world.alias,
+            everyone,
+            kind,
+            {"retires_at": None},
+            (int(draft.world.start / DAY) - int(rng.integers(40, 300)),),
+            source="models_api",
+        )
+    )
     if world.tools:
         kind = one(rng, ["snapshots", "snapshots", "snapshots", "declared", None])
-        made.append(_artifact(rng, world, "tool_schemas", world.server, draft.uses_tool | (world.flavour == "agent"), kind,
-                              [tool.definition() for tool in world.tools], _semver(rng), source="mcp"))  # fmt: skip
+        made.append(
+            _artifact(
+                rng,
+                world,
+                "tool_schemas",
+                world.server,
+                draft.uses_tool | (world.flavour == "agent"),
+                kind,
+                [tool.definition() for tool in world.tools],
+                _semver(rng),
+                source="mcp",
+            )
+        )
     if world.corpus:
         kind = "declared" if chance(rng, 0.85) else None
-        content = {"documents": int(log_uniform(rng, 800, 90000)), "embedding_model": f"{one(rng, names.MODELS)}-embed-{int(rng.integers(1, 4))}",
-                   "dimension": int(rng.choice([384, 768, 1024, 1536])), "sources": list(world.sources)}  # fmt: skip
-        made.append(_artifact(rng, world, "retrieval_corpus", world.corpus, draft.retrieves, kind, content,
-                              (int(rng.integers(20, 400)),), source=one(rng, ["qdrant", "pgvector", "chroma"])))  # fmt: skip
+        content = {
+            "documents": int(log_uniform(rng, 800, 90000)),
+            "embedding_model": f"{one(rng, names.MODELS)}-embed-{int(rng.integers(1, 4))}",
+            "dimension": int(rng.choice([384, 768, 1024, 1536])),
+            "sources": list(world.sources),
+        }
+        made.append(
+            _artifact(
+                rng,
+                world,
+                "retrieval_corpus",
+                world.corpus,
+                draft.retrieves,
+                kind,
+                content,
+                (int(rng.integers(20, 400)),),
+                source=one(rng, ["qdrant", "pgvector", "chroma"]),
+            )
+        )
         made[-1].daily = chance(rng, 0.35)
     if world.suite:
-        content = {"cases": int(rng.integers(60, 160)), "grader": "exact", "dataset": f"evals/{world.suite}/cases.jsonl"}
-        made.append(_artifact(rng, world, "eval_freshness", world.suite, everyone & False, "evals", content, _semver(rng),
-                              path=f"evals/{world.suite}/", source="eval_results"))  # fmt: skip
+        content = {
+            "cases": int(rng.integers(60, 160)),
+            "grader": "exact",
+            "dataset": f"evals/{world.suite}/cases.jsonl",
+        }
+        made.append(
+            _artifact(
+                rng,
+                world,
+                "eval_freshness",
+                world.suite,
+                everyone & False,
+                "evals",
+                content,
+                _semver(rng),
+                path=f"evals/{world.suite}/",
+                source="eval_results",
+            )
+        )
     if world.judge and world.scores:
         content = {"judge_model": f"{one(rng, names.MODELS)}-judge-{int(rng.integers(1, 5))}", "rubric": token(rng, 8)}
-        made.append(_artifact(rng, world, "eval_freshness", world.judge, everyone, "declared", content, _semver(rng),
-                              source="online_eval"))  # fmt: skip
+        made.append(
+            _artifact(
+                rng,
+                world,
+                "eval_freshness",
+                world.judge,
+                everyone,
+                "declared",
+                content,
+                _semver(rng),
+                source="online_eval",
+            )
+        )
     made.append(_artifact(rng, world, "code", f"{world.service} release", everyone, None, None, _semver(rng)))
     return made
 
 
-def _artifact(rng: Rng, world: World, surface: str, name: str, uses: Mask, kind: str | None, content: Any,
-              number: tuple[int, ...], *, path: str = "", source: str = "") -> Artifact:  # fmt: skip
+def _artifact(
+    rng: Rng,
+    world: World,
+    surface: str,
+    name: str,
+    uses: Mask,
+    kind: str | None,
+    content: Any,
+    number: tuple[int, ...],
+    *,
+    path: str = "",
+    source: str = "",
+) -> Artifact:
     polled = float(rng.choice([2.0, 6.0, 6.0, 12.0])) if kind in ("declared", "snapshots", "evals") else 0.0
     if surface == "model_alias" and chance(rng, 0.3):
         polled = 0.0

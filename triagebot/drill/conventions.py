@@ -84,23 +84,37 @@ def _genai_llm(r: Record) -> Attributes:
 
 
 def _genai_root(r: Record) -> Attributes:
-    return {"http.request.method": "POST", "http.route": r["route"], "http.response.status_code": r["status"],
-            "error.type": r["error"], **_genai_who(r), **_extra(r)}  # fmt: skip
+    return {
+        "http.request.method": "POST",
+        "http.route": r["route"],
+        "http.response.status_code": r["status"],
+        "error.type": r["error"],
+        **_genai_who(r),
+        **_extra(r),
+    }
 
 
 def _genai_tool(r: Record) -> Attributes:
     return {
-        "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": r["tool"], "gen_ai.tool.call.id": r["call"],
-        "gen_ai.tool.type": "function", "gen_ai.tool.call.arguments": r["arguments"], "gen_ai.tool.call.result": r["result"],
-        "error.type": r["error"], **_genai_who(r),
-    }  # fmt: skip
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": r["tool"],
+        "gen_ai.tool.call.id": r["call"],
+        "gen_ai.tool.type": "function",
+        "gen_ai.tool.call.arguments": r["arguments"],
+        "gen_ai.tool.call.result": r["result"],
+        "error.type": r["error"],
+        **_genai_who(r),
+    }
 
 
 def _genai_retrieval(r: Record) -> Attributes:
     return {
-        "gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": r["corpus"],
-        "triage.corpus.version": r["corpus_version"], "gen_ai.retrieval.documents": text(_documents(r)), **_genai_who(r),
-    }  # fmt: skip
+        "gen_ai.operation.name": "retrieval",
+        "gen_ai.data_source.id": r["corpus"],
+        "triage.corpus.version": r["corpus_version"],
+        "gen_ai.retrieval.documents": text(_documents(r)),
+        **_genai_who(r),
+    }
 
 
 def _old_llm(r: Record) -> Attributes:
@@ -128,10 +142,15 @@ def _old_root(r: Record) -> Attributes:
 
 def _triage_who(r: Record) -> Attributes:
     return {
-        "triage.tenant": r["tenant"], "triage.route": r["route"], "triage.workload": r["workload"], "triage.key": r["key"],
-        "triage.intent": r["intent"], "triage.request.id": r["request"], "gen_ai.conversation.id": r["conversation"],
+        "triage.tenant": r["tenant"],
+        "triage.route": r["route"],
+        "triage.workload": r["workload"],
+        "triage.key": r["key"],
+        "triage.intent": r["intent"],
+        "triage.request.id": r["request"],
+        "gen_ai.conversation.id": r["conversation"],
         "user.id": r["user"],
-    }  # fmt: skip
+    }
 
 
 def _with_triage(write: Callable[[Record], Attributes]) -> Callable[[Record], Attributes]:
@@ -148,12 +167,23 @@ def _with_triage(write: Callable[[Record], Attributes]) -> Callable[[Record], At
 
 def _oi_who(r: Record) -> Attributes:
     metadata = {"route": r["route"], "workload": r["workload"]} | ({"intent": r["intent"]} if r["intent_known"] else {})
-    return {"session.id": r["conversation"], "user.id": r["user"], "tenant.id": r["tenant"], "metadata": text(metadata), **_extra(r)}
+    return {
+        "session.id": r["conversation"],
+        "user.id": r["user"],
+        "tenant.id": r["tenant"],
+        "metadata": text(metadata),
+        **_extra(r),
+    }
 
 
 def _oi_root(r: Record) -> Attributes:
-    return {"openinference.span.kind": "CHAIN", "http.route": r["route"], "http.response.status_code": r["status"],
-            "exception.type": r["error"], **_oi_who(r)}  # fmt: skip
+    return {
+        "openinference.span.kind": "CHAIN",
+        "http.route": r["route"],
+        "http.response.status_code": r["status"],
+        "exception.type": r["error"],
+        **_oi_who(r),
+    }
 
 
 def _oi_llm(r: Record) -> Attributes:
@@ -185,13 +215,24 @@ def _oi_llm(r: Record) -> Attributes:
 
 
 def _oi_tool(r: Record) -> Attributes:
-    return {"openinference.span.kind": "TOOL", "tool.name": r["tool"], "tool_call.id": r["call"], "input.value": r["arguments"],
-            "output.value": r["result"], "exception.type": r["error"], **_oi_who(r)}  # fmt: skip
+    return {
+        "openinference.span.kind": "TOOL",
+        "tool.name": r["tool"],
+        "tool_call.id": r["call"],
+        "input.value": r["arguments"],
+        "output.value": r["result"],
+        "exception.type": r["error"],
+        **_oi_who(r),
+    }
 
 
 def _oi_retrieval(r: Record) -> Attributes:
-    out = {"openinference.span.kind": "RETRIEVER", "db.collection.name": r["corpus"],
-           "triage.corpus.version": r["corpus_version"], **_oi_who(r)}  # fmt: skip
+    out = {
+        "openinference.span.kind": "RETRIEVER",
+        "db.collection.name": r["corpus"],
+        "triage.corpus.version": r["corpus_version"],
+        **_oi_who(r),
+    }
     for i, document in enumerate(_documents(r)):
         out[f"retrieval.documents.{i}.document.id"] = document["id"]
         out[f"retrieval.documents.{i}.document.score"] = document["score"]
@@ -206,25 +247,47 @@ def _oi_retrieval(r: Record) -> Attributes:
 
 def _tl_who(r: Record) -> Attributes:
     p = "traceloop.association.properties."
-    out = {p + "tenant": r["tenant"], p + "route": r["route"], p + "conversation_id": r["conversation"], p + "user_id": r["user"]}
+    out = {
+        p + "tenant": r["tenant"],
+        p + "route": r["route"],
+        p + "conversation_id": r["conversation"],
+        p + "user_id": r["user"],
+    }
     if r["intent_known"]:
         out[p + "intent"] = r["intent"]
     return {**out, **_extra(r)}
 
 
 def _tl_root(r: Record) -> Attributes:
-    return {"traceloop.span.kind": "workflow", "traceloop.workflow.name": "answer", "http.response.status_code": r["status"],
-            "error.type": r["error"], **_tl_who(r)}  # fmt: skip
+    return {
+        "traceloop.span.kind": "workflow",
+        "traceloop.workflow.name": "answer",
+        "http.response.status_code": r["status"],
+        "error.type": r["error"],
+        **_tl_who(r),
+    }
 
 
 def _tl_llm(r: Record) -> Attributes:
     base = _genai_llm(r)
-    for name in ("tenant.id", "gen_ai.conversation.id", "user.id", "gen_ai.tool.definitions", "gen_ai.prompt.name",
-                 "gen_ai.prompt.version", "gen_ai.system_instructions"):  # fmt: skip
+    for name in (
+        "tenant.id",
+        "gen_ai.conversation.id",
+        "user.id",
+        "gen_ai.tool.definitions",
+        "gen_ai.prompt.name",
+        "gen_ai.prompt.version",
+        "gen_ai.system_instructions",
+    ):
         base.pop(name, None)
     base["gen_ai.system"] = base.pop("gen_ai.provider.name")
-    base |= {"llm.request.type": "chat", "traceloop.prompt.key": r["prompt"], "traceloop.prompt.version": r["prompt_version"],
-             "traceloop.prompt.template": r["system"], **_tl_who(r)}  # fmt: skip
+    base |= {
+        "llm.request.type": "chat",
+        "traceloop.prompt.key": r["prompt"],
+        "traceloop.prompt.version": r["prompt_version"],
+        "traceloop.prompt.template": r["system"],
+        **_tl_who(r),
+    }
     if r["tokens_in"] is not None:
         base["llm.usage.total_tokens"] = r["tokens_in"] + r["tokens_out"]
     if r["definitions"]:
@@ -236,15 +299,28 @@ def _tl_llm(r: Record) -> Attributes:
 
 
 def _tl_tool(r: Record) -> Attributes:
-    return {"traceloop.span.kind": "tool", "traceloop.entity.name": r["tool"], "gen_ai.tool.name": r["tool"],
-            "traceloop.entity.input": r["arguments"], "traceloop.entity.output": r["result"],
-            "gen_ai.tool.call.arguments": r["arguments"], "gen_ai.tool.call.result": r["result"], "error.type": r["error"],
-            **_tl_who(r)}  # fmt: skip
+    return {
+        "traceloop.span.kind": "tool",
+        "traceloop.entity.name": r["tool"],
+        "gen_ai.tool.name": r["tool"],
+        "traceloop.entity.input": r["arguments"],
+        "traceloop.entity.output": r["result"],
+        "gen_ai.tool.call.arguments": r["arguments"],
+        "gen_ai.tool.call.result": r["result"],
+        "error.type": r["error"],
+        **_tl_who(r),
+    }
 
 
 def _tl_retrieval(r: Record) -> Attributes:
-    return {"traceloop.span.kind": "task", "gen_ai.operation.name": "retrieval", "db.collection.name": r["corpus"],
-            "triage.corpus.version": r["corpus_version"], "gen_ai.retrieval.documents": text(_documents(r)), **_tl_who(r)}  # fmt: skip
+    return {
+        "traceloop.span.kind": "task",
+        "gen_ai.operation.name": "retrieval",
+        "db.collection.name": r["corpus"],
+        "triage.corpus.version": r["corpus_version"],
+        "gen_ai.retrieval.documents": text(_documents(r)),
+        **_tl_who(r),
+    }
 
 
 # --- Langfuse ------------------------------------------------------------------------------------------------------------
@@ -252,16 +328,27 @@ def _tl_retrieval(r: Record) -> Attributes:
 
 def _lf_who(r: Record) -> Attributes:
     p = "langfuse.trace.metadata."
-    out = {"langfuse.session.id": r["conversation"], "user.id": r["user"], "langfuse.environment": "production",
-           p + "tenant": r["tenant"], p + "route": r["route"], p + "workload": r["workload"]}  # fmt: skip
+    out = {
+        "langfuse.session.id": r["conversation"],
+        "user.id": r["user"],
+        "langfuse.environment": "production",
+        p + "tenant": r["tenant"],
+        p + "route": r["route"],
+        p + "workload": r["workload"],
+    }
     if r["intent_known"]:
         out[p + "intent"] = r["intent"]
     return {**out, **_extra(r)}
 
 
 def _lf_root(r: Record) -> Attributes:
-    return {"langfuse.observation.type": "span", "http.route": r["route"], "http.response.status_code": r["status"],
-            "error.type": r["error"], **_lf_who(r)}  # fmt: skip
+    return {
+        "langfuse.observation.type": "span",
+        "http.route": r["route"],
+        "http.response.status_code": r["status"],
+        "error.type": r["error"],
+        **_lf_who(r),
+    }
 
 
 def _lf_llm(r: Record) -> Attributes:
@@ -296,14 +383,25 @@ def _lf_llm(r: Record) -> Attributes:
 
 
 def _lf_tool(r: Record) -> Attributes:
-    return {"langfuse.observation.type": "tool", "gen_ai.tool.name": r["tool"], "gen_ai.tool.call.id": r["call"],
-            "gen_ai.tool.call.arguments": r["arguments"], "gen_ai.tool.call.result": r["result"], "error.type": r["error"],
-            **_lf_who(r)}  # fmt: skip
+    return {
+        "langfuse.observation.type": "tool",
+        "gen_ai.tool.name": r["tool"],
+        "gen_ai.tool.call.id": r["call"],
+        "gen_ai.tool.call.arguments": r["arguments"],
+        "gen_ai.tool.call.result": r["result"],
+        "error.type": r["error"],
+        **_lf_who(r),
+    }
 
 
 def _lf_retrieval(r: Record) -> Attributes:
-    return {"langfuse.observation.type": "retriever", "gen_ai.data_source.id": r["corpus"],
-            "triage.corpus.version": r["corpus_version"], "gen_ai.retrieval.documents": text(_documents(r)), **_lf_who(r)}  # fmt: skip
+    return {
+        "langfuse.observation.type": "retriever",
+        "gen_ai.data_source.id": r["corpus"],
+        "triage.corpus.version": r["corpus_version"],
+        "gen_ai.retrieval.documents": text(_documents(r)),
+        **_lf_who(r),
+    }
 
 
 # --- MLflow: some exporters write each value as JSON, so a string arrives with its quotes --------------------------------
@@ -311,10 +409,19 @@ def _lf_retrieval(r: Record) -> Attributes:
 
 def _ml(r: Record, kind: str) -> Callable[[Attributes], Attributes]:
     def quoted(attributes: Attributes) -> Attributes:
-        who = {"tenant.id": r["tenant"], "session.id": r["conversation"], "user.id": r["user"], "http.route": r["route"], **_extra(r)}
+        who = {
+            "tenant.id": r["tenant"],
+            "session.id": r["conversation"],
+            "user.id": r["user"],
+            "http.route": r["route"],
+            **_extra(r),
+        }
         own = {"mlflow.traceRequestId": "tr-" + r["trace"], "mlflow.spanType": kind, **attributes}
         if r["quoted"]:
-            own = {k: v if v is None or k.startswith(("http.", "error.", "triage.", "gen_ai.")) else text(v) for k, v in own.items()}
+            own = {
+                k: v if v is None or k.startswith(("http.", "error.", "triage.", "gen_ai.")) else text(v)
+                for k, v in own.items()
+            }
         else:
             own = {k: text(v) if isinstance(v, dict | list) else v for k, v in own.items()}
         return {**own, **who}
@@ -323,13 +430,19 @@ def _ml(r: Record, kind: str) -> Callable[[Attributes], Attributes]:
 
 
 def _ml_root(r: Record) -> Attributes:
-    return _ml(r, "CHAIN")({"mlflow.spanFunctionName": "answer", "http.response.status_code": r["status"], "error.type": r["error"]})
+    return _ml(r, "CHAIN")(
+        {"mlflow.spanFunctionName": "answer", "http.response.status_code": r["status"], "error.type": r["error"]}
+    )
 
 
 def _ml_llm(r: Record) -> Attributes:
     usage = None
     if r["tokens_in"] is not None:
-        usage = {"input_tokens": r["tokens_in"], "output_tokens": r["tokens_out"], "total_tokens": r["tokens_in"] + r["tokens_out"]}
+        usage = {
+            "input_tokens": r["tokens_in"],
+            "output_tokens": r["tokens_out"],
+            "total_tokens": r["tokens_in"] + r["tokens_out"],
+        }
         if r["tokens_cached"] is not None:
             usage["cache_read_input_tokens"] = r["tokens_cached"]
     linked = {"name": r["prompt"], "version": r["prompt_version"]} if r["prompt_version"] else None
@@ -344,7 +457,9 @@ def _ml_llm(r: Record) -> Attributes:
             "mlflow.chat.tokenUsage": usage,
             "gen_ai.response.finish_reasons": None if r["answer"] is not None or not r["finish"] else r["finish"],
             "gen_ai.system_instructions": r["system"],
-            "mlflow.spanInputs": {"messages": [{"role": "user", "content": r["question"]}]} if r["question"] is not None else None,
+            "mlflow.spanInputs": {"messages": [{"role": "user", "content": r["question"]}]}
+            if r["question"] is not None
+            else None,
             "mlflow.spanOutputs": choice if r["answer"] is not None else None,
             "error.type": r["error"],
             "http.response.status_code": r["http"],
@@ -353,8 +468,14 @@ def _ml_llm(r: Record) -> Attributes:
 
 
 def _ml_tool(r: Record) -> Attributes:
-    return _ml(r, "TOOL")({"gen_ai.tool.name": r["tool"], "mlflow.spanInputs": orjson.loads(r["arguments"]) if r["arguments"] else None,
-                           "mlflow.spanOutputs": _maybe_json(r["result"]), "error.type": r["error"]})  # fmt: skip
+    return _ml(r, "TOOL")(
+        {
+            "gen_ai.tool.name": r["tool"],
+            "mlflow.spanInputs": orjson.loads(r["arguments"]) if r["arguments"] else None,
+            "mlflow.spanOutputs": _maybe_json(r["result"]),
+            "error.type": r["error"],
+        }
+    )
 
 
 def _maybe_json(value: str | None) -> Any:
@@ -365,10 +486,17 @@ def _maybe_json(value: str | None) -> Any:
 
 
 def _ml_retrieval(r: Record) -> Attributes:
-    documents = [{"page_content": "", "metadata": d["metadata"] | {"score": d["score"]}, "id": d["id"]} for d in _documents(r)]
-    return _ml(r, "RETRIEVER")({"mlflow.spanOutputs": documents, "gen_ai.data_source.id": r["corpus"],
-                                "triage.corpus.version": r["corpus_version"],
-                                "gen_ai.retrieval.documents": text(_documents(r))})  # fmt: skip
+    documents = [
+        {"page_content": "", "metadata": d["metadata"] | {"score": d["score"]}, "id": d["id"]} for d in _documents(r)
+    ]
+    return _ml(r, "RETRIEVER")(
+        {
+            "mlflow.spanOutputs": documents,
+            "gen_ai.data_source.id": r["corpus"],
+            "triage.corpus.version": r["corpus_version"],
+            "gen_ai.retrieval.documents": text(_documents(r)),
+        }
+    )
 
 
 # --- Vercel AI SDK -------------------------------------------------------------------------------------------------------
@@ -376,15 +504,25 @@ def _ml_retrieval(r: Record) -> Attributes:
 
 def _vc_who(r: Record) -> Attributes:
     p = "ai.telemetry.metadata."
-    out = {p + "tenant": r["tenant"], p + "route": r["route"], p + "sessionId": r["conversation"], p + "userId": r["user"]}
+    out = {
+        p + "tenant": r["tenant"],
+        p + "route": r["route"],
+        p + "sessionId": r["conversation"],
+        p + "userId": r["user"],
+    }
     if r["intent_known"]:
         out[p + "intent"] = r["intent"]
     return {**out, "tenant.id": r["tenant"], "session.id": r["conversation"], "http.route": r["route"], **_extra(r)}
 
 
 def _vc_root(r: Record) -> Attributes:
-    return {"operation.name": "ai.generateText", "ai.operationId": "ai.generateText", "http.response.status_code": r["status"],
-            "error.type": r["error"], **_vc_who(r)}  # fmt: skip
+    return {
+        "operation.name": "ai.generateText",
+        "ai.operationId": "ai.generateText",
+        "http.response.status_code": r["status"],
+        "error.type": r["error"],
+        **_vc_who(r),
+    }
 
 
 def _vc_llm(r: Record) -> Attributes:
@@ -392,9 +530,9 @@ def _vc_llm(r: Record) -> Attributes:
     return {
         "operation.name": operation,
         "ai.operationId": operation,
-        "ai.model.provider": f"{r['provider']}.chat",
+        "ai.model.provider": r["provider"],
         "ai.model.id": r["requested"],
-        "gen_ai.system": f"{r['provider']}.chat",
+        "gen_ai.system": r["provider"],
         "gen_ai.request.model": r["requested"],
         "ai.response.model": r["served"],
         "gen_ai.response.model": r["served"],
@@ -423,20 +561,37 @@ def _vc_llm(r: Record) -> Attributes:
 def _vc_tools(definitions: str | None) -> list[str] | None:
     if not definitions:
         return None
-    return [text({"type": "function", "name": t["name"], "description": t["description"], "inputSchema": t["inputSchema"]})
-            for t in orjson.loads(definitions)]  # fmt: skip
+    return [
+        text({"type": "function", "name": t["name"], "description": t["description"], "inputSchema": t["inputSchema"]})
+        for t in orjson.loads(definitions)
+    ]
 
 
 def _vc_tool(r: Record) -> Attributes:
-    return {"operation.name": "ai.toolCall", "ai.operationId": "ai.toolCall", "ai.toolCall.name": r["tool"], "ai.toolCall.id": r["call"],
-            "ai.toolCall.args": r["arguments"], "ai.toolCall.result": r["result"], "gen_ai.tool.name": r["tool"],
-            "gen_ai.tool.call.arguments": r["arguments"], "gen_ai.tool.call.result": r["result"], "error.type": r["error"],
-            **_vc_who(r)}  # fmt: skip
+    return {
+        "operation.name": "ai.toolCall",
+        "ai.operationId": "ai.toolCall",
+        "ai.toolCall.name": r["tool"],
+        "ai.toolCall.id": r["call"],
+        "ai.toolCall.args": r["arguments"],
+        "ai.toolCall.result": r["result"],
+        "gen_ai.tool.name": r["tool"],
+        "gen_ai.tool.call.arguments": r["arguments"],
+        "gen_ai.tool.call.result": r["result"],
+        "error.type": r["error"],
+        **_vc_who(r),
+    }
 
 
 def _vc_retrieval(r: Record) -> Attributes:
-    return {"operation.name": "retrieval", "gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": r["corpus"],
-            "triage.corpus.version": r["corpus_version"], "gen_ai.retrieval.documents": text(_documents(r)), **_vc_who(r)}  # fmt: skip
+    return {
+        "operation.name": "retrieval",
+        "gen_ai.operation.name": "retrieval",
+        "gen_ai.data_source.id": r["corpus"],
+        "triage.corpus.version": r["corpus_version"],
+        "gen_ai.retrieval.documents": text(_documents(r)),
+        **_vc_who(r),
+    }
 
 
 def _post(r: Record) -> str:
@@ -452,23 +607,92 @@ def _always(name: str) -> Callable[[Record], str]:
 
 
 CONVENTIONS: dict[str, Convention] = {
-    "genai_new": Convention(("opentelemetry.instrumentation.genai", "2.1b0"), _post, _chat, lambda r: f"execute_tool {r['tool']}",
-                            _always("retrieval"), _genai_root, _genai_llm, _genai_tool, _genai_retrieval),
-    "genai_old": Convention(("opentelemetry.instrumentation.llm_v2", "2.0b0"), _post, _chat, lambda r: f"execute_tool {r['tool']}",
-                            _always("retrieval"), _old_root, _old_llm, _genai_tool, _genai_retrieval),
-    "triage": Convention(("opentelemetry.instrumentation.genai", "2.1b0"), _post, _chat, lambda r: f"execute_tool {r['tool']}",
-                         _always("retrieval"), _with_triage(_genai_root), _with_triage(_genai_llm), _with_triage(_genai_tool),
-                         _with_triage(_genai_retrieval)),
-    "openinference": Convention(("openinference.instrumentation.openai", "0.1.38"), _always("handle_request"),
-                                _always("ChatCompletion"), lambda r: str(r["tool"]), _always("retrieve"), _oi_root, _oi_llm,
-                                _oi_tool, _oi_retrieval),
-    "traceloop": Convention(("opentelemetry.instrumentation.openai.v1", "0.49.6"), _always("answer.workflow"), _always("llm.chat"),
-                            lambda r: f"{r['tool']}.tool", _always("retrieve.task"), _tl_root, _tl_llm, _tl_tool, _tl_retrieval),
-    "langfuse": Convention(("langfuse-sdk", "3.10.5"), _always("request"), _always("generation"), lambda r: str(r["tool"]),
-                           _always("retriever"), _lf_root, _lf_llm, _lf_tool, _lf_retrieval),
-    "mlflow": Convention(("mlflow.tracing", "3.6.0"), _always("answer"), _always("Completions"), lambda r: str(r["tool"]),
-                         _always("retriever"), _ml_root, _ml_llm, _ml_tool, _ml_retrieval),
-    "vercel": Convention(("ai", "5.0.76"), _always("ai.generateText"),
-                         lambda r: "ai.streamText.doStream" if r["stream"] else "ai.generateText.doGenerate",
-                         lambda r: "ai.toolCall", _always("retrieval"), _vc_root, _vc_llm, _vc_tool, _vc_retrieval),
-}  # fmt: skip
+    "genai_new": Convention(
+        ("opentelemetry.instrumentation.genai", "2.1b0"),
+        _post,
+        _chat,
+        lambda r: f"execute_tool {r['tool']}",
+        _always("retrieval"),
+        _genai_root,
+        _genai_llm,
+        _genai_tool,
+        _genai_retrieval,
+    ),
+    "genai_old": Convention(
+        ("opentelemetry.instrumentation.llm_v2", "2.0b0"),
+        _post,
+        _chat,
+        lambda r: f"execute_tool {r['tool']}",
+        _always("retrieval"),
+        _old_root,
+        _old_llm,
+        _genai_tool,
+        _genai_retrieval,
+    ),
+    "triage": Convention(
+        ("opentelemetry.instrumentation.genai", "2.1b0"),
+        _post,
+        _chat,
+        lambda r: f"execute_tool {r['tool']}",
+        _always("retrieval"),
+        _with_triage(_genai_root),
+        _with_triage(_genai_llm),
+        _with_triage(_genai_tool),
+        _with_triage(_genai_retrieval),
+    ),
+    "openinference": Convention(
+        ("openinference.instrumentation.openai", "0.1.38"),
+        _always("handle_request"),
+        _always("ChatCompletion"),
+        lambda r: str(r["tool"]),
+        _always("retrieve"),
+        _oi_root,
+        _oi_llm,
+        _oi_tool,
+        _oi_retrieval,
+    ),
+    "traceloop": Convention(
+        ("opentelemetry.instrumentation.openai.v1", "0.49.6"),
+        _always("answer.workflow"),
+        _always("llm.chat"),
+        lambda r: f"{r['tool']}.tool",
+        _always("retrieve.task"),
+        _tl_root,
+        _tl_llm,
+        _tl_tool,
+        _tl_retrieval,
+    ),
+    "langfuse": Convention(
+        ("langfuse-sdk", "3.10.5"),
+        _always("request"),
+        _always("generation"),
+        lambda r: str(r["tool"]),
+        _always("retriever"),
+        _lf_root,
+        _lf_llm,
+        _lf_tool,
+        _lf_retrieval,
+    ),
+    "mlflow": Convention(
+        ("mlflow.tracing", "3.6.0"),
+        _always("answer"),
+        _always("Completions"),
+        lambda r: str(r["tool"]),
+        _always("retriever"),
+        _ml_root,
+        _ml_llm,
+        _ml_tool,
+        _ml_retrieval,
+    ),
+    "vercel": Convention(
+        ("ai", "5.0.76"),
+        _always("ai.generateText"),
+        lambda r: "ai.streamText.doStream" if r["stream"] else "ai.generateText.doGenerate",
+        lambda r: "ai.toolCall",
+        _always("retrieval"),
+        _vc_root,
+        _vc_llm,
+        _vc_tool,
+        _vc_retrieval,
+    ),
+}

@@ -27,7 +27,11 @@ def add_decoys(draft: Draft, count: int, *, latest: bool | None, avoid: Sequence
             if _place(draft, one(draft.rng, kinds), at, causes):
                 break
     for artifact in draft.artifacts:
-        if artifact.daily and "retrieval_corpus" not in avoid and all(c.artifact is not artifact for c in draft.changes):
+        if (
+            artifact.daily
+            and "retrieval_corpus" not in avoid
+            and all(c.artifact is not artifact for c in draft.changes)
+        ):
             _nightly(draft, artifact)
 
 
@@ -52,34 +56,32 @@ def _acceptable(draft: Draft, mask: Mask, ground: Mask) -> bool:
 
 
 def _place(draft: Draft, kind: str, at: float, causes: list[Change]) -> bool:
-    rng, since = draft.rng, draft.traffic.at >= at
+    """Write one decoy; False where it could not be told from the truth, or where there is nothing of its kind."""
     if kind == "other_service":
         draft.events.append(elsewhere_event(draft, at))
         return True
+    since = draft.traffic.at >= at
     if kind in ELSEWHERE:
         # Spans cannot show these, so the whole service is what they could have touched.
-        if not _acceptable(draft, since, draft.everyone()):
-            return False
-        draft.events.append(loose_event(draft, kind, at))
-        return True
+        fits = _acceptable(draft, since, draft.everyone())
+        if fits:
+            draft.events.append(loose_event(draft, kind, at))
+        return fits
     options = [a for a in draft.artifacts if a.surface == kind]
-    if not options:
-        return False
-    artifact = one(rng, options)
-    mine = [c for c in causes if c.artifact is artifact]
-    if mine and at > min(c.at for c in mine) - HOUR:
+    artifact = one(draft.rng, options) if options else None
+    if artifact is None or any(at > c.at - HOUR for c in causes if c.artifact is artifact):
         return False
     rollout = _decoy_rollout(draft, artifact, at, causes)
     uses = artifact.uses if artifact.surface != "eval_freshness" else draft.everyone()
     # A reader may take the versions in the spans or only the hour: both must stand apart from the truth.
-    if not all(_acceptable(draft, mask, uses) for mask in (rollout.mask & uses, since, since & uses)):
-        return False
-    if rollout.scope and "region" in rollout.scope:
+    readings = [(rollout.mask & uses, uses), (since, uses), (since & uses, uses)]
+    if draft.truths and rollout.scope and "region" in rollout.scope:
         here = draft.traffic.region == draft.world.regions.index(rollout.scope["region"])
-        if draft.truths and not draft.tells_apart(since & here):
-            return False
-    draft.introduce(artifact, rollout, edit=harmless_edit(draft, artifact), harmless=True)
-    return True
+        readings.append((since & here, uses))
+    fits = all(_acceptable(draft, mask, ground) for mask, ground in readings)
+    if fits:
+        draft.introduce(artifact, rollout, edit=harmless_edit(draft, artifact), harmless=True)
+    return fits
 
 
 def _decoy_rollout(draft: Draft, artifact: Artifact, at: float, causes: list[Change]) -> Rollout:
@@ -134,9 +136,17 @@ def _nightly(draft: Draft, artifact: Artifact) -> None:
     for night in np.arange(np.ceil(w.start / DAY) * DAY + minute, w.page_at - HOUR, every):
         at = float(night + rng.uniform(0, 300))
         rollout = draft.rollout(at, "step")
-        if _acceptable(draft, rollout.mask, draft.everyone()) and _acceptable(draft, rollout.mask & artifact.uses, artifact.uses):
-            draft.introduce(artifact, rollout, edit=regrown(float(rng.normal(1.003, 0.002))), harmless=True,
-                            summary="Nightly rebuild", event=False)  # fmt: skip
+        if _acceptable(draft, rollout.mask, draft.everyone()) and _acceptable(
+            draft, rollout.mask & artifact.uses, artifact.uses
+        ):
+            draft.introduce(
+                artifact,
+                rollout,
+                edit=regrown(float(rng.normal(1.003, 0.002))),
+                harmless=True,
+                summary="Nightly rebuild",
+                event=False,
+            )
 
 
 def pull(draft: Draft) -> str:
@@ -149,18 +159,49 @@ def loose_event(draft: Draft, kind: str, at: float) -> dict[str, Any]:
     base: dict[str, Any] = {"at": rfc3339(at), "service": w.service, "surface": kind}
     if kind == "limit":
         before, after = rng.permutation([8192, 16384, 32768, 64000])[:2]
-        return {**base, "artifact": f"{w.alias} max_output_tokens", "before": str(before), "after": str(after),
-                "summary": "Published output limit changed", "source": "poller"}  # fmt: skip
+        return {
+            **base,
+            "artifact": f"{w.alias} max_output_tokens",
+            "before": str(before),
+            "after": str(after),
+            "summary": "Published output limit changed",
+            "source": "poller",
+        }
     if kind == "flag":
         name = one(rng, ["new-banner", "compact-history", "beta-sidebar", "export-button"])
-        return {**base, "artifact": name, "before": "off", "after": "on", "author": draft.person(),
-                "summary": f"Turn on {name}", "source": "flags"}  # fmt: skip
+        return {
+            **base,
+            "artifact": name,
+            "before": "off",
+            "after": "on",
+            "author": draft.person(),
+            "summary": f"Turn on {name}",
+            "source": "flags",
+        }
     if kind == "provider":
-        return {**base, "artifact": w.provider, "summary": one(rng, ["Maintenance of the billing console finished",
-                "New region announced", "Console sign-in delayed, API not affected"]), "source": "status_page"}  # fmt: skip
-    return {**base, "artifact": f"{w.service} autoscaling", "before": f"max={int(rng.integers(4, 9))}",
-            "after": f"max={int(rng.integers(10, 20))}", "author": draft.person(), "reference": pull(draft),
-            "summary": "Raise the replica ceiling", "source": "ci"}  # fmt: skip
+        return {
+            **base,
+            "artifact": w.provider,
+            "summary": one(
+                rng,
+                [
+                    "Maintenance of the billing console finished",
+                    "New region announced",
+                    "Console sign-in delayed, API not affected",
+                ],
+            ),
+            "source": "status_page",
+        }
+    return {
+        **base,
+        "artifact": f"{w.service} autoscaling",
+        "before": f"max={int(rng.integers(4, 9))}",
+        "after": f"max={int(rng.integers(10, 20))}",
+        "author": draft.person(),
+        "reference": pull(draft),
+        "summary": "Raise the replica ceiling",
+        "source": "ci",
+    }
 
 
 def elsewhere_event(draft: Draft, at: float) -> dict[str, Any]:
@@ -170,8 +211,18 @@ def elsewhere_event(draft: Draft, at: float) -> dict[str, Any]:
     other = f"{topic}-{one(rng, names.KINDS['prose'])}"
     surface = one(rng, ["prompt_version", "code", "tool_schemas"])
     version = int(rng.integers(5, 40))
-    artifact = {"prompt_version": f"{topic}/system", "code": f"{other} release", "tool_schemas": "toolshed-mcp"}[surface]
-    return {"at": rfc3339(at), "service": other, "surface": surface, "artifact": artifact, "before": f"v{version}",
-            "after": f"v{version + 1}", "author": draft.person(),
-            "reference": f"https://git.{w.domain}/{other}/pull/{int(rng.integers(40, 4000))}",
-            "summary": one(rng, names.HARMLESS_PROMPT), "source": "ci"}  # fmt: skip
+    artifact = {"prompt_version": f"{topic}/system", "code": f"{other} release", "tool_schemas": "toolshed-mcp"}[
+        surface
+    ]
+    return {
+        "at": rfc3339(at),
+        "service": other,
+        "surface": surface,
+        "artifact": artifact,
+        "before": f"v{version}",
+        "after": f"v{version + 1}",
+        "author": draft.person(),
+        "reference": f"https://git.{w.domain}/{other}/pull/{int(rng.integers(40, 4000))}",
+        "summary": one(rng, names.HARMLESS_PROMPT),
+        "source": "ci",
+    }

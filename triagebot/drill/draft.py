@@ -6,20 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from triagebot.drill import names
 from triagebot.drill.arrays import DAY, HOUR, Floats, Ints, Mask, Rng, chance, log_uniform, one, rng_for, sigmoid
 from triagebot.drill.artifacts import Artifact, Change, artifacts_of
 from triagebot.drill.knobs import KNOBS, Effect, Quiet
 from triagebot.drill.traffic import BATCH, EVAL, Traffic, build_traffic, job_runs
-from triagebot.drill.world import Wants, World, build_world
+from triagebot.drill.world import Wants, build_world
 
 # An expert needs the data to prefer the cause over a rival by this much (twice the log-likelihood difference).
 ENOUGH_TO_TELL_APART = 30.0
 LEAST_Z = 7.0
 
 
-class Redraw(Exception):  # noqa: N818 - not an error: the dice fell where no expert could decide, so they are thrown again
-    """This draft cannot show what its family is about; the next attempt draws another world."""
+class Redraw(Exception):
+    """The draft cannot show what its family is about; the next attempt draws another world."""
 
 
 @dataclass
@@ -31,6 +30,19 @@ class Rollout:
     scope: dict[str, str] | None = None
     kind: str = "step"
     stages: tuple[tuple[float, dict[str, str] | None], ...] = ()
+
+
+@dataclass
+class Truth:
+    """Something that really happened: to `mask`, compared within `ground`. `info` is what one request of `mask` tells (its
+    share of the squared z). `knob` and `sign` say what moved, where one knob did.
+    """
+
+    mask: Mask
+    ground: Mask
+    info: float
+    knob: str = ""
+    sign: int = 1
 
 
 @dataclass
@@ -62,7 +74,7 @@ class Draft:
         self.events: list[dict[str, Any]] = []
         self.observations: list[dict[str, Any]] = []
         self.owners: list[dict[str, Any]] = []
-        self.truths: list[tuple[Mask, Mask, float]] = []
+        self.truths: list[Truth] = []
         self.expected: Expected | None = None
         self.titles: Sequence[str] = ()
         self.hour_of_page: float | None = None
@@ -75,8 +87,15 @@ class Draft:
     def _add_batch(self, rng: Rng) -> None:
         nights = max((self.world.end - self.world.start) / DAY, 1)
         run = max(int(len(self.traffic) * rng.uniform(0.03, 0.08) / nights), 2)
-        jobs = job_runs(rng, self.world, start_minute=float(rng.integers(5, 240)), minutes=float(rng.uniform(8, 30)),
-                        per_run=run, workload=BATCH, key=len(self.world.keys) - 1)  # fmt: skip
+        jobs = job_runs(
+            rng,
+            self.world,
+            start_minute=float(rng.integers(5, 240)),
+            minutes=float(rng.uniform(8, 30)),
+            per_run=run,
+            workload=BATCH,
+            key=len(self.world.keys) - 1,
+        )
         self.traffic = self.traffic.joined(jobs)
 
     def reset(self) -> None:
@@ -108,7 +127,9 @@ class Draft:
     def artifact(self, surface: str) -> Artifact:
         return next(a for a in self.artifacts if a.surface == surface)
 
-    def onset(self, where: Mask | None = None, *, least: int = 60, most: float = 0.55, least_before: int = 250) -> float:
+    def onset(
+        self, where: Mask | None = None, *, least: int = 60, most: float = 0.55, least_before: int = 250
+    ) -> float:
         """A time with a random number of requests of `where` between it and the page, from `least` to a share `most`."""
         times = self.traffic.at[(self.everyone() if where is None else where) & self.before_page]
         top = min(len(times) * most, len(times) - least_before)
@@ -119,7 +140,7 @@ class Draft:
         return float(edge + self.rng.uniform(0, 30))
 
     def slice(self, kind: str | None = None, *, least: float = 0.06, most: float = 0.6) -> tuple[Mask, dict[str, str]]:
-        """A random slice of the traffic whose share lies between `least` and `most`, with the scope that names it."""
+        """Draw a slice of the traffic whose share lies between `least` and `most`, with the scope that names it."""
         t, w = self.traffic, self.world
         options: list[tuple[str, Mask, dict[str, str]]] = []
         for i, name in enumerate(w.regions):
@@ -193,8 +214,18 @@ class Draft:
         }[needs]
         return everyone if known else nobody
 
-    def effect(self, knob: str, mask: Mask, *, sign: int = 1, z: float | None = None, seen: float = 1.0,
-               most: float = 0.9, among: Mask | None = None, primary: bool = True) -> float:  # fmt: skip
+    def effect(
+        self,
+        knob: str,
+        mask: Mask,
+        *,
+        sign: int = 1,
+        z: float | None = None,
+        seen: float = 1.0,
+        most: float = 0.9,
+        among: Mask | None = None,
+        primary: bool = True,
+    ) -> float:
         """Move a knob for `mask` so far that before against after stands out by about `z` standard errors.
 
         `seen` is the share of requests on which the signal is recorded; `among` the slice that it is compared within.
@@ -219,7 +250,7 @@ class Draft:
             raise Redraw
         self.effects.append(Effect(knob, mask, delta))
         if primary:
-            self.truths.append((mask & self.applies(knob), ground, reached**2 / max(size, 1) * seen))
+            self.truths.append(Truth(mask & self.applies(knob), ground, reached**2 / max(size, 1) * seen, knob, sign))
         return float(delta)
 
     def side_effect(self, knob: str, mask: Mask, delta: float | Floats) -> None:
@@ -228,23 +259,52 @@ class Draft:
 
     def tells_apart(self, mask: Mask, *, least: float = ENOUGH_TO_TELL_APART) -> bool:
         """Whether the data can tell every true effect from one that follows `mask`."""
-        return all(
-            info * float(((mask != truth) & ground).sum()) >= least for truth, ground, info in self.truths
-        )
+        return all(t.info * float(((mask != t.mask) & t.ground).sum()) >= least for t in self.truths)
+
+    def know(self, mask: Mask, info: float, ground: Mask | None = None) -> None:
+        """A truth that no single knob tells: `mask` against the rest of `ground` before the page."""
+        self.truths.append(Truth(mask, self.before_page if ground is None else ground & self.before_page, info))
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
-    def introduce(self, artifact: Artifact, rollout: Rollout, *, edit: Callable[[Any], Any] | None = None,
-                  summary: str = "", event: bool | None = None, until: float | None = None,
-                  harmless: bool = False, label: str | None = None) -> Change:  # fmt: skip
+    def introduce(
+        self,
+        artifact: Artifact,
+        rollout: Rollout,
+        *,
+        edit: Callable[[Any], Any] | None = None,
+        summary: str = "",
+        event: bool | None = None,
+        until: float | None = None,
+        harmless: bool = False,
+        label: str | None = None,
+    ) -> Change:
         """A new version of `artifact` for those of `rollout`; `until` is when it was taken back."""
         mask = rollout.mask & artifact.uses
         if until is not None:
             mask = mask & (self.traffic.at < until)
-        default_event = {"code": 1.0, "prompt_version": 0.75, "tool_schemas": 0.4, "retrieval_corpus": 0.45,
-                         "model_alias": 0.2, "eval_freshness": 0.35}.get(artifact.surface, 1.0)  # fmt: skip
-        change = Change(artifact, rollout.at, mask, rollout.scope, rollout.stages, edit, summary or artifact.chore(self.rng),
-                        chance(self.rng, default_event) if event is None else event, self.person(), until, harmless, label)  # fmt: skip
+        default_event = {
+            "code": 1.0,
+            "prompt_version": 0.75,
+            "tool_schemas": 0.4,
+            "retrieval_corpus": 0.45,
+            "model_alias": 0.2,
+            "eval_freshness": 0.35,
+        }.get(artifact.surface, 1.0)
+        change = Change(
+            artifact,
+            rollout.at,
+            mask,
+            rollout.scope,
+            rollout.stages,
+            edit,
+            summary or artifact.chore(self.rng),
+            chance(self.rng, default_event) if event is None else event,
+            self.person(),
+            until,
+            harmless,
+            label,
+        )
         self.changes.append(change)
         return change
 
@@ -268,21 +328,26 @@ class Draft:
 
     # -- what an expert says ---------------------------------------------------------------------------------------
 
-    def expect(self, status: str, *causes: dict[str, Any], notes: str, decidable: bool | None = None, **extra: Any) -> None:
+    def expect(
+        self, status: str, *causes: dict[str, Any], notes: str, decidable: bool | None = None, **extra: Any
+    ) -> None:
         decided = status != "undetermined" if decidable is None else decidable
         self.expected = Expected(status, list(causes), notes, decided, extra)
 
     def blame(self, *changes: Change, notes: str) -> None:
-        """Implicated: these changes, nothing else."""
-        self.expect("implicated", *({"change": change} for change in changes), notes=notes)
+        """These changes and nothing else: `implicated` where one is on the five surfaces, else `none_of_five`."""
+        status = "none_of_five" if all(c.artifact.surface == "code" for c in changes) else "implicated"
+        self.expect(status, *({"change": change} for change in changes), notes=notes)
 
     def jobs(self, workload: int = EVAL, **options: Any) -> None:
         """Add runs of an own job to the traffic; call before any effect."""
         self.traffic = self.traffic.joined(job_runs(self.rng, self.world, workload=workload, **options))
         self.reset()
 
-    def harmless_prompt(self) -> str:
-        return one(self.rng, names.HARMLESS_PROMPT)
+    def thin(self, kept: Mask) -> None:
+        """Drop requests, so that what is left seems to have grown; call before any effect."""
+        self.traffic = self.traffic.where(kept)
+        self.reset()
 
 
 def _logit_shift(base: Floats, sign: int, z: float, size: float, most: float) -> tuple[float, float]:

@@ -66,10 +66,13 @@ def _scope(draft: Draft, writer: SpanWriter) -> list[str]:
 def _line(draft: Draft, key: tuple[str, str, str], writer: SpanWriter, spans: list[dict[str, Any]]) -> bytes:
     version, region, scope = key
     resource = {
-        "service.name": draft.world.service, "service.version": version, "deployment.environment.name": "production",
-        "cloud.region": region, "telemetry.sdk.language": "python" if writer.w.convention != "vercel" else "nodejs",
+        "service.name": draft.world.service,
+        "service.version": version,
+        "deployment.environment.name": "production",
+        "cloud.region": region,
+        "telemetry.sdk.language": "python" if writer.w.convention != "vercel" else "nodejs",
         "telemetry.sdk.name": "opentelemetry",
-    }  # fmt: skip
+    }
     scope_spans = {"scope": {"name": writer.convention.scope[0], "version": scope}, "spans": spans}
     body = {"resourceSpans": [{"resource": {"attributes": attributes(resource)}, "scopeSpans": [scope_spans]}]}
     return orjson.dumps(body)

@@ -9,10 +9,11 @@ from triagebot.drill.world import Wants
 
 # What a model or a prompt may start to do, by flavour: knob and direction.
 BEHAVIOUR: dict[str, tuple[tuple[str, int], ...]] = {
-    "json": (("json_invalid", 1), ("fence", 1), ("schema_missing", 1), ("preamble", 1), ("refusal", 1), ("escape", 1), ("out_len", 1)),
-    "prose": (("refusal", 1), ("apology", 1), ("out_len", 1), ("out_len", -1), ("claim", 1), ("wrong_language", 1), ("escape", 1)),
-    "code": (("fence", 1), ("bad_code", 1), ("preamble", 1), ("out_len", 1), ("refusal", 1)),
-    "agent": (("steps", 1), ("extra_calls", 1), ("refusal", 1), ("out_len", 1), ("arg_invalid", 1), ("claim", 1)),
+    "json": (("json_invalid", 1), ("fence", 1), ("schema_missing", 1), ("preamble", 1), ("refusal", 1), ("escape", 1),
+             ("out_len", 1)),
+    "prose": (("refusal", 1), ("apology", 1), ("out_len", 1), ("out_len", -1), ("wrong_language", 1), ("escape", 1)),
+    "code": (("fence", 1), ("preamble", 1), ("out_len", 1), ("refusal", 1)),
+    "agent": (("steps", 1), ("extra_calls", 1), ("refusal", 1), ("out_len", 1), ("arg_invalid", 1), ("apology", 1)),
     "label": (("confidence", 1), ("confidence", -1), ("json_invalid", 1), ("refusal", 1), ("preamble", 1)),
 }  # fmt: skip
 WITHOUT_CONTENT = (("out_len", 1), ("out_len", -1), ("steps", 1), ("truncated", 1))
@@ -69,13 +70,13 @@ VAGUE = ("users say it feels different", "support: answers are off since a while
 
 @dataclass(frozen=True)
 class Family:
-    """`build` writes one incident on a draft. `pair` names the look-alike pair of the catalogue that it is a member of."""
+    """`build` writes one incident on a draft. `pairs` names the look-alike pairs of the catalogue that it is a member of."""
 
     name: str
     capability: str
     build: Callable[[Draft], None]
     wants: Wants = field(default_factory=Wants)
-    pair: str = ""
+    pairs: tuple[str, ...] = ()
 
 
 def pick_symptom(draft: Draft, options: tuple[tuple[str, int], ...] | None = None) -> tuple[str, int]:
@@ -93,7 +94,9 @@ def say(draft: Draft, knob: str) -> None:
     draft.titles = (*TITLES[knob], one(draft.rng, VAGUE), one(draft.rng, VAGUE))
 
 
-def symptom(draft: Draft, mask: Mask, options: tuple[tuple[str, int], ...] | None = None, *, among: Mask | None = None) -> str:
+def symptom(
+    draft: Draft, mask: Mask, options: tuple[tuple[str, int], ...] | None = None, *, among: Mask | None = None
+) -> str:
     """Let `mask` show one behaviour, and say so in the title. Returns the knob."""
     knob, sign = pick_symptom(draft, options)
     draft.effect(knob, mask, sign=sign, among=among)

@@ -11,8 +11,14 @@ from triagebot.drill.draft import Draft
 from triagebot.errors import SourceFailed
 
 GIT = ("git", "-c", "core.logAllRefUpdates=false", "-c", "init.defaultBranch=main", "-c", "fastimport.unpackLimit=0")
-ENVIRONMENT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": "/nonexistent", "PATH": "/usr/bin:/bin:/usr/local/bin",
-               "LC_ALL": "C", "TZ": "UTC"}  # fmt: skip
+ENVIRONMENT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "HOME": "/nonexistent",
+    "PATH": "/usr/bin:/bin:/usr/local/bin",
+    "LC_ALL": "C",
+    "TZ": "UTC",
+}
 
 
 @dataclass
@@ -42,9 +48,13 @@ def write_repository(draft: Draft, folder: Path) -> None:
 
 
 def _git(folder: Path, stdin: bytes, *arguments: str) -> None:
-    done = subprocess.run([*GIT, *arguments], cwd=folder, env=ENVIRONMENT, input=stdin, capture_output=True, check=False)  # noqa: S603 - fixed arguments
+    done = subprocess.run(  # noqa: S603 - git with fixed arguments
+        [*GIT, *arguments], cwd=folder, env=ENVIRONMENT, input=stdin, capture_output=True, check=False
+    )
     if done.returncode:
-        raise SourceFailed(f"git {arguments[0]} in {folder}: {done.stderr.decode(errors='replace').strip()}", permanent=True)
+        raise SourceFailed(
+            f"git {arguments[0]} in {folder}: {done.stderr.decode(errors='replace').strip()}", permanent=True
+        )
 
 
 def _import(draft: Draft, rng: Rng) -> Commit:
@@ -78,8 +88,10 @@ def owner_line(draft: Draft, artifact: Artifact, rng: Rng) -> str:
 
 def suite_text(artifact: Artifact, index: int) -> str:
     detail = artifact.contents[index]
-    return (f"suite: {artifact.name}\ngrader: {artifact.labels[index]}\nkind: {detail['grader']}\ncases: {detail['cases']}\n"
-            f"dataset: {detail['dataset']}\n")  # fmt: skip
+    return (
+        f"suite: {artifact.name}\ngrader: {artifact.labels[index]}\nkind: {detail['grader']}\ncases: {detail['cases']}\n"
+        f"dataset: {detail['dataset']}\n"
+    )
 
 
 def _chores(draft: Draft, rng: Rng) -> list[Commit]:
@@ -87,7 +99,9 @@ def _chores(draft: Draft, rng: Rng) -> list[Commit]:
     for i in range(int(rng.integers(3, 7))):
         at = rng.uniform(w.start - 28 * DAY, w.page_at - HOUR)
         who = draft.person()
-        made.append(Commit(float(at), who, who, float(at), one(rng, names.CHORES), {f"docs/note-{i}.md": f"note {i}\n"}))
+        made.append(
+            Commit(float(at), who, who, float(at), one(rng, names.CHORES), {f"docs/note-{i}.md": f"note {i}\n"})
+        )
     return made
 
 
@@ -103,16 +117,23 @@ def _versions(draft: Draft, rng: Rng) -> list[Commit]:
             merged = change.at - rng.uniform(40, 150)
             text = artifact.contents[change.index] if artifact.kind == "git" else suite_text(artifact, change.index)
             path = artifact.path if artifact.kind == "git" else artifact.path + "suite.yaml"
-            if artifact.kind == "git" and change.back is not None:
-                text = artifact.contents[change.back.index - 1]
-            made.append(Commit(merged, draft.person(), draft.person(), merged - rng.uniform(0.2, 30) * HOUR, change.summary, {path: text}))
+            authored = merged - rng.uniform(0.2, 30) * HOUR
+            made.append(Commit(merged, draft.person(), draft.person(), authored, change.summary, {path: text}))
+            if change.until and artifact.kind == "git":
+                old, back = artifact.contents[change.index - 1], change.until - rng.uniform(40, 150)
+                made.append(
+                    Commit(back, draft.person(), draft.person(), back - 300, f'Revert "{change.summary}"', {path: old})
+                )
     return made
 
 
 def _fast_import(commit: Commit, *, first: bool) -> bytes:
     author, committer = (f"{p['name']} <{p['email']}>" for p in (commit.author, commit.committer))
-    lines = [f"{'reset refs/heads/main' + chr(10) if first else ''}commit refs/heads/main",
-             f"author {author} {int(commit.authored)} +0000", f"committer {committer} {int(commit.at)} +0000"]  # fmt: skip
+    lines = [
+        f"{'reset refs/heads/main' + chr(10) if first else ''}commit refs/heads/main",
+        f"author {author} {int(commit.authored)} +0000",
+        f"committer {committer} {int(commit.at)} +0000",
+    ]
     out = ("\n".join(lines) + "\n").encode() + _data(commit.message + "\n")
     for path, text in commit.files.items():
         out += f"M 100644 inline {path}\n".encode() + _data(text)

@@ -12,7 +12,8 @@ from triagebot.drill.world import World
 @dataclass(frozen=True)
 class Knob:
     """`rate`: a share per request, kept on the logit scale; otherwise a shift in units of `sd`. `low` and `high` bound the
-    quiet value. `needs` names what must be there for it to apply."""
+    quiet value. `needs` names what must be there for it to apply.
+    """
 
     name: str
     rate: bool
@@ -52,6 +53,7 @@ KNOBS = {
         Knob("age", False, 0.0, 0.0, 0.9, needs="corpus"),
         Knob("err_5xx", True, 0.004, 0.012),
         Knob("err_429", True, 0.001, 0.005),
+        Knob("err_404", True, 0.00004, 0.00008),
         Knob("timeout", True, 0.002, 0.006),
         Knob("abort", True, 0.002, 0.006),
         Knob("fallback", True, 0.015, 0.05),
@@ -61,12 +63,12 @@ KNOBS = {
         Knob("latency", False, 0.0, 0.0, 0.42),
         Knob("ttft", False, 0.0, 0.0, 0.35),
         Knob("out_len", False, 0.0, 0.0, 0.4),
-        Knob("prompt_len", False, 0.0, 0.0, 0.12),
+        Knob("prompt_len", False, 0.0, 0.0, 0.5),
         Knob("tokens_per_byte", False, 0.0, 0.0, 0.01),
         Knob("steps", False, 0.0, 0.0, 0.8),
         Knob("cache", True, 0.6, 0.92, needs="cache"),
         Knob("quality", False, 0.0, 0.0, 1.0),
-        Knob("judge", False, 0.0, 0.0, 0.35, needs="scores"),
+        Knob("judge", False, 0.0, 0.0, 0.9, needs="scores"),
         Knob("outcome", False, 0.0, 0.0, 1.0, needs="feedback"),
         Knob("confidence", False, 0.0, 0.0, 0.9, needs="label"),
     )

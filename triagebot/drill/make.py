@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from triagebot.drill.arrays import one, rng_for
-from triagebot.drill.artifacts import Artifact, settle
+from triagebot.drill.artifacts import Artifact, Change, settle
 from triagebot.drill.draft import Draft, Redraw
 from triagebot.drill.emit import write_traces
 from triagebot.drill.evalfiles import write_runs
@@ -39,7 +39,9 @@ def draft_case(family: str, seed: int, *, requests: int = 5000) -> Draft:
             continue
         settle(draft)
         return draft
-    raise BadInput(f"family {family!r} with seed {seed} and {requests} requests: no draw in {ATTEMPTS} can show the effect")
+    raise BadInput(
+        f"family {family!r} with seed {seed} and {requests} requests: no draw in {ATTEMPTS} can show the effect"
+    )
 
 
 def make_case(family: str, seed: int, out: Path, *, requests: int = 5000) -> Path:
@@ -85,20 +87,31 @@ def _registry(artifact: Artifact, formats: dict[str, str]) -> dict[str, Any]:
     if artifact.kind == "snapshots":
         return {**entry, "path": f"snapshots/{artifact.name}", "source": "mcp tools/list"}
     if artifact.kind == "evals":
-        return {**entry, "format": formats[artifact.name], "path": f"evals/{artifact.name}",
-                "definition": {"repo": "repo", "path": artifact.path}}  # fmt: skip
+        return {
+            **entry,
+            "format": formats[artifact.name],
+            "path": f"evals/{artifact.name}",
+            "definition": {"repo": "repo", "path": artifact.path},
+        }
     return entry
 
 
 def _world(draft: Draft, formats: dict[str, str], *, has_changes: bool) -> dict[str, Any]:
     w = draft.world
     declared = [
-        {"surface": a.surface, "artifact": a.name,
-         "person": None if a.owner_mode == "team" or a.owner is None else a.owner.email,
-         "team": a.team if a.owner_mode == "team" else None}
-        for a in draft.artifacts if a.kind not in ("git", "evals")
-    ]  # fmt: skip
-    people = [{"name": p.name, "email": p.email, "github": p.github, "slack_id": p.slack_id, "active": p.active} for p in w.people]
+        {
+            "surface": a.surface,
+            "artifact": a.name,
+            "person": None if a.owner_mode == "team" or a.owner is None else a.owner.email,
+            "team": a.team if a.owner_mode == "team" else None,
+        }
+        for a in draft.artifacts
+        if a.kind not in ("git", "evals")
+    ]
+    people = [
+        {"name": p.name, "email": p.email, "github": p.github, "slack_id": p.slack_id, "active": p.active}
+        for p in w.people
+    ]
     return {
         "schema": "natural.world/1",
         "service": w.service,
@@ -119,6 +132,14 @@ def _world(draft: Draft, formats: dict[str, str], *, has_changes: bool) -> dict[
     }
 
 
+def _labelled(draft: Draft, change: Change) -> bool:
+    """Whether the folder says what the new version is called: git alone knows a commit, not a version."""
+    artifact = change.artifact
+    shown = bool(artifact.attribute) and draft.recorded[artifact.attribute] > 0
+    polled = artifact.kind == "evals" or (artifact.kind in ("declared", "snapshots") and artifact.polled > 0)
+    return change.event or shown or polled or artifact.surface == "code"
+
+
 def _expected(draft: Draft, family: Family) -> dict[str, Any]:
     expected = draft.expected
     if expected is None:
@@ -132,6 +153,17 @@ def _expected(draft: Draft, family: Family) -> dict[str, Any]:
         artifact = change.artifact
         node = "application" if artifact.surface == "code" else artifact.surface
         told = {"node": node, "artifact": artifact.name, "after": change.after, "owner": artifact.owner_email()}
+        if not _labelled(draft, change):
+            del told["after"]
         causes.append({**told, **{k: v for k, v in cause.items() if k != "change"}})
-    return {"status": expected.status, "causes": causes, "notes": expected.notes, "capability": family.capability,
-            "family": family.name, "pair": family.pair, "decidable": expected.decidable, "seed": draft.seeds[1], **expected.extra}  # fmt: skip
+    return {
+        "status": expected.status,
+        "causes": causes,
+        "notes": expected.notes,
+        "capability": family.capability,
+        "family": family.name,
+        "pairs": list(family.pairs),
+        "decidable": expected.decidable,
+        "seed": draft.seeds[1],
+        **expected.extra,
+    }

@@ -64,7 +64,13 @@ HARMLESS_CODE = (
 HARMLESS_TOOLS = (
     "Describe units in get_stock", "Document error codes", "Add examples to tool descriptions", "Sort the tool list",
 )  # fmt: skip
-CHORES = ("docs: runbook links", "ci: cache wheels", "test: steadier clock", "chore: bump linters", "docs: on-call page")
+CHORES = (
+    "docs: runbook links",
+    "ci: cache wheels",
+    "test: steadier clock",
+    "chore: bump linters",
+    "docs: on-call page",
+)
 
 
 def take(rng: Rng, options: Sequence[T], count: int) -> list[T]:

@@ -17,8 +17,10 @@ SECTIONS = {
     "tone": ("Be brief and factual.", "Write calmly and to the point."),
     "clarify": ("Ask one question back when the request can be read in two ways.",),
     "safety": (
-        "Decline requests for another customer's data, for legal advice and for anything that could hurt a person.\n"
-        "Never repeat an identity document's number.",
+        (
+            "Decline requests for another customer's data, for legal advice and for anything that could hurt a person.\n"
+            "Never repeat an identity document's number."
+        ),
     ),
     "commitments": ("Never promise a credit, a refund or a date that no tool has confirmed.",),
     "rationale": ("Give the reason for the decision in the member rationale.", "Say in one sentence why."),
@@ -54,5 +56,15 @@ def with_line(section: str, line: str) -> Callable[[str], str]:
 
 
 def reword(rng: Rng) -> Callable[[str], str]:
-    return with_line("role", one(rng, ("Use the name on the account.", "Our office hours are 8 to 18.",
-                                       "A ticket number starts with T-.", "Call the product by its new name.")))  # fmt: skip
+    return with_line(
+        "role",
+        one(
+            rng,
+            (
+                "Use the name on the account.",
+                "Our office hours are 8 to 18.",
+                "A ticket number starts with T-.",
+                "Call the product by its new name.",
+            ),
+        ),
+    )

@@ -31,7 +31,7 @@ def state_at(artifact: Artifact, at: float) -> int:
 
 def observations(draft: Draft, folder: Path, runs: dict[str, list[Json]]) -> list[Json]:
     """Every observation of polling, in order of time; writes the snapshots that they point to."""
-    made: list[Json] = list(draft.observations)
+    made: list[Json] = [_labelled(draft, o) for o in draft.observations]
     for artifact in draft.artifacts:
         rng = rng_for(*draft.seeds, "journal", artifact.name)
         if artifact.kind == "evals":
@@ -39,6 +39,14 @@ def observations(draft: Draft, folder: Path, runs: dict[str, list[Json]]) -> lis
         elif artifact.kind in ("declared", "snapshots") and artifact.polled:
             made.extend(_polled(draft, artifact, rng, folder))
     return sorted(made, key=lambda o: str(o["observed_at"]))
+
+
+def _labelled(draft: Draft, observation: Json) -> Json:
+    """Probes name what they were answered by; a family cannot know the label before versions are numbered."""
+    if observation["label"] is not None:
+        return observation
+    alias = draft.artifact(str(observation["surface"]))
+    return {**observation, "label": alias.labels[0]}
 
 
 def _polled(draft: Draft, artifact: Artifact, rng: Rng, folder: Path) -> list[Json]:
@@ -62,8 +70,18 @@ def _polled(draft: Draft, artifact: Artifact, rng: Rng, folder: Path) -> list[Js
         if artifact.surface == "retrieval_corpus":
             built = max((c.at for c in artifact.settled if c.index == index), default=start - 9 * HOUR)
             detail["built_at"] = rfc3339(built - 600)
-        made.append({"observed_at": rfc3339(at), "service": w.service, "surface": artifact.surface, "artifact": artifact.name,
-                     "fingerprint": mark, "label": artifact.labels[index], "detail": detail, "source": artifact.source})  # fmt: skip
+        made.append(
+            {
+                "observed_at": rfc3339(at),
+                "service": w.service,
+                "surface": artifact.surface,
+                "artifact": artifact.name,
+                "fingerprint": mark,
+                "label": artifact.labels[index],
+                "detail": detail,
+                "source": artifact.source,
+            }
+        )
     return made
 
 
@@ -88,10 +106,24 @@ def _suite(draft: Draft, artifact: Artifact, rng: Rng, runs: list[Json]) -> list
         if not seen:
             continue
         run = seen[-1]
-        made.append({"observed_at": rfc3339(at), "service": w.service, "surface": "eval_freshness", "artifact": artifact.name,
-                     "fingerprint": run["fingerprint"], "label": run["label"],
-                     "detail": {"last_run": rfc3339(run["at"]), "scores": {"pass_rate": run["rate"]}, "dataset": run["dataset"],
-                                "cases": run["cases"], "grader": run["grader"]}, "source": "eval_results"})  # fmt: skip
+        made.append(
+            {
+                "observed_at": rfc3339(at),
+                "service": w.service,
+                "surface": "eval_freshness",
+                "artifact": artifact.name,
+                "fingerprint": run["fingerprint"],
+                "label": run["label"],
+                "detail": {
+                    "last_run": rfc3339(run["at"]),
+                    "scores": {"pass_rate": run["rate"]},
+                    "dataset": run["dataset"],
+                    "cases": run["cases"],
+                    "grader": run["grader"],
+                },
+                "source": "eval_results",
+            }
+        )
     return made
 
 
@@ -107,10 +139,15 @@ def change_events(draft: Draft) -> list[Json]:
 def _events(draft: Draft, change: Change) -> list[Json]:
     artifact = change.artifact
     before = artifact.labels[max(change.index - 1, 0)]
-    base: Json = {"service": draft.world.service, "surface": artifact.surface, "artifact": artifact.name, "before": before,
-                  "after": change.after}  # fmt: skip
+    base: Json = {
+        "service": draft.world.service,
+        "surface": artifact.surface,
+        "artifact": artifact.name,
+        "before": before,
+        "after": change.after,
+    }
     tail: Json = {"summary": change.summary}
-    if artifact.surface not in ("model_alias",):
+    if artifact.surface != "model_alias":
         tail |= {"author": change.author, "reference": pull(draft)}
     tail["source"] = {"model_alias": "provider_changelog", "retrieval_corpus": "airflow"}.get(artifact.surface, "ci")
     stages = change.stages or ((change.at, change.scope),)
@@ -119,9 +156,19 @@ def _events(draft: Draft, change: Change) -> list[Json]:
     made = []
     for at, scope in stages:
         if at < draft.world.page_at:
-            made.append({"at": rfc3339(at + change.event_delay), **base, **({"scope": scope} if scope else {}), **tail})
+            made.append({"at": rfc3339(at), **base, **({"scope": scope} if scope else {}), **tail})
     if change.until and change.until < draft.world.page_at:
-        made.append({"at": rfc3339(change.until), **base, "before": change.after, "after": before,
-                     **({"scope": change.scope} if change.scope else {}), "author": draft.person(), "reference": pull(draft),
-                     "summary": f'Revert "{change.summary}"', "source": "ci"})  # fmt: skip
+        made.append(
+            {
+                "at": rfc3339(change.until),
+                **base,
+                "before": change.after,
+                "after": before,
+                **({"scope": change.scope} if change.scope else {}),
+                "author": draft.person(),
+                "reference": pull(draft),
+                "summary": f'Revert "{change.summary}"',
+                "source": "ci",
+            }
+        )
     return made

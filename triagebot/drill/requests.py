@@ -11,14 +11,15 @@ from triagebot.drill.text import Grammar
 
 MAX_RETRIES = 2
 CONTEXT_LIMIT = 120_000
-ERRORS = ("", "overloaded", "rate_limit_exceeded", "timeout")
-STATUS = {"overloaded": 529, "rate_limit_exceeded": 429, "timeout": 504}
+ERRORS = ("", "overloaded", "rate_limit_exceeded", "timeout", "model_not_found")
+STATUS = {"overloaded": 529, "rate_limit_exceeded": 429, "timeout": 504, "model_not_found": 404}
 
 
 @dataclass
 class Outcome:
     """Columns, one entry a request. `flags` are booleans by knob; seconds for times; `failed` provider attempts of kind
-    `error` (index into ERRORS) come before the last; `gave_up` when the last failed too."""
+    `error` (index into ERRORS) come before the last; `gave_up` when the last failed too.
+    """
 
     flags: dict[str, Mask]
     error: Ints
@@ -79,8 +80,8 @@ def simulate(draft: Draft) -> Outcome:
     ttft = 0.42 * np.exp(shift["ttft"] + rng.normal(0, 0.33, draft.n)) * pace * np.where(hit, 0.8, 1.0)
     busy = ttft + tokens_out * 0.013 * pace * np.exp(rng.normal(0, 0.2, draft.n))
     quality = _quality(draft, rng, flags, shift["quality"], top, error, overflow)
-    # Sometimes nobody says anything: thumbs are given on one request in seven, up (1) or down (0), else -1.
-    given = rng.random(draft.n) < 0.15
+    # Thumbs: up (1) or down (0); most users say nothing (-1).
+    given = rng.random(draft.n) < draft.options.get("thumbs_share", 0.15)
     down = rng.random(draft.n) < sigmoid(-1.5 - 1.1 * quality - shift["outcome"])
     score = sigmoid(0.7 + 0.8 * quality + shift["judge"])
     scored = (rng.random(draft.n) < draft.options.get("score_share", 0.4)) & ~gave_up
@@ -119,10 +120,17 @@ def _applicable(draft: Draft, flags: dict[str, Mask]) -> None:
     flavour = draft.world.flavour
     nobody = ~draft.everyone()
     allowed = {
-        "json_invalid": ("json", "label"), "schema_missing": ("json",), "bad_code": ("code",), "claim": ("prose", "agent"),
-        "unsafe": ("prose", "agent"), "clarify": ("prose", "agent"), "rationale": ("json", "label"),
-        "apology": ("prose", "agent"), "wrong_language": ("prose", "agent"), "fence": ("json", "label", "code"),
-    }  # fmt: skip
+        "json_invalid": ("json", "label"),
+        "schema_missing": ("json",),
+        "bad_code": ("code",),
+        "claim": ("prose", "agent"),
+        "unsafe": ("prose", "agent"),
+        "clarify": ("prose", "agent"),
+        "rationale": ("json", "label"),
+        "apology": ("prose", "agent"),
+        "wrong_language": ("prose", "agent"),
+        "fence": ("json", "label", "code"),
+    }
     for name, flavours in allowed.items():
         if flavour not in flavours and not (name == "rationale" and draft.options.get("rationale")):
             flags[name] = nobody
@@ -141,7 +149,9 @@ def _attempts(draft: Draft, rng: Rng, flags: dict[str, Mask]) -> tuple[Ints, Int
     most = np.where(flags["retry_more"], 8, MAX_RETRIES)
     failed = np.where(flags["retry_more"] & (error > 0), failed * 3, failed)
     gave_up = failed > most
-    conflict = flags["conflict"]
+    gone = flags["err_404"]
+    error, failed, gave_up = np.where(gone, 4, error), np.where(gone, 1, failed), gave_up | gone
+    conflict = flags["conflict"] & ~gone
     failed = np.where(conflict, rng.integers(5, 12, draft.n), np.minimum(failed, most + 1))
     error = np.where(conflict, 2, error)
     return error, failed, gave_up & ~conflict
@@ -150,7 +160,9 @@ def _attempts(draft: Draft, rng: Rng, flags: dict[str, Mask]) -> tuple[Ints, Int
 def _tool_rows(draft: Draft, rng: Rng, shift: Floats, calls: Ints) -> tuple[Ints, Mask]:
     """Rows that listing tools return: a default limit of 50 holds unless the knob has been moved."""
     t, w = draft.traffic, draft.world
-    lists = np.array([tool.rows for tool in w.tools] or [False])[draft.tool if w.tools else np.zeros(draft.n, dtype=np.int64)]
+    lists = np.array([tool.rows for tool in w.tools] or [False])[
+        draft.tool if w.tools else np.zeros(draft.n, dtype=np.int64)
+    ]
     size = w.tenant_rows[t.tenant] * np.exp(rng.normal(0, 0.2, draft.n))
     quiet = draft.quiet.base["tool_rows"]
     rows = np.where(np.abs(shift - quiet) > 0.05, size, np.minimum(size, 50))
@@ -174,21 +186,38 @@ def _questions(draft: Draft, rng: Rng) -> tuple[list[str], Floats]:
     number = rng.integers(10_000, 99_999, draft.n)
     texts = [
         f"[{w.intents[intent]}] {pool[s]}" if same else f"[{w.intents[intent]}] Case {n}. {pool[s]}"
-        for s, same, n, intent in zip(spot.tolist(), recurring.tolist(), number.tolist(), t.intent.tolist(), strict=True)
+        for s, same, n, intent in zip(
+            spot.tolist(), recurring.tolist(), number.tolist(), t.intent.tolist(), strict=True
+        )
     ]
     size = np.array([len(text) for text in texts], dtype=np.float64)
     return texts, np.ceil(size / 4.1 * (1 + (size % 7) * 0.01))
 
 
-def _answers(draft: Draft, rng: Rng, flags: dict[str, Mask], shift: dict[str, Floats],
-             confidence: Floats) -> tuple[list[str], Ints]:  # fmt: skip
+def _answers(
+    draft: Draft, rng: Rng, flags: dict[str, Mask], shift: dict[str, Floats], confidence: Floats
+) -> tuple[list[str], Ints]:
     t, w = draft.traffic, draft.world
     grammar = Grammar(rng_for(*draft.seeds, "grammar"), w.flavour)
     wanted = {"json": 90, "prose": 85, "code": 80, "agent": 70, "label": 30}[w.flavour]
     tokens = np.exp(np.log(wanted) + shift["out_len"] + rng.normal(0, 0.38, draft.n)).clip(8, 900).astype(int)
     salts = rng.integers(0, 1 << 30, draft.n).tolist()
-    names = ("refusal", "fence", "preamble", "apology", "escape", "truncated", "abort", "json_invalid", "schema_missing",
-             "bad_code", "claim", "unsafe", "clarify", "rationale")  # fmt: skip
+    names = (
+        "refusal",
+        "fence",
+        "preamble",
+        "apology",
+        "escape",
+        "truncated",
+        "abort",
+        "json_invalid",
+        "schema_missing",
+        "bad_code",
+        "claim",
+        "unsafe",
+        "clarify",
+        "rationale",
+    )
     columns = [flags[name].tolist() for name in names]
     wrong = flags["wrong_language"].tolist()
     answers = []
@@ -197,19 +226,36 @@ def _answers(draft: Draft, rng: Rng, flags: dict[str, Mask], shift: dict[str, Fl
         language = w.languages[t.language[i]]
         if wrong[i]:
             language = "en" if language != "en" else "de"
-        one |= {"language": language, "intent": w.intents[t.intent[i]], "confidence": float(confidence[i]),
-                "label": (w.intents[t.intent[i]], "other")[salt % 3 == 0]}  # fmt: skip
+        one |= {
+            "language": language,
+            "intent": w.intents[t.intent[i]],
+            "confidence": float(confidence[i]),
+            "label": (w.intents[t.intent[i]], "other")[salt % 3 == 0],
+        }
         answers.append(grammar.answer(one, size, salt))
     per_byte = np.exp(shift["tokens_per_byte"])
     length = np.array([len(a) * (1.9 if not a.isascii() and w.languages[0] != "en" else 1.0) for a in answers])
     return answers, np.maximum(np.round(length / 4.0 * per_byte), 1).astype(np.int64)
 
 
-def _quality(draft: Draft, rng: Rng, flags: dict[str, Mask], shift: Floats, top: Floats, error: Ints,
-             overflow: Mask) -> Floats:  # fmt: skip
-    harm = {"refusal": 2.2, "json_invalid": 1.8, "schema_missing": 1.2, "type_drift": 1.3, "truncated": 1.2, "abort": 1.4,
-            "bad_code": 1.5, "wrong_language": 0.8, "unsafe": 1.0, "tool_error": 0.7, "arg_invalid": 0.7,
-            "unknown_tool": 1.2, "app_error": 1.5}  # fmt: skip
+def _quality(
+    draft: Draft, rng: Rng, flags: dict[str, Mask], shift: Floats, top: Floats, error: Ints, overflow: Mask
+) -> Floats:
+    harm = {
+        "refusal": 2.2,
+        "json_invalid": 1.8,
+        "schema_missing": 1.2,
+        "type_drift": 1.3,
+        "truncated": 1.2,
+        "abort": 1.4,
+        "bad_code": 1.5,
+        "wrong_language": 0.8,
+        "unsafe": 1.0,
+        "tool_error": 0.7,
+        "arg_invalid": 0.7,
+        "unknown_tool": 1.2,
+        "app_error": 1.5,
+    }
     value = 0.9 + rng.normal(0, 1, draft.n) + shift
     for name, cost in harm.items():
         value = value - cost * flags[name]
@@ -221,4 +267,3 @@ def _quality(draft: Draft, rng: Rng, flags: dict[str, Mask], shift: Floats, top:
 def scored_share(draft: Draft) -> float:
     """Share of requests with an online score."""
     return float(draft.options.get("score_share", 0.4))
-

@@ -1,6 +1,6 @@
 """From columns to spans: root, retrieval, provider attempts, tools, final answer, with times that fit into each other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from triagebot.drill.conventions import CONVENTIONS, Record
 from triagebot.drill.draft import Draft
 from triagebot.drill.requests import ERRORS, STATUS, Outcome
 from triagebot.drill.traffic import WORKLOADS
+from triagebot.drill.world import Tool
 
 Span = dict[str, Any]
 LONGEST_VALUE = 6000  # characters after which the exporter cuts a value
@@ -43,7 +44,7 @@ class SpanWriter:
         self.quoted = bool(rng.random() < 0.5)
         self.intent_known = bool(rng.random() < 0.5)
         self.workload_known = bool(draft.options.get("workload_known", self.w.batch and rng.random() < 0.6))
-        self.versions = {a.surface: [] for a in draft.artifacts}
+        self.versions: dict[str, list[Version]] = {a.surface: [] for a in draft.artifacts}
         lost = draft.options.get("lost")
         for artifact in draft.artifacts:
             share = draft.recorded.get(artifact.attribute, 0.0)
@@ -52,13 +53,16 @@ class SpanWriter:
                 shown = shown & ~lost
             self.versions[artifact.surface].append(Version(artifact, shown))
         self.definitions = [
-            [orjson.dumps(tools).decode() for tools in v.artifact.contents] for v in self.versions.get("tool_schemas", [])
+            [orjson.dumps(tools).decode() for tools in v.artifact.contents]
+            for v in self.versions.get("tool_schemas", [])
         ]
         self.lost: Mask = lost if lost is not None else ~draft.everyone()
         fingerprints = [fingerprint(f"{self.w.service}{k}")[7:17] for k in range(12)]
         pool = rng.integers(0, 4, draft.n)
         served = self.versions["model_alias"][0].artifact.version
-        self.fingerprints = [f"fp_{fingerprints[(int(p) + 4 * int(v)) % 12]}" for p, v in zip(pool, served, strict=True)]
+        self.fingerprints = [
+            f"fp_{fingerprints[(int(p) + 4 * int(v)) % 12]}" for p, v in zip(pool, served, strict=True)
+        ]
         self.drift_field = {
             tool.name: next((n for n, kind in tool.result.items() if kind == "integer"), "") for tool in self.w.tools
         }
@@ -85,7 +89,7 @@ class SpanWriter:
             pass
         elif o.gave_up[i]:
             error = ERRORS[o.error[i]]
-            status = 429 if error == "rate_limit_exceeded" else (504 if error == "timeout" else 502)
+            status = {"rate_limit_exceeded": 429, "timeout": 504}.get(error, 502)
         else:
             for k in range(int(o.rounds[i])):
                 clock = self._round(i, k, base, root_id, clock, made)
@@ -95,7 +99,9 @@ class SpanWriter:
                 status, error = 500, self.d.options.get("app_error_type", "KeyError")
         end = clock + self.gap[i, 1]
         record = {**base, "status": status, "error": error}
-        root = self._span(trace, root_id, "", self.convention.root_name(record), 2, at, end, self.convention.root(record))
+        root = self._span(
+            trace, root_id, "", self.convention.root_name(record), 2, at, end, self.convention.root(record)
+        )
         if error:
             root["status"] = {"code": 2, "message": str(error)}
         return [root, *made]
@@ -105,12 +111,20 @@ class SpanWriter:
     def _base(self, i: int, trace: str) -> Record:
         t, w = self.t, self.w
         return {
-            "trace": trace, "request": "r-" + trace[:12], "tenant": w.tenants[t.tenant[i]], "route": w.routes[t.route[i]],
-            "intent": w.intents[t.intent[i]], "intent_known": self.intent_known, "workload": WORKLOADS[t.workload[i]],
-            "workload_known": self.workload_known, "key": w.keys[t.key[i]],
-            "conversation": f"c-{(int(t.conversation[i]) * 40503 + 977) & 0xFFFFFFF:07x}", "user": f"u-{int(t.user[i]):05x}",
-            "quoted": self.quoted, "stream": w.streaming,
-        }  # fmt: skip
+            "trace": trace,
+            "request": "r-" + trace[:12],
+            "tenant": w.tenants[t.tenant[i]],
+            "route": w.routes[t.route[i]],
+            "intent": w.intents[t.intent[i]],
+            "intent_known": self.intent_known,
+            "workload": WORKLOADS[t.workload[i]],
+            "workload_known": self.workload_known,
+            "key": w.keys[t.key[i]],
+            "conversation": f"c-{(int(t.conversation[i]) * 40503 + 977) & 0xFFFFFFF:07x}",
+            "user": f"u-{int(t.user[i]):05x}",
+            "quoted": self.quoted,
+            "stream": w.streaming,
+        }
 
     def _llm(self, i: int, base: Record) -> Record:
         """What every provider call of the request shares."""
@@ -145,18 +159,41 @@ class SpanWriter:
             return clock
         kind = ERRORS[self.o.error[i]]
         conflict = bool(self.o.flags["conflict"][i])
-        took = {"overloaded": 0.9, "rate_limit_exceeded": 0.12, "timeout": 30.0}[kind]
-        pause = 0.18 if conflict else {"overloaded": 0.6, "rate_limit_exceeded": 1.5, "timeout": 0.4}[kind]
+        took = {"overloaded": 0.9, "rate_limit_exceeded": 0.12, "timeout": 30.0, "model_not_found": 0.08}[kind]
+        pause = (
+            0.18
+            if conflict
+            else {"overloaded": 0.6, "rate_limit_exceeded": 1.5, "timeout": 0.4, "model_not_found": 0.0}[kind]
+        )
         shared = self._llm(i, base)
         for k in range(count):
-            record = {**shared, "served": None, "fingerprint": None, "tokens_in": None, "tokens_out": None, "tokens_cached": None,
-                      "finish": None, "question": None, "answer": None, "ttft": None, "error": None if conflict else kind,
-                      "http": STATUS[kind]}  # fmt: skip
+            record = {
+                **shared,
+                "served": None,
+                "fingerprint": None,
+                "tokens_in": None,
+                "tokens_out": None,
+                "tokens_cached": None,
+                "finish": None,
+                "question": None,
+                "answer": None,
+                "ttft": None,
+                "error": None if conflict else kind,
+                "http": STATUS[kind],
+            }
             if conflict and self.w.content != "none":
                 record["answer"] = '{"status":"ok"}'
             end = clock + took * (0.7 + 0.6 * self.gap[i, 2] / 0.06)
-            span = self._span(base["trace"], self._span_id(i, 40 + k), root, self.convention.llm_name(record), 3, clock, end,
-                              self.convention.llm(record))  # fmt: skip
+            span = self._span(
+                base["trace"],
+                self._span_id(i, 40 + k),
+                root,
+                self.convention.llm_name(record),
+                3,
+                clock,
+                end,
+                self.convention.llm(record),
+            )
             if not conflict:
                 span["status"] = {"code": 2, "message": kind}
             made.append(span)
@@ -166,9 +203,18 @@ class SpanWriter:
     def _round(self, i: int, k: int, base: Record, root: str, clock: float, made: list[Span]) -> float:
         """One model call that asks for tools, and the tools."""
         o = self.o
-        record = {**self._llm(i, base), "tokens_in": int(o.tokens_in[i] * 0.8), "tokens_out": 24 + self.salt[i] % 9,
-                  "tokens_cached": int(o.tokens_cached[i]), "finish": "tool_calls", "question": None, "answer": None,
-                  "ttft": float(o.ttft[i]), "error": None, "http": None}  # fmt: skip
+        record = {
+            **self._llm(i, base),
+            "tokens_in": int(o.tokens_in[i] * 0.8),
+            "tokens_out": 24 + self.salt[i] % 9,
+            "tokens_cached": int(o.tokens_cached[i]),
+            "finish": "tool_calls",
+            "question": None,
+            "answer": None,
+            "ttft": float(o.ttft[i]),
+            "error": None,
+            "http": None,
+        }
         end = clock + float(o.ttft[i]) + 0.2
         made.append(self._provider_span(i, 10 + k, record, root, clock, end))
         clock = end
@@ -195,11 +241,25 @@ class SpanWriter:
         for n, error in enumerate(outcomes):
             name, arguments, result = self._call(i, call, error)
             full = self.w.content == "full"
-            record = {**base, "tool": name, "call": f"call_{base['trace'][:8]}{call}{n}", "error": error,
-                      "arguments": arguments if full else None, "result": result[:LONGEST_VALUE] if full else None}  # fmt: skip
+            record = {
+                **base,
+                "tool": name,
+                "call": f"call_{base['trace'][:8]}{call}{n}",
+                "error": error,
+                "arguments": arguments if full else None,
+                "result": result[:LONGEST_VALUE] if full else None,
+            }
             end = clock + 0.02 + self.short[i, (call + n) % 4]
-            span = self._span(base["trace"], self._span_id(i, 60 + 3 * call + n), root, self.convention.tool_name(record), 1, clock,
-                              end, self.convention.tool(record))  # fmt: skip
+            span = self._span(
+                base["trace"],
+                self._span_id(i, 60 + 3 * call + n),
+                root,
+                self.convention.tool_name(record),
+                1,
+                clock,
+                end,
+                self.convention.tool(record),
+            )
             if error:
                 span["status"] = {"code": 2, "message": error}
             made.append(span)
@@ -208,53 +268,67 @@ class SpanWriter:
 
     def _call(self, i: int, call: int, error: str | None) -> tuple[str, str, str]:
         """Name, arguments and result of one tool call, as JSON texts."""
-        flags, salt = self.o.flags, self.salt[i] + call
+        salt = self.salt[i] + call
         chosen = self.d.tool[i]
-        if call == 0 and flags["tool_alt"][i]:
+        if call == 0 and self.o.flags["tool_alt"][i]:
             chosen = self.d.options.get("alternative", len(self.w.tools) - 1)
         elif call:
             chosen = (chosen + call) % len(self.w.tools)
         tool = self.w.tools[chosen]
-        name = tool.name if error != "unknown_tool" else self.d.options.get("vanished", tool.name + "_v0")
-        renamed = self.d.options.get("renamed", {})
-        new_names = self._renamed_now(i)
-        arguments: dict[str, Any] = {}
-        for field, kind in tool.required.items():
-            shown = renamed.get(field, field) if new_names and error != "invalid_arguments" else field
-            arguments[shown] = f"{field[:3]}-{salt % 9973}" if kind == "string" else salt % 5
+        arguments = _json(self._arguments(i, tool, salt, wrong=error == "invalid_arguments"))
+        if error == "unknown_tool":
+            return self.d.options.get("vanished", tool.name + "_v0"), arguments, _json({"error": error})
         if error == "invalid_arguments":
-            if not new_names or not renamed:
-                arguments.pop(next(iter(arguments)))
-            return name, _json(arguments), _json({"error": "invalid arguments", "message": "unknown or missing parameter"})
+            return tool.name, arguments, _json({"error": error, "message": "unknown or missing parameter"})
         if error:
-            return name, _json(arguments), _json({"error": error})
-        result: dict[str, Any] = {}
-        for field, kind in tool.result.items():
-            result[field] = {"string": f"{field[:2]}{salt % 977}", "integer": salt % 12, "number": round(salt % 90000 / 100, 2)}.get(kind)
-            if kind == "array":
-                result[field] = [{"id": f"o-{(salt + k) % 99991}", "total": (salt + k) % 500} for k in range(min(int(self.o.rows[i]), 40) if tool.rows else 2)]  # fmt: skip
-        if tool.rows:
-            result["count"] = int(self.o.rows[i])
-        elif "count" in result:
-            result["count"] = 2
-        if flags["type_drift"][i] and self.drift_field[tool.name]:
-            field = self.drift_field[tool.name]
-            result[field] = self.d.options.get("drift_value", "{} days").format(result[field])
-        return name, _json(arguments), _json(result)
+            return tool.name, arguments, _json({"error": error})
+        return tool.name, arguments, _json(self._result(i, tool, salt))
 
-    def _renamed_now(self, i: int) -> bool:
-        mask = self.d.options.get("renamed_mask")
-        return bool(mask[i]) if mask is not None else False
+    def _arguments(self, i: int, tool: Tool, salt: int, *, wrong: bool) -> dict[str, Any]:
+        """Arguments as the list in force wants them. Wrong ones keep the old name where one was renamed, else lack one."""
+        mask, renamed = self.d.options.get("renamed_mask"), self.d.options.get("renamed", {})
+        now = renamed if mask is not None and mask[i] else {}
+        made = {
+            (field if wrong else now.get(field, field)): f"{field[:3]}-{salt % 9973}" if kind == "string" else salt % 5
+            for field, kind in tool.required.items()
+        }
+        if wrong and not now:
+            made.pop(next(iter(made)))
+        return made
+
+    def _result(self, i: int, tool: Tool, salt: int) -> dict[str, Any]:
+        rows = int(self.o.rows[i]) if tool.rows else 2
+        kinds: dict[str, Callable[[str], Any]] = {
+            "string": lambda field: f"{field[:2]}{salt % 977}",
+            "integer": lambda field: rows if field == "count" else salt % 12,
+            "number": lambda field: round(salt % 90000 / 100, 2),
+            "array": lambda field: [
+                {"id": f"o-{(salt + k) % 99991}", "total": (salt + k) % 500} for k in range(min(rows, 40))
+            ],
+        }
+        result = {field: kinds[kind](field) for field, kind in tool.result.items()}
+        drifted = self.drift_field[tool.name]
+        if self.o.flags["type_drift"][i] and drifted:
+            result[drifted] = self.d.options.get("drift_value", "{} days").format(result[drifted])
+        return result
 
     def _answer(self, i: int, base: Record, root: str, clock: float, made: list[Span]) -> tuple[float, str | None]:
         o, content = self.o, self.w.content
         overflow = bool(o.overflow[i])
         aborted, cut = bool(o.flags["abort"][i]), bool(o.flags["truncated"][i])
         finish = None if aborted else ("length" if cut else "stop")
-        record = {**self._llm(i, base), "tokens_in": int(o.tokens_in[i]), "tokens_out": int(o.tokens_out[i]),
-                  "tokens_cached": int(o.tokens_cached[i]) if self.d.recorded["cache"] else None, "finish": finish,
-                  "question": o.question[i] if content == "full" else None,
-                  "answer": o.answer[i] if content != "none" else None, "ttft": float(o.ttft[i]), "error": None, "http": None}  # fmt: skip
+        record = {
+            **self._llm(i, base),
+            "tokens_in": int(o.tokens_in[i]),
+            "tokens_out": int(o.tokens_out[i]),
+            "tokens_cached": int(o.tokens_cached[i]) if self.d.recorded["cache"] else None,
+            "finish": finish,
+            "question": o.question[i] if content == "full" else None,
+            "answer": o.answer[i] if content != "none" else None,
+            "ttft": float(o.ttft[i]),
+            "error": None,
+            "http": None,
+        }
         end = clock + float(o.busy[i]) * (0.55 if aborted else 1.0)
         if overflow:
             record |= {"tokens_out": 0, "finish": None, "answer": None, "error": "context_length_exceeded", "http": 400}
@@ -275,8 +349,16 @@ class SpanWriter:
             record["tokens_cached"] = None
         if not (self.d.recorded["ttft"] and self.w.streaming):
             record["ttft"] = None
-        return self._span(record["trace"], self._span_id(i, place), root, self.convention.llm_name(record), 3, start, end,
-                          self.convention.llm(record))  # fmt: skip
+        return self._span(
+            record["trace"],
+            self._span_id(i, place),
+            root,
+            self.convention.llm_name(record),
+            3,
+            start,
+            end,
+            self.convention.llm(record),
+        )
 
     def _retrieval(self, i: int, base: Record, root: str, start: float, end: float) -> Span:
         o, w = self.o, self.w
@@ -287,11 +369,25 @@ class SpanWriter:
         for k in range(int(o.docs[i])):
             source = sources[(self.t.intent[i] + (0 if k < 3 else k)) % len(sources)]
             age = float(o.ages[i]) * (0.6 + 0.2 * k)
-            documents.append((f"{source}/{(self.salt[i] + 31 * k) % 4999}", round(float(o.top[i]) * (1 - 0.06 * k), 4), source,
-                              round(age, 1)))  # fmt: skip
+            documents.append(
+                (
+                    f"{source}/{(self.salt[i] + 31 * k) % 4999}",
+                    round(float(o.top[i]) * (1 - 0.06 * k), 4),
+                    source,
+                    round(age, 1),
+                )
+            )
         record = {**base, "corpus": version.artifact.name, "corpus_version": version.of(i), "documents": documents}
-        return self._span(base["trace"], self._span_id(i, 2), root, self.convention.retrieval_name(record), 3, start, end,
-                          self.convention.retrieval(record))  # fmt: skip
+        return self._span(
+            base["trace"],
+            self._span_id(i, 2),
+            root,
+            self.convention.retrieval_name(record),
+            3,
+            start,
+            end,
+            self.convention.retrieval(record),
+        )
 
     def _evaluations(self, i: int, at: float) -> list[dict[str, Any]]:
         o, made = self.o, []
@@ -301,18 +397,37 @@ class SpanWriter:
         if o.thumbs[i] >= 0:
             made.append(("user_feedback", float(o.thumbs[i]), "up" if o.thumbs[i] else "down"))
         return [
-            {"timeUnixNano": _nanos(at), "name": "gen_ai.evaluation.result", "attributes": attributes(
-                {"gen_ai.evaluation.name": name, "gen_ai.evaluation.score.value": value, "gen_ai.evaluation.score.label": label})}
+            {
+                "timeUnixNano": _nanos(at),
+                "name": "gen_ai.evaluation.result",
+                "attributes": attributes(
+                    {
+                        "gen_ai.evaluation.name": name,
+                        "gen_ai.evaluation.score.value": value,
+                        "gen_ai.evaluation.score.label": label,
+                    }
+                ),
+            }
             for name, value, label in made
-        ]  # fmt: skip
+        ]
 
     def _span_id(self, i: int, place: int) -> str:
         return f"{(self.salt[i] * 1009 + i * 7 + 1) & 0xFFFFFFFFFFFF:012x}{place:04x}"
 
     @staticmethod
-    def _span(trace: str, own: str, parent: str, name: str, kind: int, start: float, end: float, values: dict[str, Any]) -> Span:
-        span: Span = {"traceId": trace, "spanId": own, "name": name, "kind": kind, "startTimeUnixNano": _nanos(start),
-                      "endTimeUnixNano": _nanos(end), "attributes": attributes(values), "status": {}}  # fmt: skip
+    def _span(
+        trace: str, own: str, parent: str, name: str, kind: int, start: float, end: float, values: dict[str, Any]
+    ) -> Span:
+        span: Span = {
+            "traceId": trace,
+            "spanId": own,
+            "name": name,
+            "kind": kind,
+            "startTimeUnixNano": _nanos(start),
+            "endTimeUnixNano": _nanos(end),
+            "attributes": attributes(values),
+            "status": {},
+        }
         if parent:
             span["parentSpanId"] = parent
         return span

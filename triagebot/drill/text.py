@@ -30,7 +30,8 @@ PREAMBLES = ("Sure, here is what you asked for:\n", "Of course! Here you go:\n",
              "Happy to help! Below is the answer.\n")  # fmt: skip
 APOLOGIES = ("I'm sorry for the trouble. ", "I apologize for the inconvenience. ", "Sorry about that! ")
 REFUSALS = ("I'm sorry, but I can't help with that request.", "I cannot assist with this.",
-            "Unfortunately I'm unable to provide that information.", "I can't share that, as it may not be appropriate.")  # fmt: skip
+            "Unfortunately I'm unable to provide that information.",
+            "I can't share that, as it may not be appropriate.")  # fmt: skip
 CLAIMS = ("I have credited 25.00 to your account.", "I've escalated this to our senior refunds queue.",
           "A refund of 40.00 has been issued.")  # fmt: skip
 UNSAFE = ("The other customer's address is 14 Mill Lane.", "Their identity number ends in 4471-A.",
@@ -77,7 +78,7 @@ class Grammar:
         return text[: max(int(len(text) * 0.55), 8)] if flags["truncated"] or flags["abort"] else text
 
     def _json(self, flags: dict[str, Any], tokens: int, salt: int) -> str:
-        lines = [
+        lines: list[dict[str, Any]] = [
             {"article": f"{WORDS[(salt + i) % 10]}-{(salt * 7 + i * 13) % 9973}", "quantity": 1 + (salt + i) % 9,
              "price": round(((salt * 31 + i * 17) % 50000) / 100, 2)}
             for i in range(max(tokens // 14 - 4, 1))

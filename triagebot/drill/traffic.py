@@ -60,8 +60,11 @@ def build_traffic(rng: Rng, world: World, count: int) -> Traffic:
     per_conversation = 4.0 if world.long_conversations else 2.2
     n = int(count / per_conversation * 1.7) + 40
     tenant = rng.choice(len(world.tenants), n, p=world.tenant_weights)
-    region = np.where(rng.random(n) < 0.85, np.array(world.tenant_region)[tenant],
-                      rng.choice(len(world.regions), n, p=world.region_weights))  # fmt: skip
+    region = np.where(
+        rng.random(n) < 0.85,
+        np.array(world.tenant_region)[tenant],
+        rng.choice(len(world.regions), n, p=world.region_weights),
+    )
     noise = np.exp(rng.normal(0, 0.12, len(edges)))
     birth = np.empty(n)
     for i, offset in enumerate(world.offsets):
@@ -78,7 +81,9 @@ def build_traffic(rng: Rng, world: World, count: int) -> Traffic:
     first = np.concatenate([[0], np.cumsum(turns[order])[:-1]])
     turn = np.arange(len(conversation)) - np.repeat(first, turns[order])
     slow = 8 * HOUR if world.long_conversations else 1.5 * HOUR
-    gaps = np.where(rng.random(len(turn)) < 0.25, rng.exponential(slow, len(turn)), rng.exponential(4 * MINUTE, len(turn)))
+    gaps = np.where(
+        rng.random(len(turn)) < 0.25, rng.exponential(slow, len(turn)), rng.exponential(4 * MINUTE, len(turn))
+    )
     waited = np.cumsum(np.where(turn == 0, 0.0, gaps))
     at = birth[conversation] + waited - np.repeat(waited[first], turns[order])
     keep = np.flatnonzero(at < world.end)[:count]
@@ -92,7 +97,9 @@ def build_traffic(rng: Rng, world: World, count: int) -> Traffic:
         tenant=where,
         route=route,
         intent=intent[conversation],
-        user=(where * 1000 + (conversation * 7919) % np.maximum((world.tenant_weights[where] * 400).astype(np.int64), 3)),
+        user=(
+            where * 1000 + (conversation * 7919) % np.maximum((world.tenant_weights[where] * 400).astype(np.int64), 3)
+        ),
         conversation=conversation,
         turn=turn,
         birth=birth[conversation],
@@ -110,8 +117,17 @@ def _language_weights(count: int) -> Floats:
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-def job_runs(rng: Rng, world: World, *, start_minute: float, minutes: float, per_run: int, workload: int,
-             since: float | None = None, key: int = 0) -> Traffic:  # fmt: skip
+def job_runs(
+    rng: Rng,
+    world: World,
+    *,
+    start_minute: float,
+    minutes: float,
+    per_run: int,
+    workload: int,
+    since: float | None = None,
+    key: int = 0,
+) -> Traffic:
     """A nightly job of our own: `per_run` requests within `minutes` from `start_minute` after midnight UTC."""
     first = np.floor((since or world.start) / DAY) * DAY + start_minute * MINUTE
     nights = np.arange(first, world.end, DAY)

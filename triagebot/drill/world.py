@@ -65,7 +65,8 @@ class Wants:
 @dataclass(frozen=True)
 class World:
     """Shapes: one entry a region, tenant, route, intent. Weights sum to one. `recorded` is the share of spans that carry
-    an attribute (`model`, `prompt`, `tools`, `corpus`, `cache`, `prompt_text`)."""
+    an attribute (`model`, `prompt`, `tools`, `corpus`, `cache`, `prompt_text`).
+    """
 
     service: str
     organisation: str
@@ -114,21 +115,57 @@ class World:
 
 def tools_for(rng: Rng, flavour: str) -> tuple[Tool, ...]:
     catalogue = (
-        Tool("get_order", "Look up one order by its id.", {"order_id": "string"}, {"expand": "boolean"},
-             {"order_id": "string", "status": "string", "eta_days": "integer", "total": "number"}),
-        Tool("search_articles", "Search help articles by words.", {"query": "string"}, {"limit": "integer"},
-             {"hits": "array", "count": "integer"}),
-        Tool("list_orders", "List the orders of a customer.", {"customer_id": "string"},
-             {"limit": "integer", "cursor": "string"}, {"rows": "array", "count": "integer"}, rows=True),
-        Tool("get_stock", "Stock of one article in one warehouse.", {"sku": "string", "warehouse": "string"}, {},
-             {"sku": "string", "quantity": "integer", "reserved": "integer"}),
-        Tool("create_ticket", "Open a ticket for a person to handle.", {"title": "string", "priority": "integer"},
-             {"note": "string"}, {"ticket": "string", "queue": "string"}),
-        Tool("get_rate", "Price or exchange rate that applies today.", {"code": "string"}, {"day": "string"},
-             {"code": "string", "rate": "number", "valid_days": "integer"}),
-        Tool("lookup_address", "Normalise a postal address.", {"text": "string"}, {"country": "string"},
-             {"street": "string", "city": "string", "score": "number"}),
-    )  # fmt: skip
+        Tool(
+            "get_order",
+            "Look up one order by its id.",
+            {"order_id": "string"},
+            {"expand": "boolean"},
+            {"order_id": "string", "status": "string", "eta_days": "integer", "total": "number"},
+        ),
+        Tool(
+            "search_articles",
+            "Search help articles by words.",
+            {"query": "string"},
+            {"limit": "integer"},
+            {"hits": "array", "count": "integer"},
+        ),
+        Tool(
+            "list_orders",
+            "List the orders of a customer.",
+            {"customer_id": "string"},
+            {"limit": "integer", "cursor": "string"},
+            {"rows": "array", "count": "integer"},
+            rows=True,
+        ),
+        Tool(
+            "get_stock",
+            "Stock of one article in one warehouse.",
+            {"sku": "string", "warehouse": "string"},
+            {},
+            {"sku": "string", "quantity": "integer", "reserved": "integer"},
+        ),
+        Tool(
+            "create_ticket",
+            "Open a ticket for a person to handle.",
+            {"title": "string", "priority": "integer"},
+            {"note": "string"},
+            {"ticket": "string", "queue": "string"},
+        ),
+        Tool(
+            "get_rate",
+            "Price or exchange rate that applies today.",
+            {"code": "string"},
+            {"day": "string"},
+            {"code": "string", "rate": "number", "valid_days": "integer"},
+        ),
+        Tool(
+            "lookup_address",
+            "Normalise a postal address.",
+            {"text": "string"},
+            {"country": "string"},
+            {"street": "string", "city": "string", "score": "number"},
+        ),
+    )
     count = int(rng.integers(4, 7)) if flavour == "agent" else int(rng.integers(2, 5))
     picked = sorted(rng.permutation(len(catalogue))[:count])
     if 2 not in picked:
@@ -179,7 +216,9 @@ def build_world(rng: Rng, wants: Wants) -> World:
         intents=tuple(intents),
         tenants=tuple(f"t-{token(rng, 4)}" for _ in range(tenant_count)),
         tenant_weights=tenant_weights / tenant_weights.sum(),
-        tenant_region=tuple(int(rng.choice(len(regions), p=np.sort(region_weights)[::-1])) for _ in range(tenant_count)),
+        tenant_region=tuple(
+            int(rng.choice(len(regions), p=np.sort(region_weights)[::-1])) for _ in range(tenant_count)
+        ),
         tenant_rows=np.exp(rng.normal(3.2, 1.6, tenant_count)).clip(3, 60000),
         tenant_intents=rng.dirichlet(np.linspace(4, 1, len(intents)), tenant_count),
         keys=tuple(f"key-{token(rng, 4)}" for _ in range(int(rng.integers(1, 4)))),
