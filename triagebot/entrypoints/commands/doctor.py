@@ -1,0 +1,84 @@
+"""`triagebot doctor`: what can be seen of each service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+import click
+
+from triagebot.domain.nodes import TITLES
+from triagebot.domain.service import Config
+from triagebot.errors import BadConfig, NotFound
+from triagebot.members import suggestion
+from triagebot.settings import FILE_NAME, find_config, load_config, problems_of
+from triagebot.triage.doctor import Report, examine
+
+_MARKS: Final = {"seen": ("seen", "green"), "partly": ("partly", "yellow"), "unseen": ("unseen", "bold red")}
+
+
+@click.command("doctor")
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.option("--service", help="Only this one.")
+@click.option(
+    "--deadline", type=click.FloatRange(0.1, 600), default=10.0, show_default=True, help="Seconds for each look."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects instead of the tables.")
+def command(path: Path | None, service: str | None, deadline: float, *, as_json: bool) -> int:
+    """Say which surfaces can be seen, which cannot, and what to do.
+
+    PATH is a triagebot.yaml or a folder that has one; $TRIAGEBOT_CONFIG or ./triagebot.yaml unless given. Exit code 0: every
+    surface can be seen and nothing configured fails; 1: something needs doing; 2: the file has mistakes, all of them listed.
+    """
+    given = path or Path(os.environ.get("TRIAGEBOT_CONFIG") or FILE_NAME)
+    file = find_config(given) if given.is_dir() else given
+    problems = problems_of(file)
+    if len(problems) > 1:
+        for problem in problems:
+            click.echo(problem, err=True)
+        raise BadConfig(f"{file}: {len(problems)} mistakes, listed above")
+    config = load_config(file)
+    if service and config.service_for(service) is None:
+        raise NotFound(f'{file}: has no service "{service}"; {suggestion(service, config.services)}')
+    reports = asyncio.run(_reports(config, file.parent, service, deadline))
+    if as_json:
+        click.echo(json.dumps([report.as_json() for report in reports], indent=2, ensure_ascii=False))
+    else:
+        _print(reports)
+    return 0 if all(report.healthy for report in reports) else 1
+
+
+async def _reports(config: Config, folder: Path, service: str | None, deadline: float) -> list[Report]:
+    from triagebot.bootstrap import open_eyes  # noqa: PLC0415 - imports the store: only once the arguments are right
+
+    click.echo(f"looking through {', '.join(config.services) if service is None else service} …", err=True)
+    async with AsyncExitStack() as stack:
+        eyes, now = await open_eyes(config, folder, stack, deadline=deadline)
+        return await examine(config, eyes, now, only=service)
+
+
+def _print(reports: Sequence[Report]) -> None:
+    """Rich keeps to the terminal's width, to NO_COLOR, and to plain text in a pipe."""
+    from rich.console import Console  # noqa: PLC0415 - not needed for JSON
+    from rich.table import Table  # noqa: PLC0415 - the same
+    from rich.text import Text  # noqa: PLC0415 - the same
+
+    console = Console(width=None if os.isatty(1) else 160, highlight=False, markup=False)
+    for report in reports:
+        table = Table(title=Text(report.service), title_justify="left", box=None, pad_edge=False)
+        for name in ("surface", "artifact", "by", "", "what can be seen", "what to do"):
+            table.add_column(name, overflow="fold")
+        for look in report.looks:
+            mark, style = _MARKS[look.state]
+            title = TITLES.get(look.surface, look.surface) or "all"
+            cells = (title, look.artifact, look.by)
+            table.add_row(*(Text(cell) for cell in cells), Text(mark, style=style), Text(look.says), Text(look.do))
+        console.print(table)
+        verdict = "every surface can be seen" if report.healthy else "something needs doing"
+        console.print(Text(f"{report.service}: {verdict}", style="green" if report.healthy else "bold red"))
+        console.print()
