@@ -7,6 +7,8 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +19,8 @@ from triagebot.domain.service import Config
 from triagebot.errors import BadConfig, NotFound
 from triagebot.members import suggestion
 from triagebot.settings import FILE_NAME, find_config, load_config, problems_of
-from triagebot.triage.doctor import Report, examine
+from triagebot.triage.doctor import Eyes, Report, examine
+from triagebot.triage.owners import OwnerDesk
 
 _MARKS: Final = {"seen": ("seen", "green"), "partly": ("partly", "yellow"), "unseen": ("unseen", "bold red")}
 
@@ -54,12 +57,31 @@ def command(path: Path | None, service: str | None, deadline: float, *, as_json:
 
 
 async def _reports(config: Config, folder: Path, service: str | None, deadline: float) -> list[Report]:
-    from triagebot.bootstrap import open_eyes  # noqa: PLC0415 - imports the store: only once the arguments are right
-
     click.echo(f"looking through {', '.join(config.services) if service is None else service} …", err=True)
     async with AsyncExitStack() as stack:
-        eyes, now = await open_eyes(config, folder, stack, deadline=deadline)
-        return await examine(config, eyes, now, only=service)
+        eyes, now = await _eyes(config, folder, stack)
+        return await examine(config, replace(eyes, deadline=deadline), now, only=service)
+
+
+async def _eyes(config: Config, folder: Path, stack: AsyncExitStack) -> tuple[Eyes, datetime]:
+    """A case folder is looked at as of its page; elsewhere as of now, and a server's own store is the server's to look into."""
+    from triagebot import bootstrap  # noqa: PLC0415 - imports the store: only once the arguments are right
+
+    if (folder / bootstrap.PAGE_NAME).is_file():
+        case = await bootstrap.open_case(folder, stack)
+        seen = case.investigation
+        owners = OwnerDesk(config=config, sources={case.service.name: bootstrap.owner_sources(case.service)})
+        registries = {case.service.name: seen.registries}
+        return Eyes(
+            registries=registries, traces=seen.traces, journal=seen.journal, owners=owners
+        ), case.page.occurred_at
+    services = config.services.values()
+    eyes = Eyes(
+        registries={service.name: bootstrap.registries_of(config, service) for service in services},
+        owners=OwnerDesk(config=config, sources={s.name: bootstrap.owner_sources(s) for s in services}),
+        traces_problem="no recorded traces here; a running server knows its own",
+    )
+    return eyes, datetime.now(UTC)
 
 
 def _print(reports: Sequence[Report]) -> None:
