@@ -1,0 +1,169 @@
+"""The HTTP side: contract.md's table as a Starlette application, and nothing of what it means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from triagebot.domain.change import Change
+from triagebot.domain.page import Page
+from triagebot.entrypoints import api
+from triagebot.entrypoints.guard import REQUEST_ID, Guard, Metrics, Unsupported
+from triagebot.entrypoints.otlp import traces_endpoint
+from triagebot.errors import BadPage, SourceFailed
+from triagebot.ports import Clock, Journal, Ledger, SpanSink
+from triagebot.triage.intake import receive
+
+PAGE_BYTES: Final = 2 * 1024 * 1024
+TRACE_BYTES: Final = 64 * 1024 * 1024
+READY_SECONDS: Final = 2.0
+
+# What a sender signed or brought: raises Refused.
+Check = Callable[[Mapping[str, str], bytes, datetime], None]
+# (source, headers, body as JSON, received_at) -> pages. Raises BadPage.
+ParsePage = Callable[[str, Mapping[str, str], Any, datetime], list[Page]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebDeps:
+    """What the application calls.
+
+    `checks` has one for each webhook that is served (`pagerduty`, `alertmanager`, `grafana`, `generic`). `spans` is None where
+    a collector writes the store; `slack` (an endpoint) None in Socket Mode. `wake` is called after new work was stored.
+    `ready` has a probe for each part that must be up, raising what is wrong with it. `registry` collects the metrics.
+    """
+
+    ledger: Ledger
+    journal: Journal
+    clock: Clock
+    checks: Mapping[str, Check]
+    parse_page: ParsePage
+    parse_change: Callable[[Any], Change]
+    api_tokens: tuple[str, ...] = ()
+    spans: SpanSink | None = None
+    slack: Callable[[Request], Awaitable[Response]] | None = None
+    wake: Callable[[], None] = lambda: None
+    ready: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    page_bytes: int = PAGE_BYTES
+    trace_bytes: int = TRACE_BYTES
+
+
+def build_app(deps: WebDeps) -> Starlette:
+    """The application of `deps`. Its lifespan is the caller's business."""
+    metrics = Metrics(deps.registry)
+    routes = [
+        Route(f"/webhooks/{source}", _webhook(deps, metrics, source, check), methods=["POST"])
+        for source, check in deps.checks.items()
+    ]
+    if deps.spans:
+        routes.append(Route("/v1/traces", traces_endpoint(deps.spans), methods=["POST"]))
+    if deps.slack:
+        routes.append(Route("/slack/events", deps.slack, methods=["POST"]))
+    served = {
+        name: api.authorized(deps.api_tokens, endpoint)
+        for name, endpoint in api.endpoints(deps.ledger, deps.journal, deps.parse_change).items()
+    }
+    routes += [
+        Route("/api/changes", served["changes"], methods=["POST"]),
+        Route("/api/incidents", served["incidents"]),
+        Route("/api/incidents/{id}", served["incident"]),
+        Route("/api/incidents/{id}/postmortem", served["postmortem"]),
+        Route("/api/work", served["work"]),
+        Route("/healthz", _healthz),
+        Route("/readyz", _readyz(deps)),
+        Route("/metrics", _metrics(deps)),
+    ]
+    guard = Middleware(Guard, metrics=metrics, limit=deps.page_bytes, limits={"/v1/traces": deps.trace_bytes})
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: _http_error})
+
+
+def _webhook(deps: WebDeps, metrics: Metrics, source: str, check: Check) -> api.Endpoint:
+    """202 once every page of the body is stored, however often it comes."""
+    stored = {new: metrics.pages.labels(source, str(new).lower()) for new in (True, False)}
+
+    async def endpoint(request: Request) -> Response:
+        body = await request.body()
+        headers = request.headers
+        now = deps.clock.now()
+        check(headers, body, now)
+        content_type = headers.get("content-type", "")
+        if content_type and "json" not in content_type.lower():
+            raise Unsupported(f"content type is {content_type[:60]}, not application/json")
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise BadPage(f"{source}: the body is not JSON: {error}") from error
+        pages = deps.parse_page(source, headers, content, now)
+        new = await receive(deps.ledger, pages, body)
+        if new:
+            deps.wake()
+        stored[bool(new)].inc()
+        return Response(_STORED if new else _KNOWN, 202, media_type="application/json")
+
+    return endpoint
+
+
+_STORED: Final = b'{"stored":true,"new":true}'
+_KNOWN: Final = b'{"stored":true,"new":false}'
+
+
+async def _healthz(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+def _readyz(deps: WebDeps) -> api.Endpoint:
+    """200, or 503 with what is down and why."""
+
+    async def look(name: str, probe: Callable[[], Awaitable[None]]) -> tuple[str, str]:
+        try:
+            await asyncio.wait_for(probe(), READY_SECONDS)
+        except TimeoutError:
+            return name, f"no answer within {READY_SECONDS:g} s"
+        except Exception as error:  # noqa: BLE001  the entrypoint: whatever it is, it is what is down
+            return name, str(error) or type(error).__name__
+        return name, ""
+
+    async def endpoint(request: Request) -> Response:
+        looks = await asyncio.gather(*(look(name, probe) for name, probe in deps.ready.items()))
+        down = {name: reason for name, reason in looks if reason}
+        return api.json_response({"ready": not down, "down": down}, 503 if down else 200)
+
+    return endpoint
+
+
+def _metrics(deps: WebDeps) -> api.Endpoint:
+    queue = Gauge("triagebot_work", "Work in the queue, by state", ["state"], registry=deps.registry)
+    up = Gauge("triagebot_database_up", "Whether the database answers", registry=deps.registry)
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            for state, count in (await deps.ledger.queue()).items():
+                queue.labels(state).set(count)
+            up.set(1)
+        except SourceFailed:
+            up.set(0)
+        return Response(generate_latest(deps.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return endpoint
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Starlette's own 404 and 405 in the shape of every other error."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    line = error.detail if isinstance(error, HTTPException) else "internal error"
+    response = api.json_response({"error": line, "request_id": REQUEST_ID.get()}, status)
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
