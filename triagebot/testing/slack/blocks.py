@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from triagebot.testing.slack.elements import (
@@ -270,14 +270,15 @@ def view_bytes(view: Any) -> int:
     return len(json.dumps(view).encode())
 
 
-def completed(blocks: list[dict[str, Any]], fresh_id: Any) -> list[dict[str, Any]]:
+def completed(blocks: list[dict[str, Any]], fresh_id: Callable[[], str]) -> list[dict[str, Any]]:
     """The blocks as Slack gives them back: ids filled in by `fresh_id()`, `emoji` and `verbatim` made explicit."""
     done: list[dict[str, Any]] = json.loads(json.dumps(blocks))
     for block in done:
-        block.setdefault("block_id", fresh_id())
+        if "block_id" not in block:
+            block["block_id"] = fresh_id()
         for element in elements_of(block):
-            if element["type"] != "image":
-                element.setdefault("action_id", fresh_id())
+            if "action_id" not in element:
+                element["action_id"] = fresh_id()
     _explicit(done)
     return done
 

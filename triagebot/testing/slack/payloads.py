@@ -138,6 +138,8 @@ def global_shortcut(workspace: Workspace, user: User, callback_id: str) -> dict[
 
 
 def event_callback(workspace: Workspace, event: dict[str, Any]) -> dict[str, Any]:
+    about = event.get("channel", "")
+    channel = workspace.channels.get(about["id"] if isinstance(about, dict) else about)
     authorization = {
         "enterprise_id": None,
         "team_id": workspace.team_id,
@@ -157,9 +159,7 @@ def event_callback(workspace: Workspace, event: dict[str, Any]) -> dict[str, Any
             "event_id": workspace.fresh_id("Ev"),
             "event_time": int(workspace.clock()),
             "authorizations": [authorization],
-            "is_ext_shared_channel": workspace.channels[event["channel"]].is_ext_shared
-            if event.get("channel") in workspace.channels
-            else False,
+            "is_ext_shared_channel": channel is not None and channel.is_ext_shared,
             "event_context": f"4-{workspace.fresh_id('Ec')}",
         }
     )
