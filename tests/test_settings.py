@@ -268,7 +268,7 @@ def loads_or_says_why(path: Path) -> None:
     assert "\n" not in said
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     members=st.dictionaries(KEYS, VALUES, max_size=4), service=st.dictionaries(KEYS, VALUES, max_size=6), people=VALUES
 )
@@ -281,7 +281,7 @@ def test_any_members_give_a_config_or_one_line(
     loads_or_says_why(path)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     noise=st.text(alphabet="abv12: -[]{}&*!|>'\"#\n\t<?%@=~.\u00e9\x00\ud7ff", max_size=40),
     at=st.integers(0, len(GOOD)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,13 @@ import yaml
 from triagebot.errors import BadConfig
 
 MAX_BYTES: Final = 1_000_000
+_BRACKET: Final = re.compile(r"[\[\]{}]")
 _CORE: Final = "tag:yaml.org,2002:"
 _TAGS: Final = tuple(_CORE + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge"))
 # A document may share parts through anchors; more places than this can only be an attack on whoever walks them.
 MAX_PLACES: Final = 100_000
+# PyYAML's scanner takes time quadratic in the brackets that are open.
+MAX_OPEN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,8 @@ def parse_yaml(body: bytes, file: str) -> Document:
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         raise BadFile([Problem(file, line, "", f"byte {error.start} is not UTF-8")]) from error
+    if _open_brackets(text) > MAX_OPEN:
+        raise BadFile([Problem(file, 0, "", "is nested too deeply")])
     try:
         loader = _Loader(text)
         builder = _Builder(file, loader)
@@ -199,6 +205,15 @@ def parse_yaml(body: bytes, file: str) -> Document:
     if _places(value, MAX_PLACES) <= 0:
         raise BadFile([Problem(file, 0, "", f"its aliases unfold to more than {MAX_PLACES:,} members")])
     return Document(file, value, builder.lines, _keep=builder)
+
+
+def _open_brackets(text: str) -> int:
+    """The most that are open at once, those in texts and comments included."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(text):
+        depth = max(depth + (1 if bracket in "[{" else -1), 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _places(value: Any, left: int) -> int:
