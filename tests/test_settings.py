@@ -141,6 +141,7 @@ MISTAKES = {
     "another version": (GOOD.replace("version: 1\n", "version: 2\n", 1), ":1: version: must be 1, not 2"),
     "no service": ("version: 1\n", ": no service is configured"),
     "an empty service": ("version: 1\nservices:\n  a:\n", ":3: services.a: is empty"),
+    "a control character": (GOOD.replace("kind: git", 'kind: "g\\e[31m"'), ":10: services.support-agent.registries[0].kind: must be plain text"),
     "a tab": (GOOD + "\t- x\n", ":15: is not YAML: while scanning for the next token found character '\\t' that cannot start any token"),
     "an object tag": ("version: !!python/object/apply:os.system [x]\n", ':1: the YAML tag "tag:yaml.org,2002:python/object/apply:os.system" is not understood'),
     "a self-reference": ("version: 1\nnotes: &a {b: *a}\n", ":2: refers to itself"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -66,7 +67,7 @@ class Members:
         if not isinstance(found, str):
             self.problem(key, f"must be text, not {kind(found)} ({shown(found)})")
             return default
-        if len(found) > 10_000 or any(ord(c) < 32 and c not in "\t\n" for c in found):
+        if len(found) > 10_000 or any(unicodedata.category(c) == "Cc" and c not in "\t\n" for c in found):
             self.problem(key, "must be plain text of at most 10,000 characters")
             return default
         return found.strip()

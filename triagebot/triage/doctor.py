@@ -85,7 +85,7 @@ class Eyes:
 
     registries: Mapping[str, Sequence[Source]] = field(default_factory=dict)
     traces: TraceStore | None = None
-    traces_problem: str = "no trace store is open"
+    traces_problem: str = "not looked at from here"
     journal: Journal | None = None
     owners: OwnerDesk | None = None
     deadline: float = 10.0
@@ -141,7 +141,7 @@ async def _registry(source: Source, deadline: float) -> Look:
 async def _traces(service: Service, eyes: Eyes, now: datetime) -> list[Look]:
     """Coverage of the last day; of the whole look-back where the last day has no spans."""
     if eyes.traces is None:
-        return [_look("traces", "unseen", eyes.traces_problem, "point `traces` or `store` at them")]
+        return [_look("traces", "partly", eyes.traces_problem, "ask the server, or give a folder with `traces`")]
     names = service.trace_names or (service.name,)
     for length in (timedelta(days=1), service.look_back):
         coverage = await _within(eyes.traces.coverage(names, Window(now - length, now)), eyes.deadline)

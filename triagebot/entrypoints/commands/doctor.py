@@ -16,6 +16,7 @@ import click
 
 from triagebot.domain.nodes import TITLES
 from triagebot.domain.service import Config
+from triagebot.entrypoints.cli import plain
 from triagebot.errors import BadConfig, NotFound
 from triagebot.members import suggestion
 from triagebot.settings import FILE_NAME, find_config, load_config, problems_of
@@ -72,14 +73,13 @@ async def _eyes(config: Config, folder: Path, stack: AsyncExitStack) -> tuple[Ey
         seen = case.investigation
         owners = OwnerDesk(config=config, sources={case.service.name: bootstrap.owner_sources(case.service)})
         registries = {case.service.name: seen.registries}
-        return Eyes(
-            registries=registries, traces=seen.traces, journal=seen.journal, owners=owners
-        ), case.page.occurred_at
+        eyes = Eyes(registries=registries, traces=seen.traces, journal=seen.journal, owners=owners)
+        return eyes, case.page.occurred_at
     services = config.services.values()
     eyes = Eyes(
         registries={service.name: bootstrap.registries_of(config, service) for service in services},
         owners=OwnerDesk(config=config, sources={s.name: bootstrap.owner_sources(s) for s in services}),
-        traces_problem="no recorded traces here; a running server knows its own",
+        traces_problem="no recorded traces here; a running server looks into its own",
     )
     return eyes, datetime.now(UTC)
 
@@ -98,8 +98,9 @@ def _print(reports: Sequence[Report]) -> None:
         for look in report.looks:
             mark, style = _MARKS[look.state]
             title = TITLES.get(look.surface, look.surface) or "all"
-            cells = (title, look.artifact, look.by)
-            table.add_row(*(Text(cell) for cell in cells), Text(mark, style=style), Text(look.says), Text(look.do))
+            first, last = (title, look.artifact, look.by), (look.says, look.do)
+            cells = [Text(plain(cell)) for cell in first], [Text(plain(cell)) for cell in last]
+            table.add_row(*cells[0], Text(mark, style=style), *cells[1])
         console.print(table)
         verdict = "every surface can be seen" if report.healthy else "something needs doing"
         console.print(Text(f"{report.service}: {verdict}", style="green" if report.healthy else "bold red"))
