@@ -105,7 +105,7 @@ GAPS = {
     "a rule without owners": (service(), said("codeowners", ""), "codeowners line 1 leaves it without an owner"),
     "a channel": (service(), said("registry", "#prompts"), "registry line 1 names only a team (#prompts)"),
     "a group of Backstage": (service(), said("backstage", "group:default/core"), "backstage line 1 names only a team (group:default/core)"),
-    "nothing anywhere": (service(), [], "no owner on file (triagebot.yaml, CODEOWNERS, its registry, Backstage, PagerDuty's on-call)"),
+    "nothing anywhere": (service(), [], "no owner on file (looked in triagebot.yaml)"),
 }  # fmt: skip
 
 

@@ -63,8 +63,9 @@ def resolve_owner(
             return _gap(
                 service, surface, artifact, f"{_TITLES[source]} could not be asked ({unheard[source]})", claims, who
             )
-    asked = ", ".join(_TITLES[source] for source in service.owner_order)
-    reason = f"no owner on file ({asked})" + who.last_changed_by(change_author)
+    files = {"configured": True, "codeowners": service.codeowners, "backstage": service.backstage}
+    asked = ", ".join(_TITLES[source] for source in service.owner_order if files.get(source))
+    reason = f"no owner on file (looked in {asked or 'nothing'})" + who.last_changed_by(change_author)
     return _gap(service, surface, artifact, reason, claims, who)
 
 
