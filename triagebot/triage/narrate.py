@@ -9,6 +9,7 @@ Text that somebody outside wrote stands in quotation marks within the facts; it 
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from triagebot.triage.figures import Figures, figures
 LONGEST: Final = 400
 MOST: Final = 12
 COMPLAINTS: Final = 12
+_NEAR: Final = 8  # words
 _QUOTE = re.compile('[“"”„]([^“”"„]*)[”"“]')
 _MARKUP = re.compile(
     r"[<>`{}\[\]|*~^\\]|(?<!\w)_|_(?!\w)|://|\bwww\.|(?<!\w)[@#](?=\w)|[\w.+-]@[\w-]+\.[a-z]{2,}\b|javascript:",
@@ -55,8 +57,8 @@ _NEUTRAL: Final = frozenset(
     others over rather recorded remained reported requests rose same saw seen service several shift shifted should show
     showed shown shows since some stayed still such take taken than that their them then there these they this those though
     through time took toward under until upon walked went were what when where whether which while whose will with within
-    would fell fall fallen increase increased decrease decreased observed occurred happened found noted rise rising falling
-    started start end lasted
+    would fell fall fallen increase increased decrease decreased reached climbed dropped grew stood observed occurred
+    happened found noted rise rising falling started start end lasted symptom symptoms
     """.split()
 )
 _MONTHS: Final = frozenset(
@@ -211,7 +213,7 @@ def _names_wrong(text: str, proof: str, people: Collection[str]) -> Iterator[str
     for node in nodes_in(text) - nodes_in(proof):
         yield f"names the node {TITLES[node]!r}, which the facts it cites do not"
     tokens = list(_WORD.finditer(text))
-    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, after in itertools.zip_longest(tokens, tokens[1:]):
         bare = token[0].casefold().removesuffix("'s").removesuffix("’s")
         if not token[0][0].isupper() or bare in words | _FREE:
             continue
@@ -253,17 +255,27 @@ def _claims_wrong(text: str, cites: Sequence[str], facts: Mapping[str, str], pro
             yield f"says {blame[0]!r} without citing a cause (C1, C2 …)"
         elif others := nodes_in(text) - named:
             yield f"blames {', '.join(sorted(others))}, which the causes it cites do not name"
-    if (denial := _DENIAL.search(text)) and not _DENIAL.search(proof):
-        yield f"says {denial[0]!r}, and the facts it cites deny nothing"
     words = {stem(word) for word in _WORD.findall(text) if _telling(word)}
     held = {stem(word) for word in _WORD.findall(proof)}
-    if words and len(words & held) * 2 < len(words):
-        lacking = ", ".join(sorted(words - held)[:5])
-        yield f"says more than the facts it cites ({lacking})"
+    if (denial := _DENIAL.search(text)) and not any(words & near for near in _denied(proof)):
+        yield f"says {denial[0]!r}, and the facts it cites do not deny that"
+    if len(words & held) * 2 < len(words):
+        yield f"says more than the facts it cites ({', '.join(sorted(words - held)[:5])})"
+    elif not words and not re.search(r"\d", text):
+        yield "says nothing of the facts it cites"
+
+
+def _denied(proof: str) -> Iterator[set[str]]:
+    """For each denial in the facts, the words around it: what it may be taken to deny."""
+    for line in proof.splitlines():
+        for match in _DENIAL.finditer(line):
+            around = _WORD.findall(line[: match.start()])[-_NEAR:] + _WORD.findall(line[match.end() :])[:_NEAR]
+            yield {stem(word) for word in around if _telling(word)}
 
 
 def _telling(word: str) -> bool:
-    return len(word) > 3 and word.casefold() not in _NEUTRAL and word.casefold() not in _MONTHS
+    lowered = word.casefold()
+    return len(word) > 3 and lowered not in _NEUTRAL and lowered not in _MONTHS and not _DENIAL.fullmatch(word)
 
 
 def stem(word: str) -> str:

@@ -55,7 +55,7 @@ def compose(incident: Incident, timeline: Sequence[TimelineEvent], verdict: Mapp
         actions=actions(record, points, owner),
         log=tuple(_entry(record, n, event) for n, event in enumerate(record.events, 1)),
         proofs=tuple(_proofs(record)),
-        figures=tuple((key, line) for key, line in known.items() if key[0] in "SCDNPV"),
+        figures=tuple((key, line) for key, line in known.items() if key[0] in "PRSCVDN"),
         facts=known,
     )
 
@@ -137,23 +137,12 @@ def _blamed(record: Record) -> list[Sentence]:
             f", introduced {show.interval(when)}" if when else ""
         )
         result.append(Sentence(text=f"{text}.", cites=(f"C{n}",)))
-    if record.status == "none_of_five":
-        text = "None of the five surfaces explains it" + (
-            "." if record.causes else ", and no exit does: nothing was found to have moved."
-        )
-        result.insert(0, Sentence(text=text, cites=_clear(record)))
-    if record.status in ("undetermined", ""):
-        check = record.clean(record.verdict.get("next_check"))
-        result.insert(
-            0, Sentence(text="The cause was not determined: the evidence does not decide.", cites=_clear(record))
-        )
-        if check:
-            result.append(Sentence(text=f"Next check: {check}", cites=("N1",)))
+    if record.status != "implicated":
+        result.insert(0, Sentence(text=facts.result_of(record).capitalize(), cites=("R1",)))
+    check = record.clean(record.verdict.get("next_check"))
+    if check and record.status == "undetermined":
+        result.append(Sentence(text=f"Next check: {check}", cites=("N1",)))
     return result
-
-
-def _clear(record: Record) -> tuple[str, ...]:
-    return tuple(f"W{n}" for n in range(1, len(record.findings) + 1))
 
 
 def _impact(record: Record) -> tuple[Sentence, ...]:
@@ -162,12 +151,12 @@ def _impact(record: Record) -> tuple[Sentence, ...]:
         return (Sentence(text="The impact was not measured.", cites=("V1",)),)
     level, harm = show.clean(severity.get("level"), 20), show.clean(severity.get("harm"), 60)
     requests, tenants = severity.get("affected_requests") or 0, severity.get("affected_tenants") or 0
-    kind = "reversible" if severity.get("reversible") else "not reversible"
+    kind = "reversible" if severity.get("reversible") else "irreversible"
     momentum = show.clean(severity.get("momentum"), 20)
     affected = (
-        f"{requests:,} affected requests, {tenants:,} affected tenants"
+        f"{requests:,} requests affected, {tenants:,} tenants affected"
         if requests
-        else "affected requests were not counted"
+        else "the affected requests were not counted"
     )
     return (
         Sentence(text=f"Severity {level}, harm {harm}, by rule {show.quoted(severity.get('rule'))}.", cites=("V1",)),

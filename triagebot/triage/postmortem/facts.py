@@ -1,6 +1,6 @@
 """The facts of an incident as numbered lines: what prose may cite, whoever writes it.
 
-P1 the page, S… symptoms, C… causes, W… nodes walked, V1 severity, D… durations, N1 the next check, F… LLM fields, T…
+P1 the page, R1 the result, S… symptoms, C… causes, W… nodes walked, V1 severity, D… durations, N1 the next check, F… LLM fields, T…
 timeline entries; the verdict's own evidence keeps its ids (E…). Text that somebody outside wrote stands in quotation marks.
 """
 
@@ -61,6 +61,7 @@ def lines(record: Record, found: Iterable[Moment], took: Iterable[Span], recorde
         "P1": f"Page from {sender} for service {show.clean(record.incident.service, show.LABEL)} at "
         f"{show.time(record.paged_at)}, titled {show.quoted(page.get('title') or record.incident.title, people=record.people)}."
     }
+    result["R1"] = f"Verdict: {result_of(record)}"
     result |= {f"S{n}": symptom_line(symptom) for n, symptom in enumerate(record.symptoms, 1)}
     result |= {f"C{n}": _cause(record, cause) for n, cause in enumerate(record.causes, 1)}
     result |= {f"W{n}": _walked(record, finding) for n, finding in enumerate(record.findings, 1)}
@@ -87,6 +88,17 @@ def lines(record: Record, found: Iterable[Moment], took: Iterable[Span], recorde
     return result
 
 
+def result_of(record: Record) -> str:
+    """The verdict's status in words, none of them a guess."""
+    if record.status == "implicated":
+        nodes = ", ".join(title_of(str(cause.get("node"))) for cause in record.causes)
+        return f"implicated: {nodes}."
+    if record.status == "none_of_five":
+        rest = "." if record.causes else ", and no exit does: nothing was found to have moved."
+        return f"None of the five surfaces explains it{rest}"
+    return "The cause was not determined: the evidence does not decide." if record.status else "no verdict was reached."
+
+
 def name_of(symptom: Mapping[str, Any]) -> str:
     return show.clean(symptom.get("title"), show.LABEL) or show.clean(symptom.get("signal"), 60).replace("_", " ")
 
@@ -98,7 +110,7 @@ def symptom_line(symptom: Mapping[str, Any]) -> str:
     where = show.slice_of(symptom.get("slice"))
     of = "of" if unit in ("rate", "ratio") else "over"
     text = (
-        f"{name_of(symptom)}{f' ({where})' if where else ''}: {show.amount(before.get('value', 0.0), unit)} {of} "
+        f"Symptom: {name_of(symptom)}{f' ({where})' if where else ''}: {show.amount(before.get('value', 0.0), unit)} {of} "
         f"{before.get('n', 0):,} requests before, {show.amount(after.get('value', 0.0), unit)} {of} "
         f"{after.get('n', 0):,} requests after"
     )
@@ -149,8 +161,8 @@ def _walked(record: Record, finding: Mapping[str, Any]) -> str:
 def _severity(severity: Mapping[str, Any]) -> str:
     return (
         f"Severity {show.clean(severity.get('level'), 20)}, harm {show.clean(severity.get('harm'), 60)}: "
-        f"{severity.get('affected_requests') or 0:,} affected requests, "
-        f"{severity.get('affected_tenants') or 0:,} affected tenants, "
-        f"{'reversible' if severity.get('reversible') else 'not reversible'}, {show.clean(severity.get('momentum'), 20)}, "
-        f"{'silent' if severity.get('silent') else 'not silent'}; rule {show.quoted(severity.get('rule'))}."
+        f"{severity.get('affected_requests') or 0:,} requests affected, "
+        f"{severity.get('affected_tenants') or 0:,} tenants affected, "
+        f"{'reversible' if severity.get('reversible') else 'irreversible'}, {show.clean(severity.get('momentum'), 20)}, "
+        f"{'silent' if severity.get('silent') else 'visible'}; rule {show.quoted(severity.get('rule'))}."
     )

@@ -1,0 +1,200 @@
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from tests.triage.postmortem import worlds
+from tests.triage.postmortem.worlds import PAGED
+from triagebot.domain.nodes import NODES
+from triagebot.ports import Prose
+from triagebot.triage.narrate import check
+from triagebot.triage.postmortem import compose
+
+
+def composed(verdict=None, timeline=None, **incident):
+    return compose(worlds.incident(**incident), worlds.timeline() if timeline is None else timeline, verdict)
+
+
+def moment(document, name):
+    return next(m for m in document.moments if m.name == name)
+
+
+def spans(document):
+    return {span.title: span.text for span in document.spans}
+
+
+def test_detection_is_counted_from_the_introduction_and_from_the_trigger():
+    found = spans(composed(worlds.implicated()))
+    assert found["Time to detect, from the introduction"] == "21 d"
+    assert found["Time to detect, from the trigger"] == "49 min to 52 min"
+    assert found["Time to acknowledge, from the page"] == "4 min"
+    assert found["Time to mitigate, from the detection"] == "49 min"
+
+
+def test_without_a_trigger_the_symptom_is_the_start():
+    verdict = worlds.implicated()
+    verdict["causes"][0]["triggered"] = None
+    document = composed(verdict)
+    assert moment(document, "triggered").when is None
+    assert spans(document)["Time to detect, from the start of the symptom"] == "49 min to 52 min"
+
+
+def test_a_change_known_only_to_lie_between_two_looks_keeps_its_interval():
+    verdict = worlds.implicated()
+    verdict["causes"][0]["introduced"] = worlds.span(PAGED - timedelta(hours=5), PAGED - timedelta(hours=2))
+    assert spans(composed(verdict))["Time to detect, from the introduction"] == "2 h to 5 h"
+
+
+def test_an_introduction_after_the_page_gives_no_negative_time():
+    verdict = worlds.implicated()
+    verdict["causes"][0]["introduced"] = worlds.span(PAGED + timedelta(hours=1))
+    assert spans(composed(verdict))["Time to detect, from the introduction"] == "recorded before it"
+
+
+def test_every_node_is_told():
+    assert [node.node for node in composed(worlds.implicated()).walked] == list(NODES)
+
+
+def test_what_could_not_be_seen_is_told_and_to_be_repaired():
+    document = composed(worlds.implicated())
+    assert document.unseen == (("Tool schemas", "forge-mcp did not answer within 8 s"),)
+    assert any(item.surface == "tool_schemas" and item.id.startswith("registry-") for item in document.actions)
+
+
+def test_fields_that_nobody_recorded_are_there_and_empty():
+    fields = {field.title: field.values for field in composed(worlds.implicated()).fields}
+    assert fields["Model served"] == (("claude-sonnet-5-20260901", "100 %"),)
+    assert fields["Judge and eval configuration"] == ()
+    assert fields["Prompt revision"][0] == ("support/system@v14", "51 %")
+
+
+def test_action_items_have_owner_working_day_and_surface():
+    actions = composed(worlds.implicated()).actions
+    assert {item.id.partition("-")[0] for item in actions} == {"revert", "eval", "alert", "control", "registry", "attribute"}
+    for item in actions:
+        assert item.owner and item.owner.email == "maria@example.com"
+        assert item.due and item.due > worlds.RESOLVED.date() and item.due.weekday() < 5
+        assert item.surface in NODES
+    assert [item.due for item in actions] == sorted(item.due or date.max for item in actions)
+
+
+def test_an_ownership_gap_is_a_factor_and_an_item_for_who_is_asked():
+    verdict = worlds.implicated()
+    asked = {"name": "Ana Lind", "email": "ana@example.com"}
+    verdict["causes"][0] |= {"owner": None, "owner_gap": "CODEOWNERS names @acme/prompts, a team; Ana Lind is asked", "asked": asked}
+    document = composed(verdict)
+    assert document.owner and document.owner.email == "ana@example.com"
+    assert "CODEOWNERS names @acme/prompts" in document.owner_gap
+    assert any(factor.kind == "owner" for factor in document.factors)
+    assert next(item for item in document.actions if item.id.startswith("owner-")).owner.name == "Ana Lind"
+
+
+@pytest.mark.parametrize("name", ["#platform", "@acme/prompts", "Platform Team", "on-call", "triagebot", "TBD", "", "AI team"])
+def test_a_channel_or_team_owns_nothing(name):
+    verdict = worlds.implicated()
+    verdict["causes"][0]["owner"] = {"name": name, "email": "", "source": "configured"}
+    timeline = [event for event in worlds.timeline() if event.kind != "acknowledged"]
+    assert composed(verdict, timeline).owner is None
+
+
+def test_who_acknowledged_is_asked_where_nobody_owns():
+    owner = composed(worlds.undetermined()).owner
+    assert owner and (owner.name, owner.source) == ("Ola Berg", "acknowledged the page")
+
+
+def test_a_person_named_by_hand_comes_first():
+    named = worlds.event("owner_named", 30, "Ola Berg", person={"name": "Eva Kern", "email": "eva@example.com"})
+    owner = composed(worlds.implicated(), worlds.timeline(named)).owner
+    assert owner and owner.name == "Eva Kern"
+
+
+def test_a_wrong_call_is_not_hidden():
+    label = worlds.event("label", 12, "Ola Berg", "Wrong call", node="traffic")
+    assert "named Traffic" in composed(worlds.implicated(), worlds.timeline(label)).disputed
+
+
+def test_none_of_five_and_undetermined_say_so():
+    none, open_ = composed(worlds.none_of_five()), composed(worlds.undetermined())
+    assert any("None of the five surfaces" in s.text for s in none.prose["summary"])
+    assert any("not determined" in s.text for s in open_.prose["summary"])
+    assert "Poll the alias" in open_.root_cause
+    assert any(item.id.startswith("settle-") for item in open_.actions)
+    assert not any(item.id.startswith("revert-") for item in (*none.actions, *open_.actions))
+
+
+def test_no_verdict_is_a_document_too():
+    document = composed(None)
+    assert document.verdict_said == "No verdict was reached."
+    assert document.walked == () and document.actions == ()
+
+
+def test_the_document_does_not_read_what_is_said_about_it():
+    more = [worlds.event(kind, 90) for kind in ("postmortem", "reviewed", "published", "reminded", "message")]
+    assert composed(worlds.implicated()) == composed(worlds.implicated(), worlds.timeline(*more))
+
+
+def test_timeline_order_does_not_matter():
+    assert composed(worlds.implicated()) == composed(worlds.implicated(), worlds.timeline()[::-1])
+
+
+def test_provider_causes_ask_for_the_contract():
+    verdict = worlds.implicated()
+    verdict["causes"][0] |= {"node": "model_alias", "artifact": "claude-latest"}
+    answers = {question.text: question.answer for question in composed(verdict).questions}
+    assert answers["Were we owed notice, a pin or a region by contract?"] == "No clause on file."
+    assert any(item.id.startswith("contract-") for item in composed(verdict).actions)
+    verdict["facts"]["contract"] = {"notice": "60 days", "pin": "yes"}
+    answers = {question.text: question.answer for question in composed(verdict).questions}
+    assert answers["Were we owed notice, a pin or a region by contract?"] == "notice: 60 days; pin: yes."
+    assert not any(item.id.startswith("contract-") for item in composed(verdict).actions)
+
+
+def test_a_gate_that_said_no_is_told():
+    verdict = worlds.implicated()
+    verdict["facts"]["gate"] = [{"at": "2026-10-12", "decision": "no", "overridden_by": "release manager"}]
+    answers = {question.text: question.answer for question in composed(verdict).questions}
+    assert answers["Did a gate say no, and was it overridden?"] == "gate said no on 2026-10-12, overridden by release manager."
+
+
+def test_several_causes_each_get_their_item_and_their_words():
+    verdict = worlds.implicated()
+    second = verdict["causes"][0] | {"node": "tool_schemas", "artifact": "forge-mcp", "before": "1.4.1", "after": "1.4.2"}
+    verdict["causes"].append(second)
+    document = composed(verdict)
+    assert {item.surface for item in document.actions if item.id.startswith("revert-")} == {"prompt_version", "tool_schemas"}
+    assert "forge-mcp 1.4.1 → 1.4.2" in document.root_cause
+
+
+def test_credentials_and_strangers_addresses_do_not_stand():
+    note = worlds.event("note", 21, "Ola Berg", "key sk-ant-REDACTED of customer jane@customer.example, ask maria@example.com")
+    told = next(entry.text for entry in composed(worlds.implicated(), worlds.timeline(note)).log if "customer" in entry.text)
+    assert "sk-ant" not in told and "jane@" not in told and "maria@example.com" in told
+
+
+@pytest.mark.parametrize("verdict", [worlds.implicated(), worlds.none_of_five(), worlds.undetermined()])
+def test_the_plain_prose_keeps_the_narrators_rules(verdict):
+    document = composed(verdict)
+    assert check(Prose(sections=document.prose, model="", prompt_hash=""), document.facts, tuple(document.prose)) == ()
+
+
+def test_every_citation_leads_somewhere():
+    document = composed(worlds.implicated())
+    shown = {f.id for f in document.fields} | {e.id for e in document.log} | {w.id for w in document.walked}
+    shown |= {p.id for p in document.proofs} | {id_ for id_, _ in document.figures}
+    cited = {c for part in (document.moments, document.factors, document.questions) for one in part for c in one.cites}
+    cited |= {c for name in ("summary", "impact") for sentence in document.prose[name] for c in sentence.cites}
+    assert cited <= shown
+
+
+def test_latency_is_told_in_its_unit():
+    verdict = worlds.implicated()
+    verdict["symptoms"][0] |= {"unit": "ms", "title": "time to answer", "before": {"n": 10, "value": 2100.0}, "after": {"n": 10, "value": 14000.5}}
+    verdict["symptoms"][0]["interval"] = [11000.0, 12500.0]
+    document = composed(verdict)
+    assert "from 2,100 ms to 14,000 ms" in document.prose["summary"][1].text
+    assert "%" not in document.facts["S1"].replace("95 % interval", "")
+
+
+def test_a_drill_says_so():
+    assert composed(worlds.implicated(), drill=True).drill
+    assert replace(worlds.incident(), drill=True).drill
