@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from triagebot.testing.messages_api import FakeAnthropic, Reply, failure, structured, text, tool_use
 
-ASK = {"model": "claude-sonnet-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]}
+ASK = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def test_a_scripted_reply(fake, client):
     assert (message.content[0].text, message.usage.input_tokens, message.model) == (
         "hi",
         7,
-        "claude-sonnet-4-5-20250929",
+        "claude-haiku-4-5-20251001",
     )
     assert fake.requests[0]["messages"] == ASK["messages"]
 
@@ -121,7 +121,8 @@ async def test_no_answer_a_broken_line_and_no_json(fake, client):
     ("change", "says"),
     [
         ({"model": "claude-0"}, "model: claude-0"),
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"extra_body": {"temperature": 0}}, "temperature: Extra inputs"),
         ({"messages": []}, "at least one message"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "first message"),
         ({"messages": [{"role": "user", "content": " "}]}, "non-empty"),
@@ -150,11 +151,11 @@ async def test_keys_and_versions(fake, client):
 
 
 async def test_models_and_an_alias_that_moves(fake, client):
-    assert (await client.models.retrieve("claude-sonnet-4-5")).id == "claude-sonnet-4-5-20250929"
-    fake.add_model("claude-sonnet-4-5-20260101", alias="claude-sonnet-4-5", created_at="2026-01-01T00:00:00Z")
+    assert (await client.models.retrieve("claude-haiku-4-5")).id == "claude-haiku-4-5-20251001"
+    fake.add_model("claude-haiku-4-5-20260101", alias="claude-haiku-4-5", created_at="2026-01-01T00:00:00Z")
     fake.add_model("claude-old", lifecycle="retired", retires_at="2026-02-01T00:00:00Z")
-    assert (await client.models.retrieve("claude-sonnet-4-5")).id == "claude-sonnet-4-5-20260101"
-    assert [model.id async for model in client.models.list()][0] == "claude-sonnet-4-5-20260101"
+    assert (await client.models.retrieve("claude-haiku-4-5")).id == "claude-haiku-4-5-20260101"
+    assert await anext(model.id async for model in client.models.list()) == "claude-haiku-4-5-20260101"
     assert (await client.models.retrieve("claude-old")).lifecycle == "retired"
     with pytest.raises(anthropic.NotFoundError):
         await client.messages.create(**{**ASK, "model": "claude-old"})

@@ -31,6 +31,10 @@ _FIELDS: Final = frozenset(
         "tool_choice", "tools", "top_k", "top_p", "user_profile_id", "workspace_id",
     }
 )  # fmt: skip
+# What the API version of anthropic 2.x no longer takes: https://platform.claude.com/docs/en/api/migration-2026-10-21
+_OLD: Final = "2023-06-01"
+_NEW: Final = "2026-10-21"
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
 _BLOCKS: Final = frozenset({"text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking"})
 _ERRORS: Final[dict[int, str]] = {
     400: "invalid_request_error",
@@ -112,7 +116,7 @@ class FakeAnthropic:
         self._replies: deque[Reply] = deque()
         self._ids = itertools.count(1)
         if not self.models:
-            self.add_model("claude-sonnet-4-5-20250929", alias="claude-sonnet-4-5", created_at="2025-09-29T00:00:00Z")
+            self.add_model("claude-haiku-4-5-20251001", alias="claude-haiku-4-5", created_at="2025-10-01T00:00:00Z")
         self.app = Starlette(
             routes=[
                 Route("/v1/messages", self._messages, methods=["POST"]),
@@ -154,7 +158,7 @@ class FakeAnthropic:
                 body = await request.json()
             except ValueError:
                 raise AnthropicError(400, "The request body is not valid JSON") from None
-            self._check(body)
+            self._check(body, request.headers["anthropic-version"])
             self.requests.append(body)
             reply = self._next(body)
         except AnthropicError as error:
@@ -172,9 +176,11 @@ class FakeAnthropic:
         return JSONResponse(self._message(body, reply))
 
     def _authenticate(self, request: Request) -> None:
-        if request.headers.get("x-api-key") != self.api_key:
+        # anthropic 2.x sends the key as a bearer token, curl and older clients as x-api-key.
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.api_key not in (request.headers.get("x-api-key"), bearer):
             raise AnthropicError(401, "invalid x-api-key")
-        if request.headers.get("anthropic-version") != "2023-06-01":
+        if request.headers.get("anthropic-version") not in (_OLD, _NEW):
             raise AnthropicError(400, "anthropic-version: header is required")
 
     def _next(self, body: dict[str, Any]) -> Reply:
@@ -184,21 +190,14 @@ class FakeAnthropic:
             raise AnthropicError(500, "the fake has no reply left for this request")
         return self.script(body)
 
-    def _check(self, body: Any) -> None:
+    def _check(self, body: Any, version: str) -> None:
         if not isinstance(body, dict):
             raise AnthropicError(400, "Input should be a valid dictionary")
-        for name in body:
-            if name not in _FIELDS:
-                raise AnthropicError(400, f"{name}: Extra inputs are not permitted")
-        for name in ("model", "max_tokens", "messages"):
-            if name not in body:
-                raise AnthropicError(400, f"{name}: Field required")
-        if not isinstance(body["max_tokens"], int) or body["max_tokens"] < 1:
-            raise AnthropicError(400, "max_tokens: Input should be greater than or equal to 1")
-        if not 0 <= body.get("temperature", 0) <= 1:
-            raise AnthropicError(400, "temperature: range: 0..1")
+        _check_fields(body, version)
         self._resolve(body["model"])
         _check_messages(body["messages"])
+        if version == _NEW:
+            _check_moved_blocks(body["messages"])
         for n, tool in enumerate(body.get("tools", [])):
             if "type" not in tool and not {"name", "input_schema"} <= set(tool):
                 raise AnthropicError(400, f"tools.{n}: name and input_schema are required")
@@ -278,6 +277,19 @@ class FakeAnthropic:
         return JSONResponse(found) if found is not None else _error(404, f"model: {wanted}")
 
 
+def _check_fields(body: dict[str, Any], version: str) -> None:
+    for name in body:
+        if name not in _FIELDS or (version == _NEW and name in _SAMPLING):
+            raise AnthropicError(400, f"{name}: Extra inputs are not permitted")
+    for name in ("model", "max_tokens", "messages"):
+        if name not in body:
+            raise AnthropicError(400, f"{name}: Field required")
+    if not isinstance(body["max_tokens"], int) or body["max_tokens"] < 0:
+        raise AnthropicError(400, "max_tokens: Input should be greater than or equal to 0")
+    if not 0 <= body.get("temperature", 0) <= 1:
+        raise AnthropicError(400, "temperature: range: 0..1")
+
+
 def _check_messages(messages: Any) -> None:
     if not isinstance(messages, list) or not messages:
         raise AnthropicError(400, "messages: at least one message is required")
@@ -307,6 +319,15 @@ def _check_messages(messages: Any) -> None:
         open_calls = {b["id"] for b in blocks if b["type"] == "tool_use"}
     if messages[0]["role"] != "user":
         raise AnthropicError(400, "messages: first message must use the user role")
+
+
+def _check_moved_blocks(messages: list[dict[str, Any]]) -> None:
+    for n, message in enumerate(messages):
+        for k, block in enumerate(message["content"] if isinstance(message["content"], list) else []):
+            if message["role"] == "assistant" and block["type"] == "document":
+                raise AnthropicError(400, f"messages.{n}.content.{k}: document blocks are for user messages")
+            if message["role"] == "user" and block["type"] == "text" and block.get("citations"):
+                raise AnthropicError(400, f"messages.{n}.content.{k}: citations are for assistant messages")
 
 
 def _pieces(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
