@@ -308,6 +308,16 @@ async def test_facts_in_the_thread(slack, ledger, tell):
     assert len(slack.calls_to("chat.update")) == 1
 
 
+async def test_the_thread_is_gone(slack, ledger, tell, caplog):
+    incident = await opened(ledger)
+    await ledger.save_verdict(incident, verdict())
+    posted = await tell.walking(incident)
+    del slack.workspace.messages[posted.channel][posted.ts]
+    await tell.reply(incident, "postmortem", Message(text="drafted"))
+    assert channel(slack) == []
+    assert "thread_not_found" in caplog.text
+
+
 async def test_slack_cannot_look_people_up(slack, ledger, tell):
     incident = await opened(ledger)
     await ledger.save_verdict(incident, verdict())

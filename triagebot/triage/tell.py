@@ -109,7 +109,11 @@ class Tell:
             parent = told[INCIDENT].posted
             before = told.get(purpose)
             if before is None:
-                posted = await self._post(incident, purpose, parent.channel, message, told, thread=parent)
+                try:
+                    posted = await self._post(incident, purpose, parent.channel, message, told, thread=parent)
+                except NotFound as gone:  # somebody deleted the message with its thread
+                    log.warning("%s: %s: %s", incident, purpose, gone)
+                    return
             elif before.digest == _digest(message):
                 return
             else:

@@ -261,6 +261,14 @@ async def test_a_revoked_token_is_permanent(slack, chat, room, error):
     assert slack.bot_token not in str(caught.value)
 
 
+async def test_nothing_is_sent_after_the_end(slack, chat, room):
+    await chat.post("llm-oncall", HELLO, key="k", fresh=True)
+    await chat.close()
+    with pytest.raises(SourceFailed, match="stopping") as caught:
+        await chat.post("llm-oncall", HELLO, key="k2", fresh=True)
+    assert not caught.value.permanent
+
+
 async def test_a_missing_scope_is_named(slack, chat, room):
     slack.workspace.scopes = {"channels:read"}
     with pytest.raises(SourceFailed, match=r"lacks the scope chat:write.*slack-manifest\.yaml"):
@@ -328,6 +336,13 @@ async def test_a_picture_comes_once(slack, connect, room, lost):
     files = [slack.workspace.files[f] for m in thread for f in m.files]
     assert len(files) == 1
     assert (files[0].content, files[0].title, files[0].alt_txt) == (b"\x89PNG...", "JSON failures", "rising")
+
+
+async def test_a_large_picture(slack, chat, room):
+    posted = await chat.post("llm-oncall", HELLO, key="k", fresh=True)
+    await chat.upload(posted, "symptom.png", b"x" * 2_000_000, title="t", alt="a", key="INC-1:picture")
+    (file,) = slack.workspace.files.values()
+    assert len(file.content) == 2_000_000
 
 
 # -- people ----------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -66,14 +67,18 @@ class Calls:
         self.client = client
         self._patience, self._sleep = patience, sleep
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def close(self) -> None:
+        self._closed = True
         if self._session is not None:
             await self._session.close()
 
     def session(self) -> aiohttp.ClientSession:
         """One pool of connections for all calls; slack_sdk opens one for each unless it is given a session."""
-        if self._session is None or self._session.closed:
+        if self._closed:
+            raise SourceFailed("Slack: triagebot is stopping")
+        if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self.client.timeout))
             self.client.session = self._session
         return self._session
@@ -86,7 +91,7 @@ class Calls:
                 return await self.once(method, **arguments)
             except SourceFailed as failed:
                 wait = failed.retry_after or 0.5 * 2**attempt
-                if failed.permanent or attempt == TRIES - 1 or waited + wait > self._patience:
+                if failed.permanent or self._closed or attempt == TRIES - 1 or waited + wait > self._patience:
                     raise
                 error, waited = failed, waited + wait
                 log.info("%s; again in %.1f s", error, wait)
@@ -112,7 +117,8 @@ class Calls:
     async def put(self, url: str, content: bytes) -> None:
         """The bytes of a file to the address that Slack gave for them."""
         try:
-            async with self.session().post(url, data=content) as response:
+            # As a file: aiohttp warns of blocking when it is given more than a megabyte of bytes.
+            async with self.session().post(url, data=io.BytesIO(content)) as response:
                 if response.status != 200:
                     raise SourceFailed(f"Slack: file upload: HTTP {response.status}")
         except TimeoutError as error:

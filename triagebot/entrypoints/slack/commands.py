@@ -1,0 +1,62 @@
+"""/triage and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from triagebot.domain.mrkdwn import clean, cut
+from triagebot.domain.people import Person
+from triagebot.entrypoints.slack.deps import SlackDeps
+from triagebot.entrypoints.slack.pages import Stored
+from triagebot.errors import TriagebotError
+from triagebot.ports import Message
+from triagebot.triage.messages import replies
+
+
+def walking(deps: SlackDeps, stored: Stored) -> Message:
+    page = stored.page
+    channel = deps.channel_of(page.service)
+    return replies.walking_reply(page.service, page.occurred_at, channel, new=stored.new, now=deps.clock.now())
+
+
+async def answer(deps: SlackDeps, body: Mapping[str, Any]) -> Message:
+    """The answer to what is no request to walk. What cannot be answered is explained, with what to do next."""
+    words = clean(body.get("text")).split()
+    try:
+        return await _answer(deps, words, body)
+    except TriagebotError as error:
+        return replies.said(str(error))
+
+
+async def _answer(deps: SlackDeps, words: list[str], body: Mapping[str, Any]) -> Message:
+    questions, channel = deps.questions, str(body.get("channel_id") or "")
+    command, rest = (words[0].lower(), words[1:]) if words else ("help", [])
+    if command.startswith("inc-"):
+        return await questions.incident(command)
+    match command:
+        case "help":
+            message = replies.help_reply()
+        case "status":
+            message = await questions.status()
+        case "why":
+            message = await questions.why(rest, channel)
+        case "changes":
+            message = await questions.changes(rest)
+        case "owner":
+            message = await questions.owner(rest, channel)
+        case "postmortem":
+            message = await _postmortem(deps, rest, body)
+        case _:
+            message = replies.help_reply(cut(words[0], 60), questions.near(words[0]))
+    return message
+
+
+async def _postmortem(deps: SlackDeps, rest: list[str], body: Mapping[str, Any]) -> Message:
+    incident, found = await deps.questions.postmortem(rest, str(body.get("channel_id") or ""))
+    return found or replies.said(await deps.hands.draft_postmortem(incident.id, asker(body)))
+
+
+def asker(body: Mapping[str, Any]) -> Person:
+    user = str(body.get("user_id") or "")
+    return Person(name=str(body.get("user_name") or user), email="", slack_id=user)
