@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 import zstandard
@@ -26,6 +28,11 @@ from triagebot.adapters.registries.evals.run import (
 _LARGEST: Final = 64 * 1024 * 1024
 # inspect_ai compresses with Zstandard where it may; Python's zipfile reads that from 3.14 on.
 _ZSTANDARD: Final = 93
+# What zipfile and the decompressors raise over archives that are cut short or damaged.
+_DAMAGE: Final = (
+    *(zipfile.BadZipFile, zstandard.ZstdError, zlib.error, EOFError, OSError, struct.error),
+    *(NotImplementedError, RuntimeError, ValueError, LookupError),
+)
 _CORRECT: Final = ("C", "correct", "yes", "true", "pass")
 _INCORRECT: Final = ("I", "N", "incorrect", "no", "false", "fail")
 
@@ -36,32 +43,40 @@ def is_inspect(document: Mapping[str, Any]) -> bool:
 
 def read_archive(file: Path) -> Mapping[str, Any]:
     """The header of an `.eval` archive, with the summaries of its samples as `samples`. Raises NotARun."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = set(archive.namelist())
-            if "header.json" not in names:
-                raise NotARun("has no header.json: still running, or broken off")
-            header = orjson.loads(_member(archive, "header.json"))
-            samples = orjson.loads(_member(archive, "summaries.json")) if "summaries.json" in names else []
-    except (zipfile.BadZipFile, zstandard.ZstdError, EOFError, struct.error, orjson.JSONDecodeError) as error:
-        raise NotARun("is not a whole archive, perhaps half written") from error
+    with file.open("rb") as opened:
+        try:
+            header, samples = _unpack(opened)
+        except _DAMAGE as error:
+            raise NotARun("is not a whole archive, perhaps half written") from error
+    if header is None:
+        raise NotARun("has no header.json: still running, or broken off")
     return {**mapping(header), "samples": samples}
+
+
+def _unpack(opened: BinaryIO) -> tuple[Any, Any]:
+    with zipfile.ZipFile(opened) as archive:
+        names = set(archive.namelist())
+        if "header.json" not in names:
+            return None, []
+        header = orjson.loads(_member(archive, "header.json"))
+        return header, orjson.loads(_member(archive, "summaries.json")) if "summaries.json" in names else []
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     info = archive.getinfo(name)
     if info.file_size > _LARGEST or info.compress_size > _LARGEST:
-        raise NotARun(f"{name} in it is larger than 64 MB")
+        raise ValueError(f"{name} is larger than 64 MB")
     if info.compress_type != _ZSTANDARD:
         return archive.read(info)
     stream = archive.fp
     if stream is None:
-        raise NotARun("is closed")
+        raise ValueError("the archive is closed")
     stream.seek(info.header_offset)
     name_length, extra_length = struct.unpack("<HH", stream.read(30)[26:30])
     stream.seek(name_length + extra_length, 1)
-    packed = stream.read(info.compress_size)
-    return zstandard.ZstdDecompressor().decompress(packed, max_output_size=_LARGEST)
+    packed = io.BytesIO(stream.read(info.compress_size))
+    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+        return reader.read(_LARGEST)
 
 
 def read_inspect(document: Mapping[str, Any]) -> Run:
@@ -139,7 +154,7 @@ def _scores(results: Mapping[str, Any]) -> dict[str, float]:
     for one in told:
         for name, metric in mapping(one.get("metrics")).items():
             value = number(mapping(metric).get("value"))
-            if value is not None:
+            if value is not None and "stderr" not in str(name):
                 scores[str(name) if len(told) == 1 else f"{text(one.get('name'))}/{name}"] = value
     return scores
 

@@ -42,9 +42,12 @@ def read_promptfoo(document: Mapping[str, Any]) -> Run:
     named: dict[str, list[float]] = {}
     for row in rows:
         test = mapping(row.get("testCase"))
-        case = _case_id(row, test)
         checks = items(test.get("assert"))
-        cases[case] = digest([test.get("vars"), sorted(digest(_judging(check)) for check in checks)])
+        content = digest([test.get("vars"), sorted(digest(_judging(check)) for check in checks)])
+        case = _case_id(row, test)
+        if cases.get(case, content) != content:  # descriptions need not be unique
+            case = f"{case} {content[:6]}"
+        cases[case] = content
         passed[case] = passed.get(case, True) and row.get("success") is True
         asserted |= {digest(_judging(check)): check for check in checks}
         for name, score in mapping(row.get("namedScores")).items():
