@@ -21,6 +21,7 @@ from triagebot.triage.messages import (
     walking_message,
 )
 from triagebot.triage.messages.numbers import bar, count, difference, figure, moment, stretch, took
+from triagebot.triage.messages.plain import plain_text
 
 INCIDENT = Incident(
     id="INC-12", service="support-agent", status="open", title="JSON", symptom_key="json", opened_at=PAGED
@@ -268,9 +269,9 @@ def test_what_people_did_stands_below():
     assert section(message, "Paged").split("\n") == [
         "Paged 02:47 UTC · 3 pages · 10 nodes on 41,203 spans in 812 ms · details in the thread",
         ":eyes: Acknowledged by <@U0000RAVI>, 02:51 UTC",
-        ":leftwards_arrow_with_hook: Called wrong by Ravi: Retrieval corpus, 02:53 UTC",
-        ":leftwards_arrow_with_hook: Called wrong by Zoe: none of these, 02:54 UTC",
-        ":bust_in_silhouette: <@U0000OLA1>, named by Ravi, 02:55 UTC",
+        ":repeat: Called wrong by Ravi: Retrieval corpus, 02:53 UTC",
+        ":repeat: Called wrong by Zoe: none of these, 02:54 UTC",
+        ":pushpin: <@U0000OLA1>, named by Ravi, 02:55 UTC",
     ]
     assert "*Owner:* <@U0000OLA1>, named by Ravi" in everything(message)
 
@@ -290,7 +291,7 @@ def test_details_give_each_node_one_of_four_answers():
     link = f"<{CAUSE['reference']}|{CAUSE['reference'].removeprefix('https://')}>"
     assert change == f"   • `support/system` `v14` → `v17`, 01:58-02:03 UTC, Maria: tone section rewritten {link}"
     assert lines[4].startswith(":large_yellow_circle: *Retrieval corpus* changed, not implicated: index rebuilt")
-    assert lines[5].startswith(":grey_question: *Eval freshness* not seen: the folder")
+    assert lines[5].startswith(":question: *Eval freshness* not seen: the folder")
     assert len(lines) == 11
 
 
@@ -306,6 +307,20 @@ def test_the_picture_in_words():
         "JSON failures over time: 2.1 % before, 11.8 % since 02:00-02:04 UTC; "
         "marked: prompt version changed rolled out 01:58-02:03 UTC"
     )
+
+
+def test_the_verdict_for_a_terminal():
+    text = plain_text(verdict())
+    head, blind, sentence, picture, end, nodes, foot = text.split("\n\n")
+    assert head == "support-agent · SEV2 · JSON error rate high"
+    assert blind == "Not seen: Eval freshness (the folder evals/ cannot be read: permission denied)."
+    assert sentence.startswith("Prompt version changed: support/system v14 → v17, rolled out 01:58-02:03 UTC by Maria;")
+    assert picture.splitlines()[2] == "after  ██████████████ 11.8 %  n=1,240"
+    assert end.startswith("Owner of support/system: Maria Ruiz (codeowners)\nSeverity: SEV2")
+    assert nodes.splitlines()[0] == "Model alias: clear; one served id over 41,203 spans [E1]"
+    assert foot == "As of 02:47 UTC, 10 nodes on 41,203 spans in 812 ms"
+    hostile = plain_text(verdict(page=page(title="<b> & \x1b[31mred").as_json()))
+    assert hostile.startswith("support-agent · SEV2 · <b> & [31mred")
 
 
 # -- what must never show --------------------------------------------------------------------------------------------------

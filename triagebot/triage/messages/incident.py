@@ -129,10 +129,10 @@ def _state(event: TimelineEvent) -> Mrkdwn | None:
     if event.kind == "acknowledged":
         return Mrkdwn(f":eyes: Acknowledged by {by}")
     if event.kind == "owner_named":
-        return Mrkdwn(f":bust_in_silhouette: {owner_named(event)}")
+        return Mrkdwn(f":pushpin: {owner_named(event)}")
     if event.kind == "label":
         node = str(event.data.get("node", ""))
-        return Mrkdwn(f":leftwards_arrow_with_hook: Called wrong by {by}: {escape(TITLES.get(node, 'none of these'))}")
+        return Mrkdwn(f":repeat: Called wrong by {by}: {escape(TITLES.get(node, 'none of these'))}")
     if event.kind == "resolved":
         return Mrkdwn(":white_check_mark: Resolved")
     return Mrkdwn(":memo: Postmortem drafted") if event.kind == "postmortem" else None

@@ -21,7 +21,7 @@ SYMBOLS: Final = {
     "implicated": Mrkdwn(":red_circle:"),
     "changed_not_implicated": Mrkdwn(":large_yellow_circle:"),
     "clear": Mrkdwn(":white_check_mark:"),
-    "unknown": Mrkdwn(":grey_question:"),
+    "unknown": Mrkdwn(":question:"),
 }
 WORDS: Final = {
     "implicated": "implicated",
@@ -340,4 +340,4 @@ def _interval(value: object) -> Interval | None:
 
 def walked() -> str:
     """What is being checked, in the order of the walk."""
-    return ", ".join(TITLES[n] if i == 0 else TITLES[n].lower() for i, n in enumerate(NODES))
+    return ", ".join(TITLES[n].lower() for n in NODES)

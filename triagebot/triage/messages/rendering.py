@@ -54,7 +54,7 @@ def render(name: str, values: Mapping[str, Any], *, actions: Sequence[Mapping[st
     """
     text = ""
     blocks: list[dict[str, Any]] = []
-    for block, body in _rendered(name, values):
+    for block, body in rendered(name, values):
         kind = block.partition("_")[0]
         if kind == "text":
             text = unformatted(body)
@@ -70,12 +70,11 @@ def render(name: str, values: Mapping[str, Any], *, actions: Sequence[Mapping[st
 
 def render_parts(name: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The sections of the template `name`, for messages that repeat one."""
-    return [
-        {"type": "section", "text": {"type": "mrkdwn", "text": body}} for _, body in _rendered(name, values) if body
-    ]
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": body}} for _, body in rendered(name, values) if body]
 
 
-def _rendered(name: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+def rendered(name: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The template's blocks by name, in its order, without empty lines."""
     template = _environment().get_template(f"{name}.j2")
     context = template.new_context(dict(values))
     return [(block, _tidy("".join(write(context)))) for block, write in template.blocks.items()]

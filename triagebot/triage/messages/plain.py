@@ -1,0 +1,27 @@
+"""The verdict for a terminal: the same words as in the chat, without its markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from triagebot.triage.messages.reading import read
+from triagebot.triage.messages.rendering import rendered
+
+_CODE_OR_MARK: Final = re.compile(r"```\n?|[`*]")
+_LINK: Final = re.compile(r"<([^|>]*)\|?[^>]*>")
+_ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+
+
+def plain_text(verdict: Mapping[str, Any]) -> str:
+    """Paragraphs: service, blind spots, verdict, figure, owner and next step, each node. No control characters."""
+    parts = (_plain(body) for _, body in rendered("verdict/plain", {"v": read(verdict)}))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _plain(body: str) -> str:
+    text = _LINK.sub(r"\1", _CODE_OR_MARK.sub("", body))
+    for entity, char in _ENTITIES:
+        text = text.replace(entity, char)
+    return text.strip()
