@@ -80,12 +80,18 @@ def test_names_with_digits_are_names_and_not_numbers():
 
 
 def test_proportions_in_words_are_found():
-    assert set(figures("It doubled for most tenants, a third of them, tenfold").proportions) >= {"doubled", "most", "third", "tenfold"}
+    assert set(figures("It doubled for most tenants, a third of them, tenfold").proportions) >= {
+        "doubled",
+        "most",
+        "third",
+        "tenfold",
+    }
 
 
 @given(st.integers(0, 10**9))
 def test_thousands_separators_change_nothing(n):
-    assert holds(f"{n} requests", f"{n:,} requests") and holds(f"{n:,}", str(n))
+    assert holds(f"{n} requests", f"{n:,} requests")
+    assert holds(f"{n:,}", str(n))
 
 
 @given(st.integers(0, 99), st.sampled_from(["%", "ms", "requests", ""]))

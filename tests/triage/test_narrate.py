@@ -99,8 +99,11 @@ def test_an_open_cause_may_be_said_only_where_it_is_open():
 def test_sections_are_those_asked_for():
     prose = Prose(sections={"advice": (Sentence(text="x", cites=("S1",)),)}, model="m", prompt_hash="h")
     said = check(prose, FACTS, ("summary",))
-    assert "'advice' is not asked for" in said[0] and "'summary' is missing" in said[1]
-    long = Prose(sections={"summary": (Sentence(text="The symptom rose.", cites=("S1",)),) * 13}, model="m", prompt_hash="h")
+    assert "'advice' is not asked for" in said[0]
+    assert "'summary' is missing" in said[1]
+    long = Prose(
+        sections={"summary": (Sentence(text="The symptom rose.", cites=("S1",)),) * 13}, model="m", prompt_hash="h"
+    )
     assert "13 sentences" in "\n".join(check(long, FACTS, ("summary",)))
 
 
@@ -175,7 +178,12 @@ class Scribe:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return Prose(sections={name: (Sentence(text=answer, cites=("S1",)),) for name in sections}, model="m", prompt_hash="h", output_tokens=5)
+        return Prose(
+            sections={name: (Sentence(text=answer, cites=("S1",)),) for name in sections},
+            model="m",
+            prompt_hash="h",
+            output_tokens=5,
+        )
 
 
 PLAIN = {"summary": (Sentence(text="Plain.", cites=("S1",)),)}
@@ -184,15 +192,23 @@ PLAIN = {"summary": (Sentence(text="Plain.", cites=("S1",)),)}
 async def test_one_send_back_and_no_more():
     scribe = Scribe("The symptom hit 7 %.", "The symptom hit 8 %.", "never asked")
     told = await narrate(scribe, PLAIN, FACTS)
-    assert not told.accepted and told.sections == PLAIN and told.output_tokens == 10
-    assert scribe.complaints[0] == "" and "'7 %'" in scribe.complaints[1] and len(scribe.complaints) == 2
-    assert "'8 %'" in told.reason and told.model == "m" and told.prompt_hash == "h"
+    assert not told.accepted
+    assert told.sections == PLAIN
+    assert told.output_tokens == 10
+    assert scribe.complaints[0] == ""
+    assert "'7 %'" in scribe.complaints[1]
+    assert len(scribe.complaints) == 2
+    assert "'8 %'" in told.reason
+    assert told.model == "m"
+    assert told.prompt_hash == "h"
 
 
 @pytest.mark.parametrize("error", [SourceFailed("refused"), SourceTimeout("too slow")])
 async def test_a_failure_leaves_the_plain_prose(error):
     told = await narrate(Scribe(error), PLAIN, FACTS)
-    assert not told.accepted and told.sections == PLAIN and told.reason == str(error)
+    assert not told.accepted
+    assert told.sections == PLAIN
+    assert told.reason == str(error)
 
 
 async def test_a_failure_after_the_send_back_keeps_what_was_asked():

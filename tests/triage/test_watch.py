@@ -44,7 +44,9 @@ class Registry:
             raise self.answer
         if self.answer == "hang":
             await asyncio.Event().wait()
-        return [Observation(observed_at=now, service="s", surface=self.surface, artifact=self.artifact, fingerprint="f")]
+        return [
+            Observation(observed_at=now, service="s", surface=self.surface, artifact=self.artifact, fingerprint="f")
+        ]
 
 
 class Chat:
@@ -100,7 +102,8 @@ async def test_one_failing_registry_stops_no_other(caplog):
         Registry("b"),
     ]
     looked = await poll(registries, journal, clock, deadline_seconds=0.02)
-    assert [row.artifact for row in journal.rows] == ["a", "b"] and looked.recorded == 2
+    assert [row.artifact for row in journal.rows] == ["a", "b"]
+    assert looked.recorded == 2
     assert [(f.artifact, f.reason) for f in looked.failures] == [
         ("gone", "the repository is gone"),
         ("hangs", "did not answer within 0.02 s"),
@@ -112,7 +115,8 @@ async def test_one_failing_registry_stops_no_other(caplog):
 
 async def test_nothing_to_poll_records_nothing():
     journal = Journal()
-    assert (await poll([], journal, FakeClock())).recorded == 0 and journal.rows == []
+    assert (await poll([], journal, FakeClock())).recorded == 0
+    assert journal.rows == []
 
 
 async def test_a_journal_that_cannot_store_is_told():
@@ -149,9 +153,18 @@ def seen(dimension, value, requests=5):
 
 
 async def test_what_the_traces_carry_becomes_observations():
-    values = [seen("prompt", "support/system@v17"), seen("model_served", "m-20260901"), seen("corpus", ""), seen("tools", "abc@1"), seen("prompt", "x")]
+    values = [
+        seen("prompt", "support/system@v17"),
+        seen("model_served", "m-20260901"),
+        seen("corpus", ""),
+        seen("tools", "abc@1"),
+        seen("prompt", "x"),
+    ]
     traces, journal = Traces(agent=values, other=SourceFailed("store is away")), Journal()
-    services = [Service(name="s", slack_channel="#c", trace_names=("agent",)), Service(name="other", slack_channel="#c")]
+    services = [
+        Service(name="s", slack_channel="#c", trace_names=("agent",)),
+        Service(name="other", slack_channel="#c"),
+    ]
     window = Window(worlds.ONSET, worlds.PAGED)
     looked = await observe_traces(traces, journal, services, window)
     assert [(r.surface, r.artifact, r.label, r.fingerprint) for r in journal.rows] == [
@@ -172,7 +185,8 @@ async def test_the_owner_is_reminded_once_a_day_until_it_is_reviewed(ledger, clo
         clock.advance(hours=1)
         await remind(ledger, chat, clock, NEVER)
     assert [to for to, _ in chat.sent] == ["maria@example.com"] * 3
-    assert "1 d" in chat.sent[0][1] and "nobody has reviewed it" in chat.sent[0][1]
+    assert "1 d" in chat.sent[0][1]
+    assert "nobody has reviewed it" in chat.sent[0][1]
     await review(ledger, clock, incident, EVA)
     clock.advance(days=1)
     assert await remind(ledger, chat, clock, NEVER) == 0
@@ -184,7 +198,8 @@ async def test_a_restart_reminds_nobody_twice(ledger, clock, incident):
     assert await remind(ledger, chat, clock, NEVER) == 1
     again = SqlLedger(ledger._database, clock)
     assert await remind(again, chat, clock, NEVER) == 0
-    assert len(chat.sent) == 1 and [e.kind for e in await ledger.timeline(incident)].count("reminded") == 1
+    assert len(chat.sent) == 1
+    assert [e.kind for e in await ledger.timeline(incident)].count("reminded") == 1
 
 
 async def test_a_lost_answer_is_not_a_second_message(ledger, clock, incident):
@@ -202,7 +217,8 @@ async def test_two_at_once_send_one(ledger, clock, incident):
     chat = Chat()
     clock.advance(days=1)
     sent = await asyncio.gather(*(remind(ledger, chat, clock, NEVER) for _ in range(2)))
-    assert sorted(sent) == [0, 1] and len(chat.sent) == 1
+    assert sorted(sent) == [0, 1]
+    assert len(chat.sent) == 1
 
 
 async def test_nights_are_quiet_and_the_morning_is_not(ledger, clock, incident):
@@ -225,7 +241,8 @@ async def test_without_an_owner_the_thread_is_asked(ledger, clock):
     assert await remind(ledger, chat, clock, NEVER) == 0
     await ledger.save_told(id_, Told(purpose="incident", posted=Posted(channel="C1", ts="7.1")))
     assert await remind(ledger, chat, clock, NEVER) == 1
-    assert chat.sent[0][0] == "C1:7.1" and "name one" in chat.sent[0][1]
+    assert chat.sent[0][0] == "C1:7.1"
+    assert "name one" in chat.sent[0][1]
     await edit(ledger, clock, id_, EVA, {"owner": {"name": "Eva Kern", "email": "eva@example.com"}})
     clock.advance(days=1)
     await remind(ledger, chat, clock, NEVER)

@@ -34,6 +34,7 @@ HEAD: Final = 0.6
 LEFT: Final = 0.125
 ACROSS: Final = 0.85
 MARGIN: Final = 0.02
+MOST_CHARACTERS: Final = 90  # nothing wider fits, and what does not fit is cut by measuring
 SIZE: Final = 10.5
 DPI: Final = 220
 _RC: Final[dict[str, Any]] = {
@@ -121,7 +122,7 @@ def drawable(text: str) -> str:
     """Characters that the font lacks as a box, so that no label can make the drawing fail or warn."""
     font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
     known = font.get_charmap()
-    return "".join(c if ord(c) in known and c.isprintable() else "\u25a1" for c in text)
+    return "".join(c if ord(c) in known and c.isprintable() else "\u25a1" for c in text[:MOST_CHARACTERS])
 
 
 def _band(axes: Axes, series: Series, marks: Marks) -> None:

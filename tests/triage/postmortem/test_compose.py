@@ -70,10 +70,20 @@ def test_fields_that_nobody_recorded_are_there_and_empty():
 
 def test_action_items_have_owner_working_day_and_surface():
     actions = composed(worlds.implicated()).actions
-    assert {item.id.partition("-")[0] for item in actions} == {"revert", "eval", "alert", "control", "registry", "attribute"}
+    assert {item.id.partition("-")[0] for item in actions} == {
+        "revert",
+        "eval",
+        "alert",
+        "control",
+        "registry",
+        "attribute",
+    }
     for item in actions:
-        assert item.owner and item.owner.email == "maria@example.com"
-        assert item.due and item.due > worlds.RESOLVED.date() and item.due.weekday() < 5
+        assert item.owner
+        assert item.owner.email == "maria@example.com"
+        assert item.due
+        assert item.due > worlds.RESOLVED.date()
+        assert item.due.weekday() < 5
         assert item.surface in NODES
     assert [item.due for item in actions] == sorted(item.due or date.max for item in actions)
 
@@ -81,15 +91,22 @@ def test_action_items_have_owner_working_day_and_surface():
 def test_an_ownership_gap_is_a_factor_and_an_item_for_who_is_asked():
     verdict = worlds.implicated()
     asked = {"name": "Ana Lind", "email": "ana@example.com"}
-    verdict["causes"][0] |= {"owner": None, "owner_gap": "CODEOWNERS names @acme/prompts, a team; Ana Lind is asked", "asked": asked}
+    verdict["causes"][0] |= {
+        "owner": None,
+        "owner_gap": "CODEOWNERS names @acme/prompts, a team; Ana Lind is asked",
+        "asked": asked,
+    }
     document = composed(verdict)
-    assert document.owner and document.owner.email == "ana@example.com"
+    assert document.owner
+    assert document.owner.email == "ana@example.com"
     assert "CODEOWNERS names @acme/prompts" in document.owner_gap
     assert any(factor.kind == "owner" for factor in document.factors)
     assert next(item for item in document.actions if item.id.startswith("owner-")).owner.name == "Ana Lind"
 
 
-@pytest.mark.parametrize("name", ["#platform", "@acme/prompts", "Platform Team", "on-call", "triagebot", "TBD", "", "AI team"])
+@pytest.mark.parametrize(
+    "name", ["#platform", "@acme/prompts", "Platform Team", "on-call", "triagebot", "TBD", "", "AI team"]
+)
 def test_a_channel_or_team_owns_nothing(name):
     verdict = worlds.implicated()
     verdict["causes"][0]["owner"] = {"name": name, "email": "", "source": "configured"}
@@ -99,13 +116,15 @@ def test_a_channel_or_team_owns_nothing(name):
 
 def test_who_acknowledged_is_asked_where_nobody_owns():
     owner = composed(worlds.undetermined()).owner
-    assert owner and (owner.name, owner.source) == ("Ola Berg", "acknowledged the page")
+    assert owner
+    assert (owner.name, owner.source) == ("Ola Berg", "acknowledged the page")
 
 
 def test_a_person_named_by_hand_comes_first():
     named = worlds.event("owner_named", 30, "Ola Berg", person={"name": "Eva Kern", "email": "eva@example.com"})
     owner = composed(worlds.implicated(), worlds.timeline(named)).owner
-    assert owner and owner.name == "Eva Kern"
+    assert owner
+    assert owner.name == "Eva Kern"
 
 
 def test_a_wrong_call_is_not_hidden():
@@ -125,7 +144,8 @@ def test_none_of_five_and_undetermined_say_so():
 def test_no_verdict_is_a_document_too():
     document = composed(None)
     assert document.verdict_said == "No verdict was reached."
-    assert document.walked == () and document.actions == ()
+    assert document.walked == ()
+    assert document.actions == ()
 
 
 def test_the_document_does_not_read_what_is_said_about_it():
@@ -153,22 +173,39 @@ def test_a_gate_that_said_no_is_told():
     verdict = worlds.implicated()
     verdict["facts"]["gate"] = [{"at": "2026-10-12", "decision": "no", "overridden_by": "release manager"}]
     answers = {question.text: question.answer for question in composed(verdict).questions}
-    assert answers["Did a gate say no, and was it overridden?"] == "gate said no on 2026-10-12, overridden by release manager."
+    assert (
+        answers["Did a gate say no, and was it overridden?"]
+        == "gate said no on 2026-10-12, overridden by release manager."
+    )
 
 
 def test_several_causes_each_get_their_item_and_their_words():
     verdict = worlds.implicated()
-    second = verdict["causes"][0] | {"node": "tool_schemas", "artifact": "forge-mcp", "before": "1.4.1", "after": "1.4.2"}
+    second = verdict["causes"][0] | {
+        "node": "tool_schemas",
+        "artifact": "forge-mcp",
+        "before": "1.4.1",
+        "after": "1.4.2",
+    }
     verdict["causes"].append(second)
     document = composed(verdict)
-    assert {item.surface for item in document.actions if item.id.startswith("revert-")} == {"prompt_version", "tool_schemas"}
+    assert {item.surface for item in document.actions if item.id.startswith("revert-")} == {
+        "prompt_version",
+        "tool_schemas",
+    }
     assert "forge-mcp 1.4.1 → 1.4.2" in document.root_cause
 
 
 def test_credentials_and_strangers_addresses_do_not_stand():
-    note = worlds.event("note", 21, "Ola Berg", "key sk-ant-REDACTED of customer jane@customer.example, ask maria@example.com")
-    told = next(entry.text for entry in composed(worlds.implicated(), worlds.timeline(note)).log if "customer" in entry.text)
-    assert "sk-ant" not in told and "jane@" not in told and "maria@example.com" in told
+    note = worlds.event(
+        "note", 21, "Ola Berg", "key sk-ant-REDACTED of customer jane@customer.example, ask maria@example.com"
+    )
+    told = next(
+        entry.text for entry in composed(worlds.implicated(), worlds.timeline(note)).log if "customer" in entry.text
+    )
+    assert "sk-ant" not in told
+    assert "jane@" not in told
+    assert "maria@example.com" in told
 
 
 @pytest.mark.parametrize("verdict", [worlds.implicated(), worlds.none_of_five(), worlds.undetermined()])
@@ -188,7 +225,12 @@ def test_every_citation_leads_somewhere():
 
 def test_latency_is_told_in_its_unit():
     verdict = worlds.implicated()
-    verdict["symptoms"][0] |= {"unit": "ms", "title": "time to answer", "before": {"n": 10, "value": 2100.0}, "after": {"n": 10, "value": 14000.5}}
+    verdict["symptoms"][0] |= {
+        "unit": "ms",
+        "title": "time to answer",
+        "before": {"n": 10, "value": 2100.0},
+        "after": {"n": 10, "value": 14000.5},
+    }
     verdict["symptoms"][0]["interval"] = [11000.0, 12500.0]
     document = composed(verdict)
     assert "from 2,100 ms to 14,000 ms" in document.prose["summary"][1].text
@@ -198,3 +240,26 @@ def test_latency_is_told_in_its_unit():
 def test_a_drill_says_so():
     assert composed(worlds.implicated(), drill=True).drill
     assert replace(worlds.incident(), drill=True).drill
+
+
+def test_an_owner_named_for_the_artifact_closes_the_gap_but_not_the_lesson():
+    verdict = worlds.implicated()
+    verdict["causes"][0] |= {"owner": None, "owner_gap": "no owner on file", "asked": None}
+    person = {"name": "Eva Kern", "email": "eva@example.com", "slack_id": "U1"}
+    named = worlds.event("owner_named", 30, "Ola Berg", person=person, node="prompt_version", artifact="support/system")
+    document = composed(verdict, worlds.timeline(named))
+    assert all(item.owner.name == "Eva Kern" for item in document.actions)
+    assert (
+        next(item.text for item in document.actions if item.id.startswith("owner-"))
+        == "Put Eva Kern on file as owner of support/system."
+    )
+    assert any(factor.kind == "owner" for factor in document.factors)
+
+
+def test_an_incident_that_was_reopened_is_not_resolved_yet():
+    reopened = worlds.event("reopened", 80, "pagerduty")
+    open_again = composed(worlds.implicated(), worlds.timeline(reopened), resolved_at=None, status="open")
+    assert moment(open_again, "resolved").when is None
+    later = PAGED + timedelta(minutes=120)
+    again = composed(worlds.implicated(), worlds.timeline(reopened, worlds.event("resolved", 120)), resolved_at=later)
+    assert moment(again, "resolved").when.latest == later

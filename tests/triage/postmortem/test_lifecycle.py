@@ -57,7 +57,13 @@ async def incident(ledger, clock):
 
 async def opened(ledger, verdict, timeline, key="Q1"):
     page = Page(
-        source="pagerduty", event_id=key, kind="triggered", incident_key=key, service="support-agent", title="JSON errors", occurred_at=worlds.PAGED
+        source="pagerduty",
+        event_id=key,
+        kind="triggered",
+        incident_key=key,
+        service="support-agent",
+        title="JSON errors",
+        occurred_at=worlds.PAGED,
     )
     await ledger.accept(page, b"{}")
     found, _ = await ledger.join_or_open(page, "support-agent", key)
@@ -78,7 +84,8 @@ async def test_drafting_twice_is_drafting_once(ledger, clock, incident):
     clock.advance(minutes=5)
     assert await draft(ledger, clock, incident) == first == await ledger.document(incident)
     assert (await kinds(ledger, incident)).count("postmortem") == 1
-    assert first["status"] == "DRAFT" and first["owner"]["email"] == "maria@example.com"
+    assert first["status"] == "DRAFT"
+    assert first["owner"]["email"] == "maria@example.com"
 
 
 async def test_a_crash_before_the_note_is_made_good(ledger, clock, incident):
@@ -94,11 +101,19 @@ async def test_a_crash_before_the_note_is_made_good(ledger, clock, incident):
 
 async def test_edits_survive_a_new_draft(ledger, clock, incident):
     await draft(ledger, clock, incident)
-    await edit(ledger, clock, incident, EVA, {"owner": {"name": "Eva Kern", "email": "eva@example.com"}, "root_cause": SPECIFIC})
+    await edit(
+        ledger,
+        clock,
+        incident,
+        EVA,
+        {"owner": {"name": "Eva Kern", "email": "eva@example.com"}, "root_cause": SPECIFIC},
+    )
     await ledger.append(incident, worlds.event("note", 100, "Ola Berg", "It was the vendor's dashboard"))
     again = await draft(ledger, clock, incident)
-    assert again["owner"]["name"] == "Eva Kern" and again["root_cause"] == SPECIFIC
-    assert "Eva Kern" in again["markdown"] and "dashboard" in again["html"]
+    assert again["owner"]["name"] == "Eva Kern"
+    assert again["root_cause"] == SPECIFIC
+    assert "Eva Kern" in again["markdown"]
+    assert "dashboard" in again["html"]
 
 
 async def test_edits_made_on_the_stored_row_survive_too(ledger, clock, incident):
@@ -110,10 +125,14 @@ async def test_edits_made_on_the_stored_row_survive_too(ledger, clock, incident)
 async def test_what_nobody_edited_follows_the_record(ledger, clock, incident):
     await draft(ledger, clock, incident)
     verdict = worlds.implicated()
-    verdict["causes"][0] |= {"after": "v18", "owner": {"name": "Ana Lind", "email": "ana@example.com", "source": "codeowners"}}
+    verdict["causes"][0] |= {
+        "after": "v18",
+        "owner": {"name": "Ana Lind", "email": "ana@example.com", "source": "codeowners"},
+    }
     await ledger.save_verdict(incident, verdict)
     again = await draft(ledger, clock, incident)
-    assert again["owner"]["name"] == "Ana Lind" and "v18" in again["root_cause"]
+    assert again["owner"]["name"] == "Ana Lind"
+    assert "v18" in again["root_cause"]
 
 
 async def test_review_then_publish(ledger, clock, incident):
@@ -121,9 +140,11 @@ async def test_review_then_publish(ledger, clock, incident):
     with pytest.raises(Refused, match="nobody has reviewed it"):
         await publish(ledger, clock, incident, EVA)
     reviewed = await review(ledger, clock, incident, EVA)
-    assert reviewed["status"] == "REVIEWED" and reviewed["reviewed_by"]["name"] == "Eva Kern"
+    assert reviewed["status"] == "REVIEWED"
+    assert reviewed["reviewed_by"]["name"] == "Eva Kern"
     published = await publish(ledger, clock, incident, EVA)
-    assert published["status"] == "PUBLISHED" and published["obstacles"] == []
+    assert published["status"] == "PUBLISHED"
+    assert published["obstacles"] == []
     assert await publish(ledger, clock, incident, EVA) == published == await draft(ledger, clock, incident)
     assert (await kinds(ledger, incident))[-2:] == ["reviewed", "published"]
     with pytest.raises(Refused):
@@ -139,7 +160,8 @@ async def test_a_record_that_grew_after_the_review_is_a_draft_again(ledger, cloc
     with pytest.raises(Refused, match="its record has grown"):
         await publish(ledger, clock, incident, EVA)
     again = await draft(ledger, clock, incident)
-    assert again["status"] == "DRAFT" and again["reviewed_by"]["name"] == "Eva Kern"
+    assert again["status"] == "DRAFT"
+    assert again["reviewed_by"]["name"] == "Eva Kern"
 
 
 async def test_a_root_cause_rewritten_after_the_review_is_a_draft_again(ledger, clock, incident):
@@ -148,7 +170,9 @@ async def test_a_root_cause_rewritten_after_the_review_is_a_draft_again(ledger, 
     assert (await edit(ledger, clock, incident, EVA, {"root_cause": SPECIFIC}))["status"] == "DRAFT"
 
 
-@pytest.mark.parametrize("vague", ["prompt regression", "Model degraded.", "HUMAN ERROR", "human error / model degraded", ""])
+@pytest.mark.parametrize(
+    "vague", ["prompt regression", "Model degraded.", "HUMAN ERROR", "human error / model degraded", ""]
+)
 async def test_publishing_a_root_cause_that_says_nothing_is_refused(ledger, clock, incident, vague):
     await draft(ledger, clock, incident)
     await edit(ledger, clock, incident, EVA, {"root_cause": vague})
@@ -185,10 +209,18 @@ async def test_action_items_of_people_stay(ledger, clock, incident):
     first = document["actions"][0]["id"]
     owner = {"name": "Ana Lind", "email": "ana@example.com"}
     new = {"text": "Tell the customers", "surface": "traffic", "owner": owner, "due": "2026-11-06"}
-    await edit(ledger, clock, incident, EVA, {"actions": [{"id": first, "owner": owner, "due": "2026-11-09", "done": True}, new]})
+    await edit(
+        ledger,
+        clock,
+        incident,
+        EVA,
+        {"actions": [{"id": first, "owner": owner, "due": "2026-11-09", "done": True}, new]},
+    )
     await ledger.append(incident, worlds.event("note", 100, "Ola Berg", "More"))
     items = {item["id"]: item for item in (await draft(ledger, clock, incident))["actions"]}
-    assert items[first]["owner"]["name"] == "Ana Lind" and items[first]["due"] == "2026-11-09" and items[first]["done"]
+    assert items[first]["owner"]["name"] == "Ana Lind"
+    assert items[first]["due"] == "2026-11-09"
+    assert items[first]["done"]
     assert any(item["text"] == "Tell the customers" for item in items.values())
     assert len(items) == len(document["actions"]) + 1
 
@@ -197,7 +229,9 @@ async def test_items_of_a_published_document_can_be_done(ledger, clock, incident
     item = (await draft(ledger, clock, incident))["actions"][0]["id"]
     await review(ledger, clock, incident, EVA)
     await publish(ledger, clock, incident, EVA)
-    assert (await edit(ledger, clock, incident, EVA, {"actions": [{"id": item, "done": True}]}))["status"] == "PUBLISHED"
+    assert (await edit(ledger, clock, incident, EVA, {"actions": [{"id": item, "done": True}]}))[
+        "status"
+    ] == "PUBLISHED"
 
 
 @pytest.mark.parametrize(
@@ -244,14 +278,25 @@ async def test_files_are_named_by_the_incident(ledger, clock, incident):
 
 async def test_the_picture_outlives_a_draft_without_one(ledger, clock, incident):
     first = await draft(ledger, clock, incident, series=flat())
-    assert "<svg" in first["html"] and f"postmortem-{incident}.svg" in first["markdown"]
+    assert "<svg" in first["html"]
+    assert f"postmortem-{incident}.svg" in first["markdown"]
     assert (await draft(ledger, clock, incident)) == first
 
 
 def flat():
     edges = np.linspace(worlds.PAGED.timestamp() - 86400, worlds.PAGED.timestamp(), 25)
     ones = np.ones(24)
-    return Series(signal="json_invalid", title="bad JSON", unit="rate", where="", edges=edges, value=ones / 50, low=ones / 60, high=ones / 40, n=ones * 40)
+    return Series(
+        signal="json_invalid",
+        title="bad JSON",
+        unit="rate",
+        where="",
+        edges=edges,
+        value=ones / 50,
+        low=ones / 60,
+        high=ones / 40,
+        n=ones * 40,
+    )
 
 
 GOOD = "Answers that are not the JSON asked for rose from 2.1 % to 11.8 % of requests."
@@ -261,7 +306,9 @@ BAD = "Answers that are not the JSON asked for rose from 2.1 % to 12 % of reques
 async def test_prose_is_kept_with_model_and_prompt(ledger, clock, incident):
     scribe = Scribe(GOOD)
     document = await draft(ledger, clock, incident, scribe)
-    assert GOOD in document["html"] and "claude-test-1" in document["markdown"] and "sha256:0123" in document["markdown"]
+    assert GOOD in document["html"]
+    assert "claude-test-1" in document["markdown"]
+    assert "sha256:0123" in document["markdown"]
     assert document["narration"]["input_tokens"] == 100
     assert await draft(ledger, clock, incident, scribe) == document
     assert len(scribe.asked) == 1
@@ -270,8 +317,10 @@ async def test_prose_is_kept_with_model_and_prompt(ledger, clock, incident):
 async def test_a_wrong_number_is_sent_back_once_and_then_the_plain_prose_stands(ledger, clock, incident):
     scribe = Scribe(BAD, BAD)
     document = await draft(ledger, clock, incident, scribe)
-    assert len(scribe.asked) == 2 and "'12 %'" in scribe.asked[1][2]
-    assert not document["narration"]["accepted"] and "12 %'" in document["narration"]["reason"]
+    assert len(scribe.asked) == 2
+    assert "'12 %'" in scribe.asked[1][2]
+    assert not document["narration"]["accepted"]
+    assert "12 %'" in document["narration"]["reason"]
     assert "rose from 2.1 % to 11.8 %." in document["markdown"]
     assert BAD not in document["markdown"]
 
@@ -283,7 +332,8 @@ async def test_a_second_attempt_that_is_right_stands(ledger, clock, incident):
 async def test_a_narrator_that_fails_is_asked_again_at_the_next_draft(ledger, clock, incident):
     scribe = Scribe(SourceFailed("the language model's API answered 529 (overloaded_error)"), GOOD)
     first = await draft(ledger, clock, incident, scribe)
-    assert first["status"] == "DRAFT" and "529" in first["markdown"]
+    assert first["status"] == "DRAFT"
+    assert "529" in first["markdown"]
     assert (await draft(ledger, clock, incident, scribe))["narration"]["accepted"]
 
 

@@ -23,10 +23,25 @@ VAGUE = (
     "transient provider error",
     "the prompt was changed and it broke things",
 )
-FILLERS = ("", "the", "a", "some", "probably", "a recent", "simply", "due to", "caused by", "it was", "root cause:", "most likely")
+FILLERS = (
+    "",
+    "the",
+    "a",
+    "some",
+    "probably",
+    "a recent",
+    "simply",
+    "due to",
+    "caused by",
+    "it was",
+    "root cause:",
+    "most likely",
+)
 
 
-@pytest.mark.parametrize("text", [*VAGUE, "", "   ", "\u200b", "prompt regression v17", "human error 42", "Ｐｒｏｍｐｔ regressión"])
+@pytest.mark.parametrize(
+    "text", [*VAGUE, "", "   ", "\u200b", "prompt regression v17", "human error 42", "Ｐｒｏｍｐｔ regressión"]
+)
 def test_says_nothing(text):
     assert complaint(text)
 
@@ -34,7 +49,7 @@ def test_says_nothing(text):
 @given(
     st.lists(st.tuples(st.sampled_from(FILLERS), st.sampled_from(VAGUE)), min_size=1, max_size=4),
     st.sampled_from([" ", "  ", ", ", " / ", "\n", "\u00a0", "; ", " - "]),
-    st.sampled_from([str.lower, str.upper, str.title, lambda s: "\u200b".join(s), lambda s: f"**{s}**", lambda s: f"“{s}”!!"]),
+    st.sampled_from([str.lower, str.upper, str.title, "\u200b".join, lambda s: f"**{s}**", lambda s: f"“{s}”!!"]),
 )
 @example([("", "human error"), ("and", "model degraded")], " ", str.lower)
 def test_no_wording_of_nothing_passes(parts, between, dress):

@@ -35,7 +35,12 @@ def incident(**more):
 
 def event(kind, minutes, actor="triagebot", text="", **data):
     return TimelineEvent(
-        at=PAGED + timedelta(minutes=minutes), kind=kind, actor=actor, text=text or kind, dedupe=f"{kind}:{minutes}", data=data
+        at=PAGED + timedelta(minutes=minutes),
+        kind=kind,
+        actor=actor,
+        text=text or kind,
+        dedupe=f"{kind}:{minutes}",
+        data=data,
     )
 
 
@@ -107,7 +112,11 @@ def implicated(**more):
         "retrieval scores stayed flat",
         [change("retrieval_corpus", "docs-index", "2026-11-02", "2026-11-03", ONSET - timedelta(minutes=88))],
     )
-    found["eval_freshness"] = finding("eval_freshness", "changed_not_implicated", "the last run was 16 d before the page and has no case for addresses")
+    found["eval_freshness"] = finding(
+        "eval_freshness",
+        "changed_not_implicated",
+        "the last run was 16 d before the page and has no case for addresses",
+    )
     found["tool_schemas"] = finding("tool_schemas", "unknown", "forge-mcp did not answer within 8 s")
     verdict = {
         "schema": "triagebot.verdict/1",
@@ -190,8 +199,16 @@ def hostile():
     """A verdict in which everything from outside is an attack."""
     verdict = implicated()
     verdict["page"] |= {"title": HOSTILE, "url": "javascript:alert(1)"}
-    verdict["causes"][0] |= {"summary": HOSTILE, "after": "v17|<script>alert(1)</script>", "reference": "javascript:alert(1)"}
+    verdict["causes"][0] |= {
+        "summary": HOSTILE,
+        "after": "v17|<script>alert(1)</script>",
+        "reference": "javascript:alert(1)",
+    }
     verdict["findings"][1]["reason"] = HOSTILE
-    verdict["findings"][1]["evidence"][0] |= {"text": HOSTILE, "query": "```\n" + HOSTILE, "link": "javascript:alert(1)"}
+    verdict["findings"][1]["evidence"][0] |= {
+        "text": HOSTILE,
+        "query": "```\n" + HOSTILE,
+        "link": "javascript:alert(1)",
+    }
     verdict["facts"]["tenant_mix"] = {HOSTILE: 1.0}
     return verdict

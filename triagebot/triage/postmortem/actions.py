@@ -98,7 +98,7 @@ def _reverts(record: Record) -> Iterator[ActionItem]:
         why = f"{change_of(cause)} is the cause"
         if mitigated is not None:
             text = f"Check that the mitigation lasts, then: {text[0].lower()}{text[1:]}"
-        yield _item("revert", node, labels["artifact"], f"{text}.", why, person_of(cause.get("owner")))
+        yield _item("revert", node, labels["artifact"], f"{text}.", why, record.owner(cause))
 
 
 def _settle(record: Record) -> Iterator[ActionItem]:
@@ -112,10 +112,12 @@ def _owner_gaps(record: Record) -> Iterator[ActionItem]:
         if not cause.get("owner"):
             node, labels = str(cause.get("node")), _labels(cause)
             why = record.clean(cause.get("owner_gap")) or "no owner on file"
-            asked = person_of(cause.get("asked"), "asked because of the gap")
-            yield _item(
-                "owner", node, labels["artifact"], f"Name one person as owner of {labels['artifact']}.", why, asked
-            )
+            named = record.named(cause)
+            text = f"Name one person as owner of {labels['artifact']}."
+            if named is not None:
+                text = f"Put {named.name} on file as owner of {labels['artifact']}."
+            asked = named or person_of(cause.get("asked"), "asked because of the gap")
+            yield _item("owner", node, labels["artifact"], text, why, asked)
 
 
 def _evals(record: Record) -> Iterator[ActionItem]:
@@ -125,7 +127,7 @@ def _evals(record: Record) -> Iterator[ActionItem]:
     where = show.slice_of(symptom.get("slice"))
     text = f"Add the failing requests{f' ({where})' if where else ''} to the evals as cases that fail on {name_of(symptom)}"
     reason = record.clean(record.finding("eval_freshness").get("reason")) or "no eval stopped it"
-    owner = person_of(cause.get("owner"))
+    owner = record.owner(cause)
     yield _item(
         "eval",
         "eval_freshness",
@@ -165,7 +167,7 @@ def _controls(record: Record) -> Iterator[ActionItem]:
                 if provider
                 else f"Put {labels['artifact']} under change control: author, review and version on record."
             )
-            yield _item("control", node, labels["artifact"], text, lacking, person_of(cause.get("owner")))
+            yield _item("control", node, labels["artifact"], text, lacking, record.owner(cause))
 
 
 def _registries(record: Record) -> Iterator[ActionItem]:

@@ -70,7 +70,7 @@ def review_owner(record: Record) -> tuple[Owner | None, str]:
     if named is not None and (owner := person_of(named.data.get("person") or named.data, "named by hand")):
         return owner, ""
     for cause in record.causes:
-        if owner := person_of(cause.get("owner")):
+        if owner := record.owner(cause):
             return owner, ""
     gap = next((record.clean(cause["owner_gap"]) for cause in record.causes if cause.get("owner_gap")), "")
     for cause in record.causes:

@@ -16,7 +16,7 @@ from triagebot.domain.people import Owner
 from triagebot.errors import BadInput, Refused
 from triagebot.triage.postmortem import show
 from triagebot.triage.postmortem.document import ActionItem
-from triagebot.triage.postmortem.record import person_of
+from triagebot.triage.postmortem.record import owner_json, person_of
 
 EDITABLE: Final = frozenset({"owner", "root_cause", "actions"})
 
@@ -84,7 +84,7 @@ def applied(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         raise BadInput(f"a postmortem has no {unknown[0]!r} to edit; {', '.join(sorted(EDITABLE))} can be")
     result: dict[str, Any] = {}
     if "owner" in changes:
-        result["owner"] = _owner(changes["owner"], "the owner").as_json()
+        result["owner"] = _owner(changes["owner"], "the owner")
     if "root_cause" in changes:
         if not isinstance(changes["root_cause"], str):
             raise BadInput("the root cause must be text")
@@ -129,7 +129,7 @@ def _checked(change: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, An
             raise BadInput(f"{change['surface']!r} is not a surface or exit; {', '.join(NODES)} are")
         result["surface"] = change["surface"]
     if "owner" in change:
-        result["owner"] = _owner(change["owner"], "an action item's owner").as_json()
+        result["owner"] = _owner(change["owner"], "an action item's owner")
     if "due" in change:
         day = _due(change["due"])
         result["due"] = day.isoformat() if day else None
@@ -138,11 +138,11 @@ def _checked(change: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def _owner(value: Any, what: str) -> Owner:
+def _owner(value: Any, what: str) -> dict[str, str] | None:
     owner = person_of(value, "named by hand")
     if owner is None:
         raise Refused(f"{what} must be a person, not a channel, a team or nobody")
-    return owner
+    return owner_json(owner)
 
 
 def _addresses(stored: Mapping[str, Any]) -> set[str]:

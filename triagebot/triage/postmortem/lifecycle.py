@@ -20,7 +20,7 @@ from triagebot.triage.narrate import Narration, narrate
 from triagebot.triage.postmortem import edits, render, show
 from triagebot.triage.postmortem.compose import compose
 from triagebot.triage.postmortem.document import ActionItem, Document
-from triagebot.triage.postmortem.record import Record, is_person, person_of
+from triagebot.triage.postmortem.record import Record, is_person, owner_json, person_of
 from triagebot.triage.postmortem.root_cause import complaint
 
 SCHEMA: Final = "triagebot.postmortem/1"
@@ -93,7 +93,7 @@ async def review(ledger: Ledger, clock: Clock, incident_id: str, by: Person) -> 
     if stored["status"] == "PUBLISHED":
         raise Refused(f"{incident_id}'s postmortem is published already")
     now = format_time(clock.now())
-    changes = {"status": "REVIEWED", "reviewed_by": reviewer.as_json(), "reviewed_at": now}
+    changes = {"status": "REVIEWED", "reviewed_by": owner_json(reviewer), "reviewed_at": now}
     document = build(await _material(ledger, incident), stored, changes)
     await ledger.save_document(incident_id, document)
     await _note(
@@ -167,7 +167,7 @@ def build(material: Material, stored: Mapping[str, Any], changes: Mapping[str, A
         "reason": "",
     }
     drafted = {
-        "owner": document.owner.as_json() if document.owner else None,
+        "owner": owner_json(document.owner),
         "root_cause": document.root_cause,
         "actions": {item.id: item.as_json() for item in document.actions},
     }

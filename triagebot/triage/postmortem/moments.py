@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from triagebot.domain.incident import TimelineEvent
 from triagebot.domain.times import Interval, format_span
 from triagebot.triage.postmortem import show
 from triagebot.triage.postmortem.document import Moment, Span
@@ -22,7 +23,7 @@ def moments(record: Record) -> tuple[Moment, ...]:
         _happened(record, "paged", "Paged", record.paged_at, "P1"),
         _happened(record, "acknowledged", "Acknowledged", incident.acknowledged_at),
         _happened(record, "mitigated", "Mitigated", None),
-        _happened(record, "resolved", "Resolved", incident.resolved_at),
+        _resolved(record),
     )
 
 
@@ -55,8 +56,21 @@ def _triggered(record: Record) -> Moment:
     return recorded
 
 
+def _resolved(record: Record) -> Moment:
+    """The last resolution: an incident that was reopened and is open has none."""
+    at = record.incident.resolved_at
+    if at is None:
+        return Moment(name="resolved", title="Resolved", when=None)
+    return _of(record, record.last("resolved"), "resolved", "Resolved", at)
+
+
 def _happened(record: Record, kind: str, title: str, otherwise: datetime | None, cite: str = "") -> Moment:
-    event = record.event(kind)
+    return _of(record, record.event(kind), kind, title, otherwise, cite)
+
+
+def _of(
+    record: Record, event: TimelineEvent | None, kind: str, title: str, otherwise: datetime | None, cite: str = ""
+) -> Moment:
     at = event.at if event else otherwise
     ids = [f"T{n}" for n, e in enumerate(record.events, 1) if e is event]
     return Moment(

@@ -53,6 +53,13 @@ def person_of(value: Any, source: str = "") -> Owner | None:
     return found if is_person(found) else None
 
 
+def owner_json(owner: Owner | None) -> dict[str, str] | None:
+    """As stored with a document: how the chat knows the person stays with it."""
+    if owner is None:
+        return None
+    return owner.as_json() | ({"slack_id": owner.slack_id} if owner.slack_id else {})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """Reads the stored verdict for the builder. Members that an older verdict lacks read as empty.
@@ -116,7 +123,8 @@ class Record:
         for finding in self.findings:
             found |= {_email(change.get("author")) for change in finding.get("changes") or ()}
         for event in self.events:
-            found |= {_email(event.data), _email(event.data.get("person")), event.actor if "@" in event.actor else ""}
+            found |= {_email(event.data.get(role)) for role in ("person", "by")}
+            found |= {_email(event.data), event.actor if "@" in event.actor else ""}
         return frozenset(found - {""})
 
     def event(self, kind: str) -> TimelineEvent | None:
@@ -127,6 +135,17 @@ class Record:
 
     def finding(self, node: str) -> Mapping[str, Any]:
         return next((finding for finding in self.findings if finding.get("node") == node), {})
+
+    def named(self, cause: Mapping[str, Any]) -> Owner | None:
+        """The person whom somebody named as owner of the cause's artifact."""
+        for event in reversed(self.events):
+            if event.kind == "owner_named" and event.data.get("artifact") == cause.get("artifact"):
+                return person_of(event.data.get("person"), "named by hand")
+        return None
+
+    def owner(self, cause: Mapping[str, Any]) -> Owner | None:
+        """Who answers for a cause: named by hand, else found by the walk."""
+        return self.named(cause) or person_of(cause.get("owner"))
 
     def clean(self, text: Any, limit: int = show.LINE) -> str:
         return show.clean(text, limit, people=self.people)
