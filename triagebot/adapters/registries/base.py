@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,9 +14,20 @@ from triagebot.domain.change import Change, Observation
 from triagebot.domain.people import Author, Claim
 from triagebot.domain.service import RegistryEntry
 from triagebot.domain.times import Window
+from triagebot.errors import SourceFailed
 
 if TYPE_CHECKING:
     import httpx2
+
+
+def library(name: str, extra: str) -> Any:
+    """A library that only one registry needs, imported when it is asked. Raises SourceFailed saying what to install."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise SourceFailed(
+            f"{name.partition('.')[0]} is not installed: pip install triagebot[{extra}]", permanent=True
+        ) from error
 
 
 def _as_written(text: str, place: str) -> str:

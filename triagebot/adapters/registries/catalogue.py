@@ -9,6 +9,7 @@ from triagebot.adapters.registries.base import BaseRegistry, Surroundings
 from triagebot.adapters.registries.declared import DeclaredRegistry
 from triagebot.adapters.registries.evals import EvalsRegistry
 from triagebot.adapters.registries.git import GitRegistry
+from triagebot.adapters.registries.mcp_server import McpRegistry
 from triagebot.adapters.registries.snapshots import SnapshotsRegistry
 from triagebot.domain.service import RegistryEntry
 from triagebot.errors import BadConfig
@@ -19,6 +20,7 @@ REGISTRIES: Final[tuple[tuple[str, Callable[[RegistryEntry, Surroundings], BaseR
     ("git", GitRegistry),
     ("snapshots", SnapshotsRegistry),
     ("evals", EvalsRegistry),
+    ("mcp", McpRegistry),
 )
 KINDS: Final = tuple(kind for kind, _ in REGISTRIES)
 
