@@ -8,8 +8,9 @@ import numpy as np
 from triagebot.drill import names
 from triagebot.drill.arrays import DAY, HOUR, MINUTE, Mask, Rng, chance, one, rfc3339
 from triagebot.drill.artifacts import Artifact, Change
-from triagebot.drill.draft import Draft, Rollout
+from triagebot.drill.draft import Draft
 from triagebot.drill.prompts import reword
+from triagebot.drill.rollouts import Rollout
 
 ON_ARTIFACTS = ("prompt_version", "code", "code", "tool_schemas", "retrieval_corpus", "model_alias", "eval_freshness")
 ELSEWHERE = ("limit", "flag", "config", "provider", "other_service")

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from triagebot.drill.arrays import DAY, HOUR, Floats, Ints, Mask, Rng, chance, log_uniform, one, rng_for, sigmoid
+from triagebot.drill.arrays import DAY, Floats, Ints, Mask, Rng, chance, log_uniform, one, rng_for, sigmoid
 from triagebot.drill.artifacts import Artifact, Change, artifacts_of
 from triagebot.drill.knobs import KNOBS, Effect, Quiet
+from triagebot.drill.rollouts import KINDS, Rollout, roll_out, slice_of
 from triagebot.drill.traffic import BATCH, EVAL, Traffic, build_traffic, job_runs
 from triagebot.drill.world import Wants, build_world
 
@@ -19,17 +20,6 @@ LEAST_Z = 7.0
 
 class Redraw(Exception):
     """The draft cannot show what its family is about; the next attempt draws another world."""
-
-
-@dataclass
-class Rollout:
-    """Who is exposed: `mask` over requests. `scope` is what a change event would say, `stages` when each part began."""
-
-    mask: Mask
-    at: float
-    scope: dict[str, str] | None = None
-    kind: str = "step"
-    stages: tuple[tuple[float, dict[str, str] | None], ...] = ()
 
 
 @dataclass
@@ -141,49 +131,19 @@ class Draft:
 
     def slice(self, kind: str | None = None, *, least: float = 0.06, most: float = 0.6) -> tuple[Mask, dict[str, str]]:
         """Draw a slice of the traffic whose share lies between `least` and `most`, with the scope that names it."""
-        t, w = self.traffic, self.world
-        options: list[tuple[str, Mask, dict[str, str]]] = []
-        for i, name in enumerate(w.regions):
-            options.append(("region", t.region == i, {"region": name}))
-        for i, name in enumerate(w.tenants):
-            options.append(("tenant", t.tenant == i, {"tenant": name}))
-        for i, name in enumerate(w.routes):
-            options.append(("route", t.route == i, {"route": name}))
-        for i, name in enumerate(w.intents):
-            options.append(("intent", t.intent == i, {"intent": name}))
-        options.append(("long", t.length > np.quantile(t.length, 0.75), {"input": "long"}))
-        good = [o for o in options if least <= o[1].mean() <= most and kind in (None, o[0])]
-        if not good:
+        drawn = slice_of(self.rng, self.world, self.traffic, kind, (least, most))
+        if drawn is None:
             raise Redraw
-        _, mask, scope = one(self.rng, good)
-        return mask, scope
+        return drawn
 
     def rollout(self, at: float, kind: str | None = None, where: Mask | None = None) -> Rollout:
         """Exposure from `at`: at once, by region, by share of tenants or conversations, or by conversation birth."""
-        t, w = self.traffic, self.world
-        kind = kind or one(self.rng, ["step", "step", "region_ramp", "share_ramp", "birth", "one_region"])
-        left = w.page_at - at
-        base = self.everyone() if where is None else where
-        if kind == "region_ramp" and len(w.regions) > 1:
-            order = self.rng.permutation(len(w.regions))
-            gap = min(left * 0.6 / len(order), self.rng.uniform(0.5, 14) * HOUR)
-            starts = np.empty(len(order))
-            starts[order] = at + gap * np.arange(len(order))
-            stages = tuple((float(starts[i]), {"region": w.regions[i]}) for i in order)
-            return Rollout(base & (t.at >= starts[t.region]), at, None, kind, stages)
+        kind = kind or one(self.rng, KINDS)
         if kind == "one_region":
             mask, scope = self.slice("region", least=0.1, most=0.8)
-            return Rollout(base & mask & (t.at >= at), at, scope, kind, ((at, scope),))
-        if kind == "share_ramp":
-            unit = t.tenant if chance(self.rng, 0.4) else t.conversation
-            place = (unit * 2654435761 % 10007) / 10007
-            gap = min(left * 0.2, self.rng.uniform(0.5, 20) * HOUR)
-            share = np.select([t.at >= at + 2 * gap, t.at >= at + gap, t.at >= at], [1.0, 0.5, 0.15], 0.0)
-            stages = ((at, {"share": "15%"}), (at + gap, {"share": "50%"}), (at + 2 * gap, {"share": "100%"}))
-            return Rollout(base & (place < share), at, None, kind, stages)
-        if kind == "birth":
-            return Rollout(base & (t.birth >= at), at, None, kind, ((at, None),))
-        return Rollout(base & (t.at >= at), at, None, "step", ((at, None),))
+            base = mask if where is None else mask & where
+            return Rollout(base & (self.traffic.at >= at), at, scope, kind, ((at, scope),))
+        return roll_out(self.rng, self.world, self.traffic, at, kind, self.everyone() if where is None else where)
 
     # -- what a change does ---------------------------------------------------------------------------------------
 
@@ -194,10 +154,18 @@ class Draft:
                 value += np.where(effect.mask, effect.delta, 0.0)
         return value
 
+    def possible(self, knob: str) -> bool:
+        """Whether answers of this flavour can do it at all."""
+        if knob == "rationale":
+            return self.world.flavour in ("json", "label") or bool(self.options.get("rationale"))
+        return not KNOBS[knob].flavours or self.world.flavour in KNOBS[knob].flavours
+
     def applies(self, knob: str) -> Mask:
         """Requests on which the knob can show at all, and be seen in the spans."""
         needs, w = KNOBS[knob].needs, self.world
         everyone, nobody = self.everyone(), ~self.everyone()
+        if not self.possible(knob):
+            return nobody
         if needs == "tools":
             seen = w.content == "full" or knob not in ("arg_invalid", "type_drift")
             return self.uses_tool if seen else nobody
@@ -205,7 +173,6 @@ class Draft:
             return self.retrieves
         known = {
             "": True,
-            "json": w.flavour == "json" and w.content != "none",
             "label": w.flavour == "label" and w.content != "none",
             "output": w.content != "none",
             "scores": w.scores,
@@ -242,7 +209,7 @@ class Draft:
         size = n1 * n0 / (n1 + n0)
         spec, predictor = KNOBS[knob], self.predictor(knob)
         if not spec.rate:
-            delta = min(z * spec.sd * 1.1 / np.sqrt(size), 3.2 * spec.sd) * sign
+            delta = min(z * spec.sd * 1.1 / np.sqrt(size), spec.cap * spec.sd) * sign
             reached = abs(delta) / (spec.sd * 1.1) * np.sqrt(size)
         else:
             delta, reached = _logit_shift(predictor[exposed], sign, z, size, most)

@@ -9,8 +9,9 @@ import orjson
 
 from triagebot.drill.arrays import rng_for
 from triagebot.drill.draft import Draft
+from triagebot.drill.otlp import attributes
 from triagebot.drill.requests import Outcome
-from triagebot.drill.spans import SpanWriter, attributes
+from triagebot.drill.spans import SpanWriter
 
 SPANS_A_LINE = 60
 LINES_A_FILE = 80

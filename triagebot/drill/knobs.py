@@ -12,7 +12,7 @@ from triagebot.drill.world import World
 @dataclass(frozen=True)
 class Knob:
     """`rate`: a share per request, kept on the logit scale; otherwise a shift in units of `sd`. `low` and `high` bound the
-    quiet value. `needs` names what must be there for it to apply.
+    quiet value, `cap` (in `sd`) what a change may do. `needs` and `flavours` say where it applies.
     """
 
     name: str
@@ -21,24 +21,26 @@ class Knob:
     high: float
     sd: float = 1.0
     needs: str = ""
+    cap: float = 3.2
+    flavours: tuple[str, ...] = ()
 
 
 KNOBS = {
     knob.name: knob
     for knob in (
-        Knob("json_invalid", True, 0.004, 0.03, needs="json"),
-        Knob("schema_missing", True, 0.003, 0.025, needs="json"),
-        Knob("fence", True, 0.01, 0.12, needs="output"),
+        Knob("json_invalid", True, 0.004, 0.03, needs="output", flavours=("json", "label")),
+        Knob("schema_missing", True, 0.003, 0.025, needs="output", flavours=("json",)),
+        Knob("fence", True, 0.01, 0.12, needs="output", flavours=("json", "label", "code")),
         Knob("preamble", True, 0.01, 0.06, needs="output"),
-        Knob("apology", True, 0.01, 0.05, needs="output"),
+        Knob("apology", True, 0.01, 0.05, needs="output", flavours=("prose", "agent")),
         Knob("refusal", True, 0.008, 0.04, needs="output"),
-        Knob("wrong_language", True, 0.002, 0.008, needs="output"),
+        Knob("wrong_language", True, 0.002, 0.008, needs="output", flavours=("prose", "agent")),
         Knob("escape", True, 0.002, 0.012, needs="output"),
-        Knob("claim", True, 0.002, 0.012, needs="output"),
-        Knob("unsafe", True, 0.001, 0.006, needs="output"),
+        Knob("claim", True, 0.002, 0.012, needs="output", flavours=("prose", "agent")),
+        Knob("unsafe", True, 0.001, 0.006, needs="output", flavours=("prose", "agent")),
         Knob("rationale", True, 0.90, 0.97, needs="output"),
-        Knob("clarify", True, 0.08, 0.2, needs="output"),
-        Knob("bad_code", True, 0.02, 0.08, needs="output"),
+        Knob("clarify", True, 0.08, 0.2, needs="output", flavours=("prose", "agent")),
+        Knob("bad_code", True, 0.02, 0.08, needs="output", flavours=("code",)),
         Knob("truncated", True, 0.003, 0.015),
         Knob("arg_invalid", True, 0.005, 0.03, needs="tools"),
         Knob("tool_error", True, 0.01, 0.04, needs="tools"),
@@ -46,7 +48,7 @@ KNOBS = {
         Knob("type_drift", True, 0.0005, 0.001, needs="tools"),
         Knob("unknown_tool", True, 0.0005, 0.001, needs="tools"),
         Knob("tool_alt", True, 0.03, 0.15, needs="tools"),
-        Knob("extra_calls", False, 0.0, 0.0, 0.8, needs="tools"),
+        Knob("extra_calls", False, 0.0, 0.0, 1.3, needs="tools", cap=1.6),
         Knob("tool_rows", False, 0.0, 0.0, 0.6, needs="tools"),
         Knob("empty", True, 0.02, 0.08, needs="corpus"),
         Knob("score", False, 0.0, 0.0, 1.0, needs="corpus"),
@@ -62,10 +64,10 @@ KNOBS = {
         Knob("retry_more", True, 0.002, 0.006),
         Knob("latency", False, 0.0, 0.0, 0.42),
         Knob("ttft", False, 0.0, 0.0, 0.35),
-        Knob("out_len", False, 0.0, 0.0, 0.4),
+        Knob("out_len", False, 0.0, 0.0, 0.55),
         Knob("prompt_len", False, 0.0, 0.0, 0.5),
         Knob("tokens_per_byte", False, 0.0, 0.0, 0.01),
-        Knob("steps", False, 0.0, 0.0, 0.8),
+        Knob("steps", False, 0.0, 0.0, 1.7, needs="tools", cap=1.4),
         Knob("cache", True, 0.6, 0.92, needs="cache"),
         Knob("quality", False, 0.0, 0.0, 1.0),
         Knob("judge", False, 0.0, 0.0, 0.9, needs="scores"),

@@ -116,23 +116,10 @@ def simulate(draft: Draft) -> Outcome:
 
 
 def _applicable(draft: Draft, flags: dict[str, Mask]) -> None:
-    """Clear what cannot happen in this flavour."""
-    flavour = draft.world.flavour
+    """Clear what cannot happen in this world."""
     nobody = ~draft.everyone()
-    allowed = {
-        "json_invalid": ("json", "label"),
-        "schema_missing": ("json",),
-        "bad_code": ("code",),
-        "claim": ("prose", "agent"),
-        "unsafe": ("prose", "agent"),
-        "clarify": ("prose", "agent"),
-        "rationale": ("json", "label"),
-        "apology": ("prose", "agent"),
-        "wrong_language": ("prose", "agent"),
-        "fence": ("json", "label", "code"),
-    }
-    for name, flavours in allowed.items():
-        if flavour not in flavours and not (name == "rationale" and draft.options.get("rationale")):
+    for name in flags:
+        if not draft.possible(name):
             flags[name] = nobody
     for name, knob in KNOBS.items():
         if knob.needs == "tools" and name in flags:

@@ -1,6 +1,5 @@
 """From columns to spans: root, retrieval, provider attempts, tools, final answer, with times that fit into each other."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +10,10 @@ from triagebot.drill.arrays import Mask, fingerprint, rng_for
 from triagebot.drill.artifacts import Artifact
 from triagebot.drill.conventions import CONVENTIONS, Record
 from triagebot.drill.draft import Draft
+from triagebot.drill.otlp import attributes, nanos
 from triagebot.drill.requests import ERRORS, STATUS, Outcome
+from triagebot.drill.toolcalls import ToolCalls
 from triagebot.drill.traffic import WORKLOADS
-from triagebot.drill.world import Tool
 
 Span = dict[str, Any]
 LONGEST_VALUE = 6000  # characters after which the exporter cuts a value
@@ -63,9 +63,7 @@ class SpanWriter:
         self.fingerprints = [
             f"fp_{fingerprints[(int(p) + 4 * int(v)) % 12]}" for p, v in zip(pool, served, strict=True)
         ]
-        self.drift_field = {
-            tool.name: next((n for n, kind in tool.result.items() if kind == "integer"), "") for tool in self.w.tools
-        }
+        self.calls = ToolCalls(draft, outcome, self.salt)
         self.code = next(a for a in draft.artifacts if a.surface == "code")
 
     def resource(self, i: int) -> tuple[str, str]:
@@ -239,7 +237,7 @@ class SpanWriter:
         if not failures or failures[-1][1]:
             outcomes.append(None)
         for n, error in enumerate(outcomes):
-            name, arguments, result = self._call(i, call, error)
+            name, arguments, result = self.calls.call(i, call, error)
             full = self.w.content == "full"
             record = {
                 **base,
@@ -265,52 +263,6 @@ class SpanWriter:
             made.append(span)
             clock = end
         return clock
-
-    def _call(self, i: int, call: int, error: str | None) -> tuple[str, str, str]:
-        """Name, arguments and result of one tool call, as JSON texts."""
-        salt = self.salt[i] + call
-        chosen = self.d.tool[i]
-        if call == 0 and self.o.flags["tool_alt"][i]:
-            chosen = self.d.options.get("alternative", len(self.w.tools) - 1)
-        elif call:
-            chosen = (chosen + call) % len(self.w.tools)
-        tool = self.w.tools[chosen]
-        arguments = _json(self._arguments(i, tool, salt, wrong=error == "invalid_arguments"))
-        if error == "unknown_tool":
-            return self.d.options.get("vanished", tool.name + "_v0"), arguments, _json({"error": error})
-        if error == "invalid_arguments":
-            return tool.name, arguments, _json({"error": error, "message": "unknown or missing parameter"})
-        if error:
-            return tool.name, arguments, _json({"error": error})
-        return tool.name, arguments, _json(self._result(i, tool, salt))
-
-    def _arguments(self, i: int, tool: Tool, salt: int, *, wrong: bool) -> dict[str, Any]:
-        """Arguments as the list in force wants them. Wrong ones keep the old name where one was renamed, else lack one."""
-        mask, renamed = self.d.options.get("renamed_mask"), self.d.options.get("renamed", {})
-        now = renamed if mask is not None and mask[i] else {}
-        made = {
-            (field if wrong else now.get(field, field)): f"{field[:3]}-{salt % 9973}" if kind == "string" else salt % 5
-            for field, kind in tool.required.items()
-        }
-        if wrong and not now:
-            made.pop(next(iter(made)))
-        return made
-
-    def _result(self, i: int, tool: Tool, salt: int) -> dict[str, Any]:
-        rows = int(self.o.rows[i]) if tool.rows else 2
-        kinds: dict[str, Callable[[str], Any]] = {
-            "string": lambda field: f"{field[:2]}{salt % 977}",
-            "integer": lambda field: rows if field == "count" else salt % 12,
-            "number": lambda field: round(salt % 90000 / 100, 2),
-            "array": lambda field: [
-                {"id": f"o-{(salt + k) % 99991}", "total": (salt + k) % 500} for k in range(min(rows, 40))
-            ],
-        }
-        result = {field: kinds[kind](field) for field, kind in tool.result.items()}
-        drifted = self.drift_field[tool.name]
-        if self.o.flags["type_drift"][i] and drifted:
-            result[drifted] = self.d.options.get("drift_value", "{} days").format(result[drifted])
-        return result
 
     def _answer(self, i: int, base: Record, root: str, clock: float, made: list[Span]) -> tuple[float, str | None]:
         o, content = self.o, self.w.content
@@ -398,7 +350,7 @@ class SpanWriter:
             made.append(("user_feedback", float(o.thumbs[i]), "up" if o.thumbs[i] else "down"))
         return [
             {
-                "timeUnixNano": _nanos(at),
+                "timeUnixNano": nanos(at),
                 "name": "gen_ai.evaluation.result",
                 "attributes": attributes(
                     {
@@ -423,40 +375,11 @@ class SpanWriter:
             "spanId": own,
             "name": name,
             "kind": kind,
-            "startTimeUnixNano": _nanos(start),
-            "endTimeUnixNano": _nanos(end),
+            "startTimeUnixNano": nanos(start),
+            "endTimeUnixNano": nanos(end),
             "attributes": attributes(values),
             "status": {},
         }
         if parent:
             span["parentSpanId"] = parent
         return span
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _nanos(at: float) -> str:
-    return str(int(at * 1e6) * 1000)
-
-
-def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
-    """OTLP attributes; members that are None are left out."""
-    return list(_encoded(values))
-
-
-def _encoded(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for key, value in values.items():
-        if value is None:
-            continue
-        if isinstance(value, str):
-            yield {"key": key, "value": {"stringValue": value}}
-        elif isinstance(value, bool):
-            yield {"key": key, "value": {"boolValue": value}}
-        elif isinstance(value, int):
-            yield {"key": key, "value": {"intValue": str(value)}}
-        elif isinstance(value, float):
-            yield {"key": key, "value": {"doubleValue": value}}
-        else:
-            yield {"key": key, "value": {"arrayValue": {"values": [{"stringValue": str(v)} for v in value]}}}

@@ -56,9 +56,11 @@ def rhythm(world: World, at: Floats, offset: float) -> Floats:
 
 def build_traffic(rng: Rng, world: World, count: int) -> Traffic:
     """`count` interactive requests between world.start and world.end."""
-    edges = np.arange(world.start, world.end, BIN)
+    # Conversations that began before the window are under way when it opens.
+    warm_up = (60 if world.long_conversations else 18) * HOUR
+    edges = np.arange(world.start - warm_up, world.end, BIN)
     per_conversation = 4.0 if world.long_conversations else 2.2
-    n = int(count / per_conversation * 1.7) + 40
+    n = int(count / per_conversation * 1.7 * (1 + warm_up / (world.end - world.start))) + 40
     tenant = rng.choice(len(world.tenants), n, p=world.tenant_weights)
     region = np.where(
         rng.random(n) < 0.85,
@@ -86,7 +88,7 @@ def build_traffic(rng: Rng, world: World, count: int) -> Traffic:
     )
     waited = np.cumsum(np.where(turn == 0, 0.0, gaps))
     at = birth[conversation] + waited - np.repeat(waited[first], turns[order])
-    keep = np.flatnonzero(at < world.end)[:count]
+    keep = np.flatnonzero((at >= world.start) & (at < world.end))[:count]
     conversation, turn, at = conversation[keep], turn[keep], at[keep]
     where = tenant[conversation]
     # A tenant's routes follow its intents, as an API's customers do.

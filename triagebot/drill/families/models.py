@@ -30,11 +30,12 @@ def alias_hidden_slice(d: Draft) -> None:
 
 def alias_improved(d: Draft) -> None:
     """A better model breaks the work-arounds of those who use it most."""
-    where, _ = d.slice("tenant", least=0.12, most=0.5)
-    d.options |= {"score_share": 0.5, "thumbs_share": 0.4}
-    change = d.cause("model_alias", d.rollout(d.onset(where, least=120), one(d.rng, ["step", "share_ramp"])))
-    d.effect("outcome", change.mask & where, sign=-1, among=where, seen=0.25, z=9.0)
-    d.effect("quality", change.mask, sign=1, seen=0.45, z=float(d.rng.uniform(9, 16)))
+    where, _ = d.slice(one(d.rng, ["tenant", "route", "region"]), least=0.2, most=0.6)
+    d.options |= {"score_share": 0.5, "thumbs_share": 0.45}
+    change = d.cause("model_alias", d.rollout(d.onset(where, least=320), one(d.rng, ["step", "share_ramp"])))
+    better = d.effect("quality", change.mask, sign=1, seen=0.45, z=float(d.rng.uniform(9, 16)))
+    # Thumbs follow quality; where habits broke they fall all the same.
+    d.side_effect("outcome", change.mask & where, -1.1 * better - float(d.rng.uniform(1.8, 2.6)))
     d.titles = (
         "ticket volume doubled although scores are up",
         "heavy users complain about the better model",

@@ -1,10 +1,11 @@
 """What nobody can decide with this folder, and what has more than one answer."""
 
 from triagebot.drill.arrays import DAY, HOUR, one
-from triagebot.drill.draft import Draft, Redraw, Rollout
+from triagebot.drill.draft import Draft, Redraw
 from triagebot.drill.family import Family, pick_symptom, say, symptom
 from triagebot.drill.knobs import KNOBS
-from triagebot.drill.prompts import with_line, without_section
+from triagebot.drill.prompts import with_line
+from triagebot.drill.rollouts import Rollout
 from triagebot.drill.world import Wants
 
 
@@ -95,7 +96,7 @@ def bundle(d: Draft) -> None:
     prompt = d.cause(
         "prompt_version",
         Rollout(region & (t.at >= begun), begun, scope, "one_region", ((begun, scope),)),
-        edit=without_section("safety"),
+        edit=with_line("tone", "Always say sorry first."),
         event=True,
     )
     index = int(d.rng.integers(0, len(d.world.tools)))
@@ -109,12 +110,12 @@ def bundle(d: Draft) -> None:
         ],
     )
     d.effect("out_len", alias.mask, z=float(d.rng.uniform(14, 30)))
-    d.effect("refusal", prompt.mask, z=float(d.rng.uniform(11, 25)))
+    d.effect("apology", prompt.mask, z=float(d.rng.uniform(11, 25)))
     d.effect("tool_alt", tools.mask, z=float(d.rng.uniform(12, 30)), most=0.8)
     _apart(d)
     d.titles = (
         "three kinds of tickets since the weekly release",
-        "refusals, long answers, odd tool use: what did we ship?",
+        "apologies, long answers, odd tool use: what did we ship?",
         "since the release several things are off",
     )
     d.decoys(int(d.rng.integers(0, 3)), avoid=("model_alias", "prompt_version", "tool_schemas"))
@@ -122,7 +123,7 @@ def bundle(d: Draft) -> None:
         alias,
         prompt,
         tools,
-        notes="Three symptoms with three exposures: lengths follow the model, refusals the prompt, tool choice the tools.",
+        notes="Three symptoms with three exposures: lengths follow the model, apologies the prompt, tool choice the tools.",
     )
 
 
