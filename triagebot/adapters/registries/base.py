@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +21,20 @@ if TYPE_CHECKING:
     import httpx2
 
 
-def library(name: str, extra: str) -> Any:
+def library(name: str, extra: str = "") -> Any:
     """A library that only one registry needs, imported when it is asked. Raises SourceFailed saying what to install."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        wanted = f"triagebot[{extra}]" if extra else "triagebot"
         raise SourceFailed(
-            f"{name.partition('.')[0]} is not installed: pip install triagebot[{extra}]", permanent=True
+            f"{name.partition('.')[0]} is not installed: pip install {wanted}", permanent=True
         ) from error
+
+
+async def load(name: str, extra: str = "") -> Any:
+    """`library` beside the event loop: the large ones take seconds to import."""
+    return await asyncio.to_thread(library, name, extra)
 
 
 def _as_written(text: str, place: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from triagebot.adapters.registries.anthropic_models import AnthropicRegistry
 from triagebot.adapters.registries.base import BaseRegistry, Surroundings
 from triagebot.adapters.registries.declared import DeclaredRegistry
 from triagebot.adapters.registries.evals import EvalsRegistry
@@ -21,6 +22,7 @@ REGISTRIES: Final[tuple[tuple[str, Callable[[RegistryEntry, Surroundings], BaseR
     ("snapshots", SnapshotsRegistry),
     ("evals", EvalsRegistry),
     ("mcp", McpRegistry),
+    ("anthropic", AnthropicRegistry),
 )
 KINDS: Final = tuple(kind for kind, _ in REGISTRIES)
 

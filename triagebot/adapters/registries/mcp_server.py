@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from triagebot.adapters.registries.base import BaseRegistry, library
+from triagebot.adapters.registries.base import BaseRegistry, library, load
 from triagebot.adapters.registries.options import Options
 from triagebot.domain.change import Observation
 from triagebot.domain.toolschema import NotATool, fingerprint, outline, tool_list
@@ -77,7 +77,7 @@ class McpRegistry(BaseRegistry):
 
     async def _look(self) -> tuple[list[dict[str, Any]], str, str]:
         """Tools as JSON, the server's version and name. Whatever the server does becomes SourceFailed."""
-        mcp, invalid = library("mcp", "mcp"), library("pydantic", "mcp").ValidationError
+        mcp, invalid = await load("mcp", "mcp"), library("pydantic", "mcp").ValidationError
         try:
             async with asyncio.timeout(self.settings.timeout), AsyncExitStack() as stack:
                 client = await self._connect(stack)
