@@ -263,3 +263,9 @@ def test_an_incident_that_was_reopened_is_not_resolved_yet():
     later = PAGED + timedelta(minutes=120)
     again = composed(worlds.implicated(), worlds.timeline(reopened, worlds.event("resolved", 120)), resolved_at=later)
     assert moment(again, "resolved").when.latest == later
+
+
+def test_the_coverage_factor_cites_the_coverage():
+    document = composed(worlds.implicated())
+    factor = next(factor for factor in document.factors if factor.kind == "telemetry")
+    assert next(field.title for field in document.fields if field.id in factor.cites) == "Recorded on spans (coverage)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -86,7 +85,7 @@ class AnthropicNarrator:
         )
 
     async def close(self) -> None:
-        await asyncio.shield(self._client.close())
+        await self._client.close()
 
 
 def connect(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from triagebot.domain.nodes import SURFACES
-from triagebot.triage.postmortem import show
+from triagebot.triage.postmortem import facts, show
 from triagebot.triage.postmortem.document import Factor, Moment, Question
 from triagebot.triage.postmortem.moments import between
 from triagebot.triage.postmortem.record import Record, change_of, title_of
@@ -95,7 +95,7 @@ def _unnoticed(record: Record, by_name: Mapping[str, Moment]) -> Iterator[Factor
         text = f"The change lay in production for {between(introduced, detected)} before the page."
         yield Factor(kind="detection", title="Late detection", text=text, cites=("C1", "P1"))
     if record.severity.get("silent"):
-        text = "Nothing that was watched showed it: requests succeeded while their content was wrong."
+        text = "It was silent: no error and no failed request told of it."
         yield Factor(kind="detection", title="Silent failure", text=text, cites=("V1",))
 
 
@@ -144,7 +144,7 @@ def _telemetry(record: Record) -> Iterator[Factor]:
     if columns:
         shown = ", ".join(f"{name} ({show.percent(share)})" for name, share in columns[:5])
         text = f"Attributes that would have shown or ruled out a surface are missing on most or many spans: {shown}."
-        yield Factor(kind="telemetry", title="Blind spots in telemetry", text=text, cites=("F10",))
+        yield Factor(kind="telemetry", title="Blind spots in telemetry", text=text, cites=(facts.COVERAGE,))
 
 
 def walk_id(record: Record, node: str) -> str:

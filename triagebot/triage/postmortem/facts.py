@@ -23,15 +23,19 @@ FIELDS: Final = (
     ("prompt", "Prompt revision"),
     ("model_requested", "Model requested"),
     ("model_served", "Model served"),
+    ("provider", "Provider"),
     ("route", "Route"),
     ("region", "Region"),
     ("tools", "Tool-schema version"),
     ("corpus", "Corpus state"),
     ("judge", "Judge and eval configuration"),
     ("tenant_mix", "Traffic mix (tenants)"),
+    ("workload", "Traffic mix (workloads)"),
+    ("service_version", "Service version"),
     ("coverage", "Recorded on spans (coverage)"),
 )
 SHOWN: Final = 6
+COVERAGE: Final = f"F{len(FIELDS)}"
 
 
 def fields(record: Record) -> tuple[Fact, ...]:
