@@ -425,7 +425,7 @@ ANY_VERDICT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ANY_VERDICT)
 def test_any_verdict_becomes_messages_that_slack_takes(odd):
     people = {"maria@example.com": "<!channel>"}

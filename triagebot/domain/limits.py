@@ -193,14 +193,21 @@ def _texts(blocks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _share(blocks: list[Block]) -> None:
     """Shortens the longest texts until all of them together fit."""
     texts = _texts(blocks)
-    while (over := sum(units(t["text"]) for t in texts) - ALL_TEXT) > 0:
-        longest = max(texts, key=lambda t: units(t["text"]))
-        length = units(longest["text"])
-        if length <= SHORTEST:
-            blocks.remove(next(b for b in reversed(blocks) if b["type"] != "actions"))
-            texts = _texts(blocks)
-        else:
-            longest["text"] = shorten(longest["text"], max(length // 2, length - over - 8, SHORTEST))
+    while (longest := _level([units(t["text"]) for t in texts])) < SHORTEST:
+        blocks.remove(next(b for b in reversed(blocks) if b["type"] != "actions"))
+        texts = _texts(blocks)
+    for text in texts:
+        text["text"] = shorten(text["text"], longest)
+
+
+def _level(lengths: list[int]) -> int:
+    """The length that no text may exceed for all of them to fit."""
+    left = ALL_TEXT
+    for n, length in enumerate(sorted(lengths)):
+        if length * (len(lengths) - n) > left:
+            return left // (len(lengths) - n)
+        left -= length
+    return ALL_TEXT
 
 
 def _first_text(blocks: list[Block]) -> str:

@@ -34,7 +34,9 @@ class Mrkdwn(str):
 
 def clean(value: object) -> str:
     """One line of printable text: no control characters, no direction overrides, no halves of surrogate pairs."""
-    text = _SPACE.sub(" ", "" if value is None else str(value))
+    text = _SPACE.sub(" ", "" if value is None else str(value)).strip()
+    if text.isprintable():
+        return text
     kept = (
         c for c in text if c == " " or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") or c == "\u200d"
     )
@@ -83,15 +85,14 @@ def link(url: object, label: object = "") -> Mrkdwn:
 
 def units(text: str) -> int:
     """Length in UTF-16 code units, the larger of the two ways in which Slack may count characters."""
-    return len(text) + sum(c > "\uffff" for c in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _head(text: str, limit: int) -> str:
     """At most `limit` units from the start, not ending within a character that is made of several."""
-    taken, end = 0, 0
-    while end < len(text) and taken + (1 + (text[end] > "\uffff")) <= limit:
-        taken += 1 + (text[end] > "\uffff")
-        end += 1
+    end = min(limit, len(text))
+    while units(text[:end]) > limit:
+        end -= max(1, (units(text[:end]) - limit) // 2)
     if end == len(text):
         return text
     while end and (unicodedata.combining(text[end]) or text[end] in "\u200d\ufe0f" or text[end - 1] == "\u200d"):

@@ -78,6 +78,13 @@ async def test_posts_with_a_link(slack, chat, room):
     assert not slack.calls_to("conversations.history")
 
 
+async def test_a_message_without_a_link_is_posted_all_the_same(slack, chat, room):
+    slack.fail_next("auth.test", http_status=500, times=9)
+    posted = await chat.post("llm-oncall", HELLO, key="k", fresh=True)
+    assert (posted.channel, posted.link) == (room.id, "")
+    assert shown(slack, room) == ["hello"]
+
+
 @pytest.mark.parametrize("thread", [False, True])
 async def test_a_key_is_posted_once_by_whichever_process(slack, connect, room, thread):
     first = connect()

@@ -149,7 +149,11 @@ class SlackChat:
 
     async def _posted(self, where: str, ts: str) -> Posted:
         # Composed here, since chat.getPermalink would be a call for every message.
-        url = str((await self._whoami()).get("url", "")).rstrip("/")
+        try:
+            url = str((await self._whoami()).get("url", "")).rstrip("/")
+        except SourceFailed as failed:  # the message is there: a missing link must not make it seem otherwise
+            log.info("a message without a link: %s", failed)
+            url = ""
         return Posted(channel=where, ts=ts, link=f"{url}/archives/{where}/p{ts.replace('.', '')}" if url else "")
 
     async def _join(self, where: str) -> None:
