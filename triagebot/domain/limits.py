@@ -59,10 +59,11 @@ def fit_view(view: Mapping[str, Any]) -> dict[str, Any]:
 
 def _printable(text: str) -> str:
     """Lines and the spaces in them kept, everything that JSON or Slack cannot carry left out."""
-    lines = (
-        "".join(" " if c.isspace() else c for c in line if c.isspace() or c.isprintable()) for line in text.splitlines()
-    )
-    return "\n".join(lines).strip()
+    return "\n".join(line if line.isprintable() else _only_printable(line) for line in text.splitlines()).strip()
+
+
+def _only_printable(line: str) -> str:
+    return "".join(" " if c.isspace() else c for c in line if c.isspace() or c.isprintable())
 
 
 def _text(value: object, limit: int) -> dict[str, Any] | None:

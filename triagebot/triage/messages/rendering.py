@@ -29,6 +29,7 @@ def _environment() -> jinja2.Environment:
         finalize=escape,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters.update(code=code, link=link, site=_site, clip=_clip)
     return environment
