@@ -7,9 +7,11 @@ from typing import Final
 
 from triagebot.adapters.registries.anthropic_models import AnthropicRegistry
 from triagebot.adapters.registries.base import BaseRegistry, Surroundings
+from triagebot.adapters.registries.chroma_collection import ChromaRegistry
 from triagebot.adapters.registries.declared import DeclaredRegistry
 from triagebot.adapters.registries.evals import EvalsRegistry
 from triagebot.adapters.registries.git import GitRegistry
+from triagebot.adapters.registries.lancedb_table import LancedbRegistry
 from triagebot.adapters.registries.mcp_server import McpRegistry
 from triagebot.adapters.registries.snapshots import SnapshotsRegistry
 from triagebot.domain.service import RegistryEntry
@@ -23,6 +25,8 @@ REGISTRIES: Final[tuple[tuple[str, Callable[[RegistryEntry, Surroundings], BaseR
     ("evals", EvalsRegistry),
     ("mcp", McpRegistry),
     ("anthropic", AnthropicRegistry),
+    ("lancedb", LancedbRegistry),
+    ("chroma", ChromaRegistry),
 )
 KINDS: Final = tuple(kind for kind, _ in REGISTRIES)
 
