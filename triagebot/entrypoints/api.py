@@ -14,10 +14,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from triagebot.domain.change import Change
 from triagebot.domain.incident import Incident, TimelineEvent
-from triagebot.domain.times import format_time
+from triagebot.domain.service import Directory
+from triagebot.domain.times import Window, format_time, parse_span
 from triagebot.entrypoints.guard import Unauthorized
 from triagebot.errors import BadInput, NotFound
-from triagebot.ports import Journal, Ledger
+from triagebot.ports import Clock, Journal, Ledger
+from triagebot.triage.postmortem import lifecycle
 
 MOST_LISTED = 500
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -53,13 +55,17 @@ async def read_json(request: Request) -> Any:
         raise BadInput(f"the body is not JSON: {error}") from error
 
 
-def endpoints(ledger: Ledger, journal: Journal, parse_change: Callable[[Any], Change]) -> dict[str, Endpoint]:
+def endpoints(
+    ledger: Ledger, journal: Journal, parse_change: Callable[[Any], Change], clock: Clock, directory: Directory
+) -> dict[str, Endpoint]:
     """By the name of what they serve."""
     return {
         "changes": partial(_changes, journal, parse_change),
+        "changes_listed": partial(_changes_listed, journal, clock),
         "incidents": partial(_incidents, ledger),
         "incident": partial(_incident, ledger),
         "postmortem": partial(_postmortem, ledger),
+        "postmortem_done": partial(_postmortem_done, ledger, clock, directory),
         "work": partial(_work, ledger),
     }
 
@@ -75,6 +81,19 @@ async def _changes(journal: Journal, parse_change: Callable[[Any], Change], requ
             raise BadInput(f"change event {number}: {error}") from error
     await journal.record_changes(changes)
     return json_response({"recorded": len(changes)}, 202)
+
+
+async def _changes_listed(journal: Journal, clock: Clock, request: Request) -> Response:
+    """Change events that touch the last `span` (24h), newest first; those of every service unless one is named."""
+    asked = request.query_params
+    try:
+        span = parse_span(asked.get("span", "24h"))
+    except ValueError as error:
+        raise BadInput(f"span: {error}") from error
+    now = clock.now()
+    found = await journal.changes(asked.get("service", ""), Window(now - span, now))
+    newest = sorted(found, key=lambda change: change.introduced.latest, reverse=True)
+    return json_response({"changes": [dict(change.as_json()) for change in newest[:MOST_LISTED]]})
 
 
 async def _incidents(ledger: Ledger, request: Request) -> Response:
@@ -114,6 +133,23 @@ async def _postmortem(ledger: Ledger, request: Request) -> Response:
         return PlainTextResponse(text, media_type="text/markdown")
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
     return HTMLResponse(text, headers={"content-security-policy": policy})
+
+
+async def _postmortem_done(ledger: Ledger, clock: Clock, directory: Directory, request: Request) -> Response:
+    """`{"do": "review" | "publish", "by": "ada@acme.example"}`: what a person has done to the document."""
+    incident = await _found(ledger, request)
+    body = await read_json(request)
+    asked = body if isinstance(body, dict) else {}
+    person = directory.find(str(asked.get("by") or ""))
+    if person is None:
+        raise BadInput(f"by: {str(asked.get('by'))[:80]!r} is nobody in `people` of triagebot.yaml")
+    if asked.get("do") == "review":
+        document = await lifecycle.review(ledger, clock, incident.id, person)
+    elif asked.get("do") == "publish":
+        document = await lifecycle.publish(ledger, clock, incident.id, person)
+    else:
+        raise BadInput("do is neither review nor publish")
+    return json_response(dict(document))
 
 
 async def _work(ledger: Ledger, request: Request) -> Response:

@@ -32,6 +32,12 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "score": Entry(f"{_HERE}.score", "Score the walk on a folder of cases."),
     "init": Entry(f"{_HERE}.init", "Write triagebot.yaml, to start from or from a world.json."),
     "doctor": Entry(f"{_HERE}.doctor", "Say which surfaces can be seen, which cannot, and what to do."),
+    "demo": Entry(f"{_HERE}.demo", "Send a recorded incident through a server on this machine."),
+    "serve": Entry(f"{_HERE}.serve", "Receive pages, traces and changes, and tell the verdict in Slack."),
+    "incidents": Entry(f"{_HERE}.incidents", "List incidents, or show one with its verdict."),
+    "changes": Entry(f"{_HERE}.changes", "List a service's recorded changes."),
+    "postmortem": Entry(f"{_HERE}.postmortem", "Print an incident's postmortem, review it or publish it."),
+    "status": Entry(f"{_HERE}.status", "Say whether the server is ready, what is open and what failed."),
     "version": Entry(f"{_HERE}.version", "Print the version of triagebot and of what it stands on."),
 }
 

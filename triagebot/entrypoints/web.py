@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from triagebot.domain.change import Change
 from triagebot.domain.page import Page
+from triagebot.domain.service import Directory
 from triagebot.entrypoints import api
 from triagebot.entrypoints.guard import REQUEST_ID, Guard, Metrics, Unsupported
 from triagebot.entrypoints.otlp import traces_endpoint
@@ -43,6 +44,7 @@ class WebDeps:
     `checks` has one for each webhook that is served (`pagerduty`, `alertmanager`, `grafana`, `generic`). `spans` is None where
     a collector writes the store; `slack` (an endpoint) None in Socket Mode. `wake` is called after new work was stored.
     `ready` has a probe for each part that must be up, raising what is wrong with it. `registry` collects the metrics.
+    `directory` has the people who may review.
     """
 
     ledger: Ledger
@@ -57,6 +59,7 @@ class WebDeps:
     wake: Callable[[], None] = lambda: None
     ready: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    directory: Directory = field(default_factory=Directory)
     page_bytes: int = PAGE_BYTES
     trace_bytes: int = TRACE_BYTES
 
@@ -74,12 +77,16 @@ def build_app(deps: WebDeps) -> Starlette:
         routes.append(Route("/slack/events", deps.slack, methods=["POST"]))
     served = {
         name: api.authorized(deps.api_tokens, endpoint)
-        for name, endpoint in api.endpoints(deps.ledger, deps.journal, deps.parse_change).items()
+        for name, endpoint in api.endpoints(
+            deps.ledger, deps.journal, deps.parse_change, deps.clock, deps.directory
+        ).items()
     }
     routes += [
         Route("/api/changes", served["changes"], methods=["POST"]),
+        Route("/api/changes", served["changes_listed"]),
         Route("/api/incidents", served["incidents"]),
         Route("/api/incidents/{id}", served["incident"]),
+        Route("/api/incidents/{id}/postmortem", served["postmortem_done"], methods=["POST"]),
         Route("/api/incidents/{id}/postmortem", served["postmortem"]),
         Route("/api/work", served["work"]),
         Route("/healthz", _healthz),

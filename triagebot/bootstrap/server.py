@@ -1,0 +1,246 @@
+"""A server's parts: state, traces, chat, pager, narrator, and the use cases on them. Its doors are entrypoints/running.py."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from triagebot.adapters.chat.slack import SlackChat
+from triagebot.adapters.chat.unconnected import UnconnectedChat
+from triagebot.adapters.db.engine import Database, open_database
+from triagebot.adapters.db.journal import SqlJournal
+from triagebot.adapters.db.ledger import SqlLedger
+from triagebot.adapters.db.migrate import upgrade
+from triagebot.adapters.llm.anthropic_narrator import connect as connect_narrator
+from triagebot.adapters.pagers import pagerduty_api
+from triagebot.adapters.pagers.pagerduty import Signature
+from triagebot.adapters.pagers.parse import parse_page
+from triagebot.adapters.pagers.verify import BearerOrHmac, grafana
+from triagebot.adapters.registries.catalogue import KINDS
+from triagebot.adapters.registries.events import parse_change_event, read_changes, read_journal
+from triagebot.bootstrap.clock import SystemClock
+from triagebot.bootstrap.folder import DataFolder
+from triagebot.bootstrap.options import Options
+from triagebot.bootstrap.sources import owner_sources, registries_of
+from triagebot.bootstrap.traces import open_traces
+from triagebot.domain.change import Change
+from triagebot.domain.page import Page
+from triagebot.domain.service import Config, Service
+from triagebot.ports import Chat, Clock, Narrator, Pager, SpanSink, TraceStore
+from triagebot.rubric import load_rubric
+from triagebot.settings import Settings
+from triagebot.triage.handout import Handout
+from triagebot.triage.investigate import Investigation
+from triagebot.triage.owners import OwnerDesk
+from triagebot.triage.tell import Tell
+from triagebot.triage.watch import Watch
+from triagebot.triage.way import Way
+from triagebot.triage.worker import WorkerPool
+
+log = logging.getLogger(__name__)
+
+Probe = Callable[[], Awaitable[object]]
+Check = Callable[[Mapping[str, str], bytes, datetime], None]
+
+WORKERS: Final = 8
+__all__ = ["KINDS", "Server", "open_server"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What the doors of a server need. `slack` is the chat's client where Slack is configured, `spans` is None where a collector
+    writes the store. `probes` raise what is down.
+    """
+
+    settings: Settings
+    clock: Clock
+    ledger: SqlLedger
+    journal: SqlJournal
+    traces: TraceStore
+    spans: SpanSink | None
+    chat: Chat
+    slack: AsyncWebClient | None
+    tell: Tell
+    way: Way
+    pool: WorkerPool
+    watch: Watch
+    checks: Mapping[str, Check]
+    probes: Mapping[str, Probe]
+    api_tokens: tuple[str, ...]
+    default_channel: str
+
+    @property
+    def config(self) -> Config:
+        return self.settings.config
+
+    async def intake(self, page: Page, body: bytes) -> bool:
+        """Stores a page; the workers look at once."""
+        new = await self.ledger.accept(page, body)
+        self.pool.wake()
+        return new
+
+    def parse_page(self, source: str, headers: Mapping[str, str], body: Any, now: datetime) -> list[Page]:
+        return parse_page(source, headers, body, received_at=now)
+
+    def parse_change(self, event: Any) -> Change:
+        """An event without a surface has that of its artifact, where one service's registries name it."""
+        service = self.config.services.get(str(event.get("service") or "")) if isinstance(event, dict) else None
+        entries = service.registries if service else ()
+        return parse_change_event(event, {entry.artifact: entry.surface for entry in entries})
+
+
+async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock | None = None) -> Server:
+    """Opens everything; nothing is served or worked on yet. `stack` closes it again, the store last.
+
+    The data folder is the caller's to claim. Raises BadConfig and SourceFailed, one clear line each.
+    """
+    config, options, clock = settings.config, Options(settings.config), clock or SystemClock()
+    folder = DataFolder(settings.data)
+    url = settings.state_url or f"sqlite:///{settings.data / 'state.db'}"
+    database = await _database(url, stack)
+    ledger, journal = SqlLedger(database, clock), SqlJournal(database)
+    await _take_in(config, journal)
+    traces = await open_traces(settings, options, stack)
+    chat, slack = _chat(settings, options, stack)
+    pager = _pager(settings, options, stack)
+    channel = options.text("slack", "channel") or next(iter(config.services.values())).slack_channel
+    tell = Tell(ledger, chat, config, clock, default_channel=channel)
+    rubric = load_rubric(config)
+    registries = {name: registries_of(config, service) for name, service in config.services.items()}
+    desk = OwnerDesk(
+        config=config,
+        sources={
+            s.name: owner_sources(s, pager=pager, chat=chat if slack is not None else None)
+            for s in config.services.values()
+        },
+    )
+    investigations = {
+        name: Investigation(
+            traces=traces.store,
+            journal=journal,
+            registries=registries[name],
+            owners=desk,
+            rubric=rubric,
+            deadline=options.span("probes", "deadline", "20s").total_seconds(),
+        )
+        for name in config.services
+    }
+    way = Way(
+        config=config,
+        ledger=ledger,
+        tell=tell,
+        clock=clock,
+        investigations=investigations,
+        narrator=_narrator(settings, options, stack),
+        settle=traces.sink.flush if traces.sink else None,
+        publish=Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems"),
+    )
+    pool = WorkerPool(ledger, {"page": way.page, "postmortem": way.postmortem}, clock, size=WORKERS)
+    watch = Watch(
+        ledger=ledger,
+        journal=journal,
+        clock=clock,
+        chat=chat,
+        traces=traces.store,
+        services=config.services,
+        registries=[source.registry for found in registries.values() for source in found if source.registry],
+        deadline_seconds=options.span("probes", "deadline", "20s").total_seconds(),
+        keep=options.span("retention", "pages", "90d"),
+    )
+    probes: dict[str, Probe] = {"database": database.check, "traces": traces.probe}
+    if isinstance(chat, SlackChat):
+        probes["slack"] = chat.probe
+    return Server(
+        settings=settings,
+        clock=clock,
+        ledger=ledger,
+        journal=journal,
+        traces=traces.store,
+        spans=traces.sink,
+        chat=chat,
+        slack=slack,
+        tell=tell,
+        way=way,
+        pool=pool,
+        watch=watch,
+        checks=_checks(settings),
+        probes=probes,
+        api_tokens=settings.all_of("api_token") or (folder.token(make=True),),
+        default_channel=channel,
+    )
+
+
+async def _database(url: str, stack: AsyncExitStack) -> Database:
+    await upgrade(url)
+    database = open_database(url)
+    stack.push_async_callback(database.close)
+    await database.check()
+    return database
+
+
+async def _take_in(config: Config, journal: SqlJournal) -> None:
+    """What was seen before triagebot came: `changes:` and `journal:` of triagebot.yaml. Taking them in again is harmless."""
+    if config.journal is not None and config.journal.exists():
+        await journal.record(read_journal(config.journal))
+    if config.changes is not None and config.changes.exists():
+        await journal.record_changes(read_changes(config.changes))
+
+
+def _chat(settings: Settings, options: Options, stack: AsyncExitStack) -> tuple[Chat, AsyncWebClient | None]:
+    token = settings.secret("slack_bot_token")
+    if token is None:
+        return UnconnectedChat(), None
+    base = options.text("slack", "api_url") or "https://slack.com/api/"
+    chat = SlackChat.with_token(token, base_url=base if base.endswith("/") else f"{base}/")
+    stack.push_async_callback(chat.close)
+    return chat, chat.client
+
+
+def _pager(settings: Settings, options: Options, stack: AsyncExitStack) -> Pager | None:
+    token = settings.secret("pagerduty_api_token")
+    if token is None:
+        return None
+    declared = options.mapping("pagerduty", "services")
+    named = {s.name: id_ for s in settings.config.services.values() if (id_ := _pagerduty_id(s))}
+    pager = pagerduty_api.connect(
+        token,
+        {**named, **declared},
+        sender=options.text("pagerduty", "from"),
+        base_url=options.text("pagerduty", "api_url") or pagerduty_api.API,
+    )
+    stack.push_async_callback(pager.close)
+    return pager
+
+
+def _pagerduty_id(service: Service) -> str | None:
+    return next((name for name in service.names if pagerduty_api.looks_like_id(name)), None)
+
+
+def _narrator(settings: Settings, options: Options, stack: AsyncExitStack) -> Narrator | None:
+    key = settings.secret("anthropic_api_key")
+    if key is None:
+        return None
+    model = options.text("narrator", "model") or "claude-sonnet-4-5"
+    narrator = connect_narrator(key, model=model, base_url=options.text("narrator", "base_url") or None)
+    stack.push_async_callback(narrator.close)
+    return narrator
+
+
+def _checks(settings: Settings) -> dict[str, Check]:
+    """A sender without a secret is served too: it is refused with what is missing, where a 404 would say nothing."""
+
+    def both(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return settings.all_of(f"{name}_token"), settings.all_of(f"{name}_secret")
+
+    checks: dict[str, Check] = {"pagerduty": Signature(settings.all_of("pagerduty_secrets")).check}
+    for name in ("alertmanager", "generic"):
+        tokens, secrets = both(name)
+        checks[name] = BearerOrHmac(name=name, tokens=tokens, secrets=secrets).check
+    checks["grafana"] = grafana(*both("grafana")).check
+    return checks

@@ -1,0 +1,45 @@
+"""`triagebot postmortem INCIDENT`: the document of an incident, and what a person does with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from triagebot.entrypoints.asking import Asking
+from triagebot.entrypoints.options import data_option, url_option
+from triagebot.errors import BadInput
+from triagebot.triage.handout import write_files
+
+
+@click.command("postmortem")
+@click.argument("incident")
+@click.option("--review", "do", flag_value="review", help="You have read it: it is REVIEWED.")
+@click.option("--publish", "do", flag_value="publish", help="Make it PUBLISHED; what stands in the way is told.")
+@click.option("--by", metavar="EMAIL", help="Who reviews or publishes: somebody in `people` of triagebot.yaml.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write Markdown, HTML and picture there.")
+@data_option
+@url_option
+def command(
+    incident: str, do: str | None, by: str | None, out: Path | None, data: Path | None, url: str | None
+) -> None:
+    """Print an incident's postmortem, review it or publish it.
+
+    Asks the server that runs on the data folder.
+    """
+    if do and not by:
+        raise BadInput(f"--{do} needs --by EMAIL: a postmortem is {do}ed by a person")
+    server = Asking.of(data, url)
+    path = f"/api/incidents/{incident.upper()}/postmortem"
+    document = server.post(path, {"do": do, "by": by}) if do else server.get(path)
+    if out is not None:
+        try:
+            written = write_files(document, out)
+        except OSError as error:
+            raise BadInput(f"{out}: cannot be written to: {error.strerror}") from error
+        for file in written:
+            click.echo(file)
+    elif do:
+        click.echo(f"{document['incident']}: {document['status']}")
+    else:
+        click.echo(str(document["markdown"]))

@@ -1,0 +1,154 @@
+"""A running server: the doors on a Server's parts, opened and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.applications import Starlette
+
+from triagebot.bootstrap.server import Server
+from triagebot.domain.people import Person
+from triagebot.entrypoints.jobs import catch_up, schedule
+from triagebot.entrypoints.slack import SlackDeps, build_slack_app, slack_endpoint, socket_mode
+from triagebot.entrypoints.web import WebDeps, build_app
+from triagebot.errors import SourceFailed
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT: Final = 60.0
+
+
+@dataclass(slots=True)
+class Socket:
+    """Slack's WebSocket: opened in the background, since a Slack that is down must not keep pages out."""
+
+    handler: AsyncSocketModeHandler
+    problem: str = "not connected yet"
+    opening: asyncio.Task[None] | None = field(default=None)
+
+    def open(self) -> None:
+        self.opening = asyncio.create_task(self._open(), name="slack-socket")
+
+    async def close(self) -> None:
+        if self.opening is not None:
+            self.opening.cancel()
+            await asyncio.gather(self.opening, return_exceptions=True)
+        with contextlib.suppress(OSError):
+            await self.handler.client.close()
+
+    async def probe(self) -> None:
+        if self.problem:
+            raise SourceFailed(self.problem)
+        if not await self.handler.client.is_connected():
+            raise SourceFailed("the WebSocket is not connected")
+
+    async def _open(self) -> None:
+        wait = 1.0
+        while True:
+            try:
+                await self.handler.client.connect()
+            except SlackApiError as error:
+                self.problem = (
+                    f"Slack does not open a WebSocket: {error.response.get('error')}; is the app token right?"
+                )
+            except Exception as error:  # noqa: BLE001  an entrypoint: aiohttp has many ways to say that nobody answers
+                self.problem = f"Slack cannot be reached: {type(error).__name__}"
+            else:
+                self.problem = ""
+                return
+            log.warning("%s; again in %.0f s", self.problem, wait)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What serves: the web application, and Slack's WebSocket where an app token is set."""
+
+    app: Starlette
+    socket: Socket | None
+
+
+def build_doors(server: Server) -> Doors:
+    bolt = _bolt(server, server.slack) if server.slack is not None else None
+    token, secret = server.settings.secret("slack_app_token"), server.settings.secret("slack_signing_secret")
+    socket = Socket(socket_mode(bolt, token)) if bolt is not None and token else None
+    probes: dict[str, Callable[[], Awaitable[object]]] = dict(server.probes)
+    if socket is not None:
+        probes["slack_socket"] = socket.probe
+    web = WebDeps(
+        ledger=server.ledger,
+        journal=server.journal,
+        clock=server.clock,
+        directory=server.config.directory,
+        checks=server.checks,
+        parse_page=server.parse_page,
+        parse_change=server.parse_change,
+        api_tokens=server.api_tokens,
+        spans=server.spans,
+        slack=slack_endpoint(bolt, secret) if bolt is not None and secret else None,
+        wake=server.pool.wake,
+        ready={name: _silent(probe) for name, probe in probes.items()},
+    )
+    return Doors(app=build_app(web), socket=socket)
+
+
+@asynccontextmanager
+async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
+    """Works on what is queued until the block ends; then finishes what runs, or gives it back, and drains the spool."""
+    scheduler = schedule(server.watch)
+    server.pool.start()
+    scheduler.start()
+    missed = asyncio.create_task(catch_up(server.watch), name="missed-jobs")
+    if doors.socket is not None:
+        doors.socket.open()
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)
+        missed.cancel()
+        await asyncio.gather(missed, return_exceptions=True)
+        if doors.socket is not None:
+            await doors.socket.close()
+        await server.pool.stop()
+        if server.spans is not None:
+            await server.spans.flush()
+
+
+def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
+    async def draft(incident: str, person: Person) -> None:
+        await server.way.draft_for(incident, person)
+        server.pool.wake()
+
+    return build_slack_app(
+        SlackDeps(
+            client=client,
+            config=server.config,
+            ledger=server.ledger,
+            journal=server.journal,
+            chat=server.chat,
+            clock=server.clock,
+            tell=server.tell,
+            intake=server.intake,
+            draft=draft,
+            default_channel=server.default_channel,
+            signing_secret=server.settings.secret("slack_signing_secret") or "",
+        )
+    )
+
+
+def _silent(probe: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+    async def asked() -> None:
+        await probe()
+
+    return asked
