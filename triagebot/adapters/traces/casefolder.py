@@ -1,0 +1,101 @@
+"""A case folder's traces: OTLP/JSON lines as the Collector's file exporter writes them, in a store in memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+import orjson
+import zstandard
+
+from triagebot.adapters.traces.store import ChdbStore
+from triagebot.errors import BadTrace, SourceFailed
+
+_SUFFIXES = (".otlp.jsonl", ".otlp.jsonl.gz", ".otlp.jsonl.zst")
+
+
+async def load_case_traces(path: Path) -> ChdbStore:
+    """A store in memory with every `*.otlp.jsonl[.gz|.zst]` of the folder. Close it to leave nothing behind.
+
+    Raises BadTrace naming file and line where a line is not an export request.
+    """
+    files = sorted(file for file in path.iterdir() if file.name.endswith(_SUFFIXES)) if path.is_dir() else []
+    if not files:
+        raise BadTrace(f"{path}: holds no *.otlp.jsonl, .gz or .zst")
+    store = await ChdbStore.in_memory()
+    try:
+        with TemporaryDirectory(prefix="triagebot-") as folder:
+            plain = Path(folder) / "case.jsonl"
+            _unpack(files, plain)
+            try:
+                await store.load(plain, json=True)
+            except SourceFailed as error:
+                for file in files:
+                    _check(file)
+                raise BadTrace(f"{path}: {error}") from error
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
+def _unpack(files: list[Path], target: Path) -> None:
+    with target.open("wb") as out:
+        for file in files:
+            for block in _blocks(file):
+                out.write(block)
+            out.write(b"\n")
+
+
+def _open(file: Path) -> IO[bytes]:
+    if file.suffix == ".gz":
+        return gzip.open(file, "rb")
+    if file.suffix == ".zst":
+        return zstandard.open(file, "rb")
+    return file.open("rb")
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    try:
+        with _open(file) as lines:
+            while block := lines.read(1 << 20):
+                yield block
+    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise BadTrace(f"{file.name}: cannot be read ({error})") from error
+
+
+def _check(file: Path) -> None:
+    """Finds the line that is not an export request."""
+    with _open(file) as lines:
+        for number, line in enumerate(io.BufferedReader(lines), 1):  # type: ignore[arg-type]  # gzip and zstd readers are raw streams too
+            if not line.strip():
+                continue
+            try:
+                found: Any = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise BadTrace(f"{file.name} line {number}: is not JSON ({error})") from error
+            if problem := shape_problem(found):
+                raise BadTrace(f"{file.name} line {number}: {problem}")
+
+
+def shape_problem(found: Any) -> str:
+    """What keeps a JSON value from being an export request; '' where it is one."""
+    if not isinstance(found, dict):
+        return "is not an object"
+    resources = found.get("resourceSpans", [])
+    if not isinstance(resources, list):
+        return "resourceSpans is not a list"
+    for resource in resources:
+        if not isinstance(resource, dict) or not isinstance(resource.get("scopeSpans", []), list):
+            return "resourceSpans holds something that is not ResourceSpans"
+        for scope in resource.get("scopeSpans", []):
+            if not isinstance(scope, dict) or not isinstance(scope.get("spans", []), list):
+                return "scopeSpans holds something that is not ScopeSpans"
+            for span in scope.get("spans", []):
+                if not isinstance(span, dict):
+                    return "spans holds something that is not a span"
+    return ""

@@ -1,0 +1,101 @@
+"""The embedded ClickHouse. chDB runs one engine a process, on one path; sessions on it share data and run side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from triagebot.errors import SourceFailed, StoreBusy
+
+if TYPE_CHECKING:
+    import pyarrow
+
+T = TypeVar("T")
+MEMORY = ":memory:"
+_names = itertools.count(1)
+_guard = threading.Lock()
+_sessions: dict[str, int] = {}
+
+
+def literal(value: str | float | datetime | Sequence[str]) -> str:
+    """A value in the text form that a `{name:Type}` query parameter wants: escaped as in TabSeparated, lists as literals."""
+    if isinstance(value, datetime):
+        return f"{value.timestamp():.6f}"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, str):
+        return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+    quoted = (
+        item.replace("\\", "\\\\").replace("'", "\\'").replace("\t", "\\t").replace("\n", "\\n") for item in value
+    )
+    return "[" + ",".join(f"'{item}'" for item in quoted) + "]"
+
+
+class Connection:
+    """One session with a thread of its own: statements run one after another, other connections run beside it."""
+
+    def __init__(self, path: Path | None) -> None:
+        place = MEMORY if path is None else str(path)
+        with _guard:
+            # An engine that is already open takes in stores without a path: they are databases of their own in memory.
+            if path is None and _sessions:
+                place = next(iter(_sessions))
+            self._session = _open(place)
+            _sessions[place] = _sessions.get(place, 0) + 1
+        self._place = place
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="chdb")
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None, form: str = "Null") -> Any:
+        """Runs one statement and returns chDB's result object. Raises SourceFailed with the engine's first line."""
+        bound = {name: literal(value) for name, value in (parameters or {}).items()}
+        try:
+            return self._session.query(sql, form, params=bound)
+        except RuntimeError as error:
+            raise SourceFailed(f"trace store: {str(error).splitlines()[0][:500]}") from error
+
+    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pyarrow.Table:
+        """Rows as an Arrow table, dictionary-encoded where the engine's column is LowCardinality."""
+        import pyarrow as pa  # noqa: PLC0415  (chdb brings it, and its own import takes as long as chdb's)
+
+        settings = (
+            "output_format_arrow_low_cardinality_as_dictionary = 1, output_format_arrow_compression_method = 'none'"
+        )
+        joiner = ", " if " SETTINGS " in sql else " SETTINGS "
+        result = self.execute(f"{sql}{joiner}{settings}", parameters, "ArrowStream")
+        with pa.ipc.open_stream(pa.py_buffer(result.bytes())) as reader:
+            return reader.read_all()
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs a function on this connection's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        with _guard:
+            self._session.close()
+            _sessions[self._place] -= 1
+            if not _sessions[self._place]:
+                del _sessions[self._place]
+
+
+def new_name(prefix: str) -> str:
+    """A name for a database that no other store of this process has."""
+    return f"{prefix}_{next(_names)}"
+
+
+def _open(place: str) -> Any:
+    from chdb.session import Session  # noqa: PLC0415  (half a second to import)
+
+    try:
+        return Session(place)
+    except RuntimeError as error:
+        other = next((path for path in _sessions if path != place), "")
+        if other:
+            raise StoreBusy(f"{place}: this process already has a trace store open at {other}") from error
+        raise StoreBusy(f"{place}: another process owns the trace store") from error

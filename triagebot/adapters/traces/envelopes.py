@@ -1,0 +1,179 @@
+"""SQL that unwraps the JSON envelopes in which SDKs record messages, documents, usage and tool definitions.
+
+Every function takes SQL expressions and gives a SQL expression; nothing from outside becomes part of the text.
+"""
+
+from __future__ import annotations
+
+_MESSAGE = "Tuple(role String, content String, parts String, text String, finish_reason String, tool_calls String)"
+_PART = "Array(Tuple(type String, content String, text String))"
+
+
+def _c(item: str) -> str:
+    return f"tupleElement({item}, 'content')"
+
+
+def joined(parts: str) -> str:
+    """Text of a JSON list of parts; parts that are not text (tool calls, images) are left out."""
+    return (
+        f"arrayStringConcat(arrayMap(p -> if({_c('p')} != '', {_c('p')}, tupleElement(p, 'text')), arrayFilter(p -> tupleElement(p, 'type') IN "
+        f"('text', 'output_text', 'input_text', ''), JSONExtract({parts}, '{_PART}'))), '\\n')"
+    )
+
+
+def text_of(message: str) -> str:
+    content, parts = _c(message), f"tupleElement({message}, 'parts')"
+    listed = f"multiIf({parts} != '', {parts}, startsWith({content}, '[{{'), {content}, '')"
+    return f"multiIf({content} = '' AND {parts} = '', tupleElement({message}, 'text'), {listed} = '', {content}, {joined(listed)})"
+
+
+def messages(raw: str) -> str:
+    """The list of messages inside the JSON envelopes that SDKs record: a list, one message, OpenAI's `choices`,
+    Gemini's `candidates` or `contents`, Anthropic's `content` blocks, `{"messages": […]}`.
+    """
+    one = f"concat('[', {raw}, ']')"
+    return (
+        f"JSONExtract(multiIf(startsWith({raw}, '[{{'), {raw}, NOT startsWith({raw}, '{{'), '', "
+        f"JSONHas({raw}, 'messages'), JSONExtractRaw({raw}, 'messages'), "
+        f"JSONHas({raw}, 'choices'), concat('[', arrayStringConcat(arrayMap(c -> JSONExtractRaw(c, 'message'), "
+        f"JSONExtractArrayRaw({raw}, 'choices')), ','), ']'), "
+        f"JSONHas({raw}, 'candidates'), concat('[', arrayStringConcat(arrayMap(c -> JSONExtractRaw(c, 'content'), "
+        f"JSONExtractArrayRaw({raw}, 'candidates')), ','), ']'), "
+        f"JSONHas({raw}, 'contents'), JSONExtractRaw({raw}, 'contents'), "
+        f"JSONHas({raw}, 'role') OR (JSONHas({raw}, 'text') AND JSONHas({raw}, 'finish_reason')) "
+        f"OR (JSONHas({raw}, 'content') AND JSONType({raw}, 'content') IN ('Array', 'Object')), "
+        f"if(JSONType({raw}, 'content') = 'Object', concat('[', JSONExtractRaw({raw}, 'content'), ']'), {one}), ''), "
+        f"'Array({_MESSAGE})')"
+    )
+
+
+def indexed_messages(prefix: str, infix: str) -> tuple[str, tuple[str, ...]]:
+    """Messages from attributes `<prefix><i>.<infix>role` and their content, as the tuples that `messages` gives; with the
+    attributes that show that there are any.
+    """
+    contents = (
+        "arrayStringConcat(arrayMap(k -> SpanAttributes[k], arrayFilter(k -> startsWith(k, concat(b, 'contents.')) "
+        "AND endsWith(k, '.message_content.text'), mapKeys(SpanAttributes))), '\\n')"
+    )
+    pattern = f"^{prefix}[0-9]+.{infix}".replace(".", "[.]")
+    bases = (
+        f"arraySort(b -> toUInt32OrZero(extract(b, '[0-9]+')), arrayDistinct(arrayMap(k -> extract(k, '{pattern}'), "
+        f"arrayFilter(k -> startsWith(k, '{prefix}'), mapKeys(SpanAttributes)))))"
+    )
+    calls = "arrayExists(k -> startsWith(k, concat(b, 'tool_calls.')), mapKeys(SpanAttributes))"
+    sql = (
+        f"if($first = '', [], arrayMap(b -> CAST((SpanAttributes[concat(b, 'role')], if(SpanAttributes[concat(b, 'content')] "
+        f"!= '', SpanAttributes[concat(b, 'content')], {contents}), '', '', SpanAttributes[concat(b, 'finish_reason')], "
+        f"if({calls}, '[1]', '')), '{_MESSAGE}'), arrayFilter(b -> b != '', {bases})))"
+    )
+    return sql, (f"{prefix}0.{infix}role", f"{prefix}0.{infix}content")
+
+
+def usage_details(*names: str) -> str:
+    """First of these members of a usage JSON (Langfuse `usage_details`, MLflow `tokenUsage`)."""
+    found = ", ".join(f"JSONExtract(@usage, '{name}', 'Nullable(Float64)')" for name in names)
+    return f"if(@usage = '', NULL, coalesce({found}))"
+
+
+_TOOL = (
+    "Array(Tuple(name String, description String, parameters JSON, input_schema JSON, inputSchema JSON, "
+    "parameters_json_schema JSON, function Tuple(name String, description String, parameters JSON)))"
+)
+
+
+def indexed_tools() -> tuple[str, tuple[str, ...]]:
+    """Tool definitions from OpenInference's or OpenLLMetry's indexed attributes as a JSON list."""
+    schemas = (
+        "arrayStringConcat(arrayMap(k -> SpanAttributes[k], arraySort(k -> toUInt32OrZero(extract(k, '[0-9]+')), "
+        "arrayFilter(k -> startsWith(k, 'llm.tools.') AND endsWith(k, '.tool.json_schema'), mapKeys(SpanAttributes)))), ',')"
+    )
+    function = "SpanAttributes[concat('llm.request.functions.', i, '.{}')]"
+    one = (
+        f"concat('{{\"name\":', toJSONString({function.format('name')}), ',\"description\":', "
+        f"toJSONString({function.format('description')}), ',\"parameters\":', if(isValidJSON({function.format('parameters')}), "
+        f"{function.format('parameters')}, '{{}}'), '}}')"
+    )
+    listed = (
+        f"arrayStringConcat(arrayMap(i -> {one}, arrayFilter(i -> mapContains(SpanAttributes, concat("
+        f"'llm.request.functions.', i, '.name')), arrayMap(n -> toString(n), range(length(SpanAttributes))))), ',')"
+    )
+    sql = (
+        f"multiIf(H[llm.tools.0.tool.json_schema], concat('[', {schemas}, ']'), H[llm.request.functions.0.name], "
+        f"concat('[', {listed}, ']'), '')"
+    )
+    return sql, ("llm.tools.0.tool.json_schema", "llm.request.functions.0.name")
+
+
+def tools_list(definitions: str, strings: str, parameters: str, indexed: str) -> str:
+    """Tool definitions as one JSON list: recorded whole, as a list of JSON strings (AI SDK), as indexed attributes, or
+    inside Pydantic AI's request parameters.
+    """
+    return (
+        f"multiIf({definitions} != '', {definitions}, {strings} != '', if(startsWith({strings}, '[\"'), concat('[', "
+        f"arrayStringConcat(JSONExtract({strings}, 'Array(String)'), ','), ']'), {strings}), {indexed} != '', {indexed}, "
+        f"{parameters} != '', replaceOne(JSONExtractRaw({parameters}, 'function_tools'), '[]', ''), '')"
+    )
+
+
+def tools_fingerprint(tools: str) -> str:
+    """Hash of names, descriptions and schemas. The JSON type sorts keys at every depth, so neither the order of keys or
+    tools nor whitespace matters; a list that cannot be read is hashed as it stands.
+    """
+    schema = (
+        "arrayFirst(s -> s != '{}', [toString(tupleElement(t, 'parameters')), toString(tupleElement(tupleElement(t, 'function'), 'parameters')), toString(tupleElement(t, 'input_schema')), "
+        "toString(tupleElement(t, 'inputSchema')), toString(tupleElement(t, 'parameters_json_schema'))])"
+    )
+    each = f"concat(tupleElement(t, 'name'), tupleElement(tupleElement(t, 'function'), 'name'), '\\n', tupleElement(t, 'description'), tupleElement(tupleElement(t, 'function'), 'description'), '\\n', {schema})"
+    listed = f"arraySort(arrayMap(t -> {each}, JSONExtract({tools}, '{_TOOL}')))"
+    canonical = f"if(empty({listed}), {tools}, arrayStringConcat({listed}, '\\n\\n'))"
+    return f"if({tools} = '', '', substring(lower(hex(SHA256({canonical}))), 1, 16))"
+
+
+_DOCUMENT = "Tuple(id String, score Nullable(Float64), content String, metadata String)"
+
+
+def indexed_documents() -> tuple[str, tuple[str, ...]]:
+    """Retrieved documents from OpenInference's indexed attributes."""
+    base = "concat('retrieval.documents.', i, '.document.')"
+    numbers = (
+        "arraySort(i -> toUInt32OrZero(i), arrayDistinct(arrayMap(k -> extract(k, '^retrieval[.]documents[.]([0-9]+)[.]'), "
+        "arrayFilter(k -> startsWith(k, 'retrieval.documents.'), mapKeys(SpanAttributes)))))"
+    )
+    sql = (
+        f"if($first = '', [], arrayMap(i -> CAST((SpanAttributes[concat({base}, 'id')], toFloat64OrNull(SpanAttributes["
+        f"concat({base}, 'score')]), SpanAttributes[concat({base}, 'content')], SpanAttributes[concat({base}, 'metadata')]), "
+        f"'{_DOCUMENT}'), arrayFilter(i -> i != '', {numbers})))"
+    )
+    return sql, tuple(f"retrieval.documents.0.document.{member}" for member in ("id", "content", "score"))
+
+
+def parsed_time(text: str) -> str:
+    """Milliseconds since the epoch of an ISO date or time or of epoch seconds or milliseconds; NULL for anything else.
+
+    The small build of the embedded engine has no parseDateTimeBestEffortOrNull.
+    """
+    iso = f"replaceOne(substring(if(length({text}) = 10, concat({text}, ' 00:00:00'), {text}), 1, 19), 'T', ' ')"
+    epoch = f"toFloat64OrNull(if(match({text}, '^[0-9]{{10}}([0-9]{{3}})?$'), {text}, ''))"
+    return (
+        f"coalesce({epoch} * if(length({text}) = 10, 1000, 1), "
+        f"toFloat64(toUnixTimestamp64Milli(toDateTime64OrNull({iso}, 3, 'UTC'))))"
+    )
+
+
+def document_time(metadata: str) -> str:
+    """When a document says it was last changed, in milliseconds, NULL where it does not."""
+    fields = ("updated_at", "modified", "last_modified", "date", "timestamp")
+    found = ", ".join(f"nullIf(JSONExtract({metadata}, '{name}', 'String'), '')" for name in fields)
+    return f"arrayElement(arrayMap(x -> {parsed_time('x')}, [coalesce({found}, '')]), 1)"
+
+
+def last_text(listed: str, *roles: str) -> str:
+    """Text of the last message with one of these roles, '' where there is none."""
+    wanted = ", ".join(f"'{role}'" for role in roles)
+    chosen = f"arrayLast(m -> lower(tupleElement(m, 'role')) IN ({wanted}), {listed})"
+    return f"arrayElement(arrayMap(m -> {text_of('m')}, [{chosen}]), 1)"
+
+
+def instructions(raw: str) -> str:
+    """`gen_ai.system_instructions`: a JSON list of parts, or plain text."""
+    return f"if(startsWith({raw}, '[{{'), {joined(raw)}, {raw})"

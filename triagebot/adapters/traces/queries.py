@@ -1,0 +1,185 @@
+"""The queries that every trace store asks, whatever its engine: SQL over the normalised columns of one source.
+
+Parameters are bound ({name:Type}); the only texts that enter SQL are names from our own tables and signals' expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from triagebot.adapters.traces import normalise, schema
+from triagebot.domain.signal import Signal
+from triagebot.domain.times import Window
+from triagebot.ports import DIMENSIONS
+
+# A request that began before the window is left out; spans up to this long before it are read to know.
+LEAD: Final = timedelta(minutes=15)
+
+_JOINED: Final = (
+    "if({0}_name = '' OR {0}_version = '', concat({0}_name, {0}_version), concat({0}_name, '@', {0}_version))"
+)
+# What a span contributes to each dimension of its request.
+DIMENSION_SQL: Final[Mapping[str, str]] = {
+    **{name: f"`{name}`" for name in DIMENSIONS},
+    "prompt": _JOINED.format("prompt"),
+    "corpus": _JOINED.format("corpus"),
+    "tools": "tools_hash",
+    "tool_names": "tool_name",
+    "judge": "arrayStringConcat(arraySort(arrayDistinct(arrayMap((n, j) -> if(j = '', n, concat(n, '@', j)), eval_name, "
+    "eval_judge))), '\\x1f')",
+    "instrumentation": "if(op IN ('llm', 'embedding'), scope, '')",
+}
+assert tuple(DIMENSION_SQL) == DIMENSIONS
+
+_TYPED: Final = {name: type_ for name, type_ in normalise.stored_columns()}
+_LEVEL: Final = schema.LEVEL.replace("TraceId", "trace_id")
+_TRACE: Final = "cityHash64(trace_id)"
+# A trace with one request id lends it to its other spans; with several, only the spans that say so belong to each.
+_REQUEST: Final = "cityHash64(multiIf(request_id != '', request_id, lent != '', lent, trace_id))"
+
+
+def _keyed(spans: str, *, named: bool) -> tuple[str, str]:
+    """The expression that groups spans into requests, and the source it reads. `named`: some spans have a request id."""
+    if not named:
+        return _TRACE, spans
+    lent = (
+        f"SELECT trace_id, any(request_id) AS lent FROM {spans} WHERE request_id != '' GROUP BY trace_id "
+        "HAVING uniqExact(request_id) = 1"
+    )
+    return _REQUEST, f"{spans} LEFT ANY JOIN ({lent}) AS lending USING (trace_id)"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where spans are read: `promoted` where the normalised columns are stored in the table."""
+
+    table: str
+    promoted: bool
+
+    @property
+    def level(self) -> str:
+        return "level" if self.promoted else schema.LEVEL
+
+    def spans(
+        self, names: Iterable[str], where: str, present: normalise.Present = normalise.ANYTHING, *, tail: str = ""
+    ) -> str:
+        if self.promoted:
+            return normalise.promoted(self.table, names, where, tail)
+        return normalise.inline(self.table, names, where, present, tail)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Which traces of a window are read: from `since` on one in 2^recent, before it one in 2^old."""
+
+    recent: int = 0
+    old: int = 0
+    since: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        return self.recent == 0 and self.old == 0
+
+
+def window_parameters(names: Sequence[str], window: Window) -> dict[str, object]:
+    return {"services": list(names), "start": window.start - LEAD, "end": window.end}
+
+
+IN_WINDOW: Final = (
+    "ServiceName IN {services:Array(String)} AND Timestamp >= {start:DateTime64(6, 'UTC')} "
+    "AND Timestamp < {end:DateTime64(6, 'UTC')}"
+)
+
+
+def where(source: Source, sample: Sample) -> str:
+    if sample.whole:
+        return IN_WINDOW
+    recent = f"Timestamp >= {{since:DateTime64(6, 'UTC')}} AND {source.level} >= {{recent:UInt8}}"
+    return f"{IN_WINDOW} AND ({source.level} >= {{old:UInt8}} OR ({recent}))"
+
+
+def counts(source: Source) -> str:
+    """Spans an hour and level: `hour`, `level`, `spans`."""
+    return (
+        f"SELECT intDiv(toUnixTimestamp(Timestamp), 3600) AS hour, {source.level} AS lvl, count() AS spans "
+        f"FROM {source.table} WHERE {IN_WINDOW} GROUP BY hour, lvl ORDER BY hour, lvl"
+    )
+
+
+def traces(source: Source) -> str:
+    """Spans and traces at `level` and above, to know how many spans a trace has."""
+    return (
+        f"SELECT count(), uniqExact(cityHash64(TraceId)) FROM {source.table} "
+        f"WHERE {IN_WINDOW} AND {source.level} >= {{level:UInt8}}"
+    )
+
+
+def spans_query(source: Source, condition: str, present: normalise.Present, *, named: bool) -> str:
+    """One row a span: key of its request, time, whether it is a root, and its share of every dimension."""
+    columns = {"trace_id", "span_id", "at", "is_root", "request_id"}
+    columns |= normalise.mentioned(" ".join(DIMENSION_SQL.values()))
+    dimensions = ", ".join(f"toLowCardinality({sql}) AS d_{name}" for name, sql in DIMENSION_SQL.items())
+    key, spans = _keyed(source.spans(columns, condition, present), named=named)
+    return (
+        f"SELECT {key} AS request, cityHash64(trace_id, span_id) AS span, toUnixTimestamp64Nano(at) AS nanos, is_root AS root, "
+        f"{_LEVEL} AS lvl, trace_id, {dimensions} FROM {spans}"
+    )
+
+
+def _value(signal: Signal) -> str:
+    """The signal of one span as a number, NULL where the span is not among those it is read from."""
+    number = f"toFloat64({signal.sql})"
+    if signal.over in ("any", "root"):
+        return number
+    return f"if(op = '{signal.over}', {number}, NULL)"
+
+
+def _folded(signal: Signal) -> str:
+    value = _value(signal)
+    if signal.over == "root":
+        # The root, or the earliest span where none is there; what it does not say, no other span says for it.
+        return f"argMin(ifNull({value}, nan), (toUnixTimestamp64Nano(at) + if(is_root = 1, 0, 4000000000000000000)))"
+    if signal.fold == "count":
+        return f"toFloat64(count({value}))"
+    if signal.fold in ("first", "last"):
+        function = "argMinOrNull" if signal.fold == "first" else "argMaxOrNull"
+        return f"ifNull({function}({value}, at), nan)"
+    return f"ifNull({signal.fold}OrNull({value}), nan)"
+
+
+def signals_query(
+    source: Source, condition: str, signals: Sequence[Signal], present: normalise.Present, *, named: bool, once: bool
+) -> str:
+    """One row a request: its key and every signal as Float64, NaN where the trace does not say. `once`: drop duplicates."""
+    columns = normalise.mentioned(" ".join(signal.sql for signal in signals)) | {"trace_id", "at", "op", "is_root"}
+    listed = ", ".join(f"{_folded(signal)} AS s{number}" for number, signal in enumerate(signals))
+    tail = " LIMIT 1 BY TraceId, SpanId" if once else ""
+    if named:
+        columns |= {"request_id"}
+    key, spans = _keyed(source.spans(columns, condition, present, tail=tail), named=named)
+    return f"SELECT {key} AS request{', ' if signals else ''}{listed} FROM {spans} GROUP BY request"
+
+
+def has(column: str) -> str:
+    """Whether one span has a column. Texts are not read for it where a flag says the same."""
+    flag = {"input_text": "input_recorded", "output_text": "output_recorded"}.get(column)
+    if flag:
+        return f"({flag} = 1)"
+    type_ = _TYPED.get(column, "String")
+    if type_.startswith("Nullable"):
+        return f"isNotNull({column})"
+    if type_.startswith("Array"):
+        return f"notEmpty({column})"
+    if type_ in ("UInt8", "Float64"):
+        return "1"
+    return f"({column} != '')"
+
+
+def recorded_query(source: Source, condition: str, columns: Sequence[str], present: normalise.Present) -> str:
+    """One row: for each column whether any span has it."""
+    wanted = normalise.mentioned(" ".join(has(column) for column in columns)) | {"op"}
+    listed = ", ".join(f"max({has(column)}) AS h{number}" for number, column in enumerate(columns))
+    return f"SELECT {listed} FROM {source.spans(wanted, condition, present)}"
