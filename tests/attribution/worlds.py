@@ -45,6 +45,11 @@ def world(seed: int, n: int = 4000, days: float = 4.0) -> World:
 
 def candidate(key: str, exposure: np.ndarray, *, moves: bool = True) -> Candidate:
     return Candidate(
-        key=key, node="prompt_version", exposure=exposure.astype(float)[:, None], variants=("",), averaged=False, prior=1.0,
-        moves=lambda _: moves,
+        key=key,
+        node="prompt_version",
+        exposure=exposure.astype(float)[:, None],
+        variants=("",),
+        averaged=False,
+        prior=1.0,
+        moves=lambda _: 1.0 if moves else None,
     )

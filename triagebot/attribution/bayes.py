@@ -43,8 +43,8 @@ def weigh_exposures(column: Column, exposures: Array) -> tuple[Array, Array]:
     total = column.sigma2 * max(1, own.shape[0])
     left = np.maximum(total - np.where(usable, product**2 / safe, 0.0), 0.02 * total) / max(1, own.shape[0])
     z2 = np.where(usable, product**2 / (safe * left), 0.0)
-    if column.signal.binary:
-        z2 = guard_rare(z2, product, safe, float(column.raw.mean()), column.raw.size)
+    if column.binary:
+        z2 = guard_rare(z2, product, safe, column.rate, column.raw.size)
     return np.where(usable, log_bayes_factor(z2 / column.dispersion, information), 0.0), effect
 
 

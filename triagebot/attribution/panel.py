@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from triagebot.domain.signal import Signal
 
 Array = NDArray[np.float64]
+SHARED = 0.9
 LOGGED_UNITS = frozenset({"ms", "tokens", "characters", "count"})
 
 
@@ -28,7 +29,8 @@ class Column:
     """One signal on the requests that say it: `rows` into the panel, raw values, and scaled values for the regression.
 
     `residual` is the scaled value less what the strata predict, with weights folded in; `sigma2` its variance per unit of
-    weight; `dispersion` (≥ 1) how much more the residuals vary together than independent requests would.
+    weight; `dispersion` (≥ 1) how much more the residuals vary together than independent requests would. `binary` also holds
+    for a number that is nearly always the same: then `scaled` says whether it is not, and `rate` how often.
     """
 
     signal: Signal
@@ -38,6 +40,8 @@ class Column:
     residual: Array
     sigma2: float
     dispersion: float
+    binary: bool
+    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,14 @@ class Group:
     root_weight: Array
     basis: Array
 
+    def beside(self, indicator: Array) -> Group:
+        """The same rows with one more thing adjusted for (requests of a slice that differ from the others all along)."""
+        direction = self.residual(indicator[self.rows])
+        norm = float(np.linalg.norm(direction))
+        if norm < 1e-3 * np.sqrt(max(self.rows.size, 1)):
+            return self
+        return Group(self.rows, self.root_weight, np.concatenate([self.basis, (direction / norm)[:, None]], axis=1))
+
     def residual(self, values: Array) -> Array:
         """`values` (rows, or rows x k) times the root weight, less their projection on the strata."""
         weighted = values * (self.root_weight if values.ndim == 1 else self.root_weight[:, None])
@@ -56,13 +68,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`at` in seconds since the epoch, ordered. `codes` are label-encoded dimensions."""
+    """`at` in seconds since the epoch, ordered. `codes` are label-encoded dimensions, `strata` what was adjusted for."""
 
     at: Array
     weight: Array
     codes: Mapping[str, NDArray[np.int32]]
     labels: Mapping[str, tuple[str, ...]]
     columns: Mapping[str, Column]
+    strata: Array
     raw: Mapping[str, Array] = field(default_factory=dict)
 
     @property
@@ -105,7 +118,7 @@ def build_panel(
         if key not in groups:
             groups[key] = _group(rows, weight, strata)
         group = groups[key]
-        scaled = scale(raw[rows], signal)
+        scaled, binary = scale(raw[rows], signal)
         residual = group.residual(scaled)
         degrees = max(1.0, rows.size - group.basis.shape[1])
         sigma2 = float(residual @ residual) / degrees
@@ -113,29 +126,50 @@ def build_panel(
             continue
         clusters = None if conversations is None else conversations[rows]
         columns[signal.name] = Column(
-            signal, group, raw[rows], scaled, residual, sigma2, _dispersion(residual, sigma2, blocks[rows], clusters)
+            signal,
+            group,
+            raw[rows],
+            scaled,
+            residual,
+            sigma2,
+            _dispersion(residual, sigma2, blocks[rows], clusters),
+            binary,
+            float(np.average(scaled, weights=weight[rows])) if binary else 0.0,
         )
-    return Panel(at, weight, codes, labels, columns, values)
+    return Panel(at, weight, codes, labels, columns, strata, values)
 
 
-def scale(raw: Array, signal: Signal) -> Array:
-    """Rates as they are; heavy-tailed units as logarithms; all others clipped to their own 0.5 to 99.5 percentiles."""
+def scale(raw: Array, signal: Signal) -> tuple[Array, bool]:
+    """Values for the regression, and whether they are events (0 or 1).
+
+    Rates as they are. A number that nine in ten requests share becomes "differs from it": its few large values would look like
+    certainty to a regression. Heavy-tailed units as logarithms. The rest is clipped to its own 0.5 to 99.5 percentiles.
+    """
     if signal.binary:
-        return np.asarray(raw, dtype=np.float64)
+        return np.asarray(raw, dtype=np.float64), True
+    usual = float(np.median(raw))
+    if np.mean(raw == usual) > SHARED:
+        return (raw != usual).astype(np.float64), True
     values = np.sign(raw) * np.log1p(np.abs(raw)) if signal.unit in LOGGED_UNITS else np.asarray(raw, dtype=np.float64)
     low, high = np.quantile(values, (0.005, 0.995))
-    if high <= low:
-        return values
-    return np.asarray(np.clip(values, low, high))
+    return (values if high <= low else np.asarray(np.clip(values, low, high))), False
 
 
 def _group(rows: NDArray[np.int64], weight: Array, strata: Array) -> Group:
     root = np.sqrt(weight[rows])
     design = np.concatenate([np.ones((rows.size, 1)), strata[rows]], axis=1) * root[:, None]
-    keep = np.linalg.norm(design, axis=0) > 1e-9
-    basis, triangle = np.linalg.qr(design[:, keep])
-    diagonal = np.abs(np.diag(triangle))
-    return Group(rows, root, np.ascontiguousarray(basis[:, diagonal > 1e-7 * max(diagonal.max(), 1e-12)]))
+    return Group(rows, root, orthonormal(design))
+
+
+def orthonormal(columns: Array) -> Array:
+    """An orthonormal basis of the columns' span, by the Gram matrix: far fewer rows than requests are factorised."""
+    norms = np.linalg.norm(columns, axis=0)
+    columns = columns[:, norms > 1e-9] / norms[norms > 1e-9]
+    if columns.shape[1] == 0:
+        return columns
+    values, vectors = np.linalg.eigh(columns.T @ columns)
+    keep = values > 1e-8 * values[-1]
+    return np.asarray(columns @ (vectors[:, keep] / np.sqrt(values[keep])))
 
 
 def _blocks(at: Array, count: int = 40) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from triagebot.attribution.panel import Column, Group, Panel, Slice
 from triagebot.attribution.thresholds import MIN_SIDE, STEPS
 
 Array = NDArray[np.float64]
-PULSE_EVERY = 4  # pulses are looked for on every fourth edge of the grid
+PULSE_EVERY = 6  # pulses are looked for on every sixth edge of the grid
 SHAPES = {"step": 0.7, "pulse": 0.2, "drift": 0.1}
 
 
@@ -61,8 +61,7 @@ def scan(panel: Panel, columns: Sequence[Column], slices: Sequence[Slice]) -> di
 def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Sequence[Slice]) -> dict[str, Moved]:
     at = panel.at[group.rows]
     edges = _edges(at.size)
-    residuals = np.stack([c.residual for c in columns], axis=1) * group.root_weight[:, None]
-    basis = group.basis * group.root_weight[:, None]
+    plain = np.stack([c.residual for c in columns], axis=1)
     noise = np.array([c.sigma2 for c in columns])
     dispersion = np.array([c.dispersion for c in columns])
     parts: list[Array] = []
@@ -73,7 +72,10 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
         mask = slice_.mask[group.rows].astype(float)
         if mask.sum() < 2 * MIN_SIDE:
             continue
-        binned = _Binned.build(at, edges, mask, residuals, basis, group.root_weight, columns)
+        within = group.beside(slice_.mask.astype(float)) if slice_.dimension else group
+        added = within.basis[:, group.basis.shape[1] :]
+        residuals = plain - added @ (added.T @ plain)
+        binned = _Binned.build(at, edges, mask, residuals, within, columns)
         share = 0.5 if number == 0 else 0.5 / max(1, len(slices) - 1)
         step, best_step = binned.steps(noise, dispersion)
         pulse, best_pulse = binned.pulses(noise, dispersion)
@@ -93,19 +95,21 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
     for i, column in enumerate(columns):
         k = _choose([f.value for f in found[i]])
         best = found[i][k]
-        low, high = _credible(steps[k][:, i], at, edges)
         start = float(at[edges[best.start]]) if best.shape != "drift" else float(at[0])
         end = None if best.end is None else float(at[edges[best.end]])
-        if best.shape == "pulse":
-            low, high = min(low, start), max(start, min(high, start))
+        low, high = _neighbourhood(steps[k][:, i], edges, at.size)
+        if best.shape == "step":
+            start, low_at, high_at = _refine(column, at, used[k].mask[group.rows], low, high)
+        else:
+            low_at, high_at = min(float(at[low]), start), max(start, min(float(at[high]), start))
         result[column.signal.name] = Moved(
             column.signal.name,
             used[k],
             best.shape,
             start,
             end,
-            min(low, start),
-            max(high, start),
+            min(low_at, start),
+            max(high_at, start),
             float(total[i]),
             best.value,
             best.effect,
@@ -128,13 +132,41 @@ def _average(log_bf: Array) -> Array:
     return np.asarray(np.logaddexp.reduce(log_bf, axis=0) - np.log(log_bf.shape[0]))
 
 
-def _credible(log_bf: Array, at: Array, edges: NDArray[np.int64]) -> tuple[float, float]:
+def _neighbourhood(log_bf: Array, edges: NDArray[np.int64], size: int) -> tuple[int, int]:
+    """Rows between which the step lies: the edges with 99% of the mass, and one more on either side, for it falls between."""
+    low, high = _credible(log_bf)
+    return int(edges[max(low - 1, 0)]), int(edges[high + 1] if high + 1 < edges.size else size - 1)
+
+
+def _credible(log_bf: Array) -> tuple[int, int]:
     weights = np.exp(log_bf - log_bf.max())
     mass = np.cumsum(weights) / weights.sum()
-    first = int(np.searchsorted(mass, 0.005))
-    last = int(np.searchsorted(mass, 0.995))
-    # A step at edge k happened after the last request before it.
-    return float(at[max(edges[first] - 1, 0)]), float(at[edges[min(last, edges.size - 1)]])
+    first, last = np.searchsorted(mass, (0.005, 0.995))
+    return int(first), min(int(last), log_bf.size - 1)
+
+
+def _refine(column: Column, at: Array, mask: NDArray[np.bool_], low: int, high: int) -> tuple[float, float, float]:
+    """(start, earliest, latest) of a step, trying every request of the slice between two rows."""
+    group = column.group
+    rows = low + np.flatnonzero(mask[low : high + 1])
+    if rows.size < 2:
+        return float(at[high]), float(at[low]), float(at[high])
+    exposed = mask.astype(float) * group.root_weight
+    product = _tails(exposed * column.residual, rows)
+    projected = np.stack([_tails(exposed * group.basis[:, k], rows) for k in range(group.basis.shape[1])], axis=1)
+    information = _tails(exposed**2, rows) - np.einsum("ij,ij->i", projected, projected)
+    safe = np.maximum(information, 1e-6)
+    left = np.maximum(column.sigma2 - product**2 / safe / at.size, 0.02 * column.sigma2)
+    log_bf = log_bayes_factor(product**2 / (safe * left) / column.dispersion, safe)
+    first, last = _credible(log_bf)
+    best = int(log_bf.argmax())
+    # A step at a request happened after the one before it.
+    return float(at[rows[best]]), float(at[max(rows[max(first - 1, 0)], 0)]), float(at[rows[last]])
+
+
+def _tails(values: Array, rows: NDArray[np.int64]) -> Array:
+    """Sums from each of the rows to the end."""
+    return np.cumsum(values[::-1])[::-1][rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,30 +184,22 @@ class _Binned:
 
     @classmethod
     def build(
-        cls,
-        at: Array,
-        edges: NDArray[np.int64],
-        mask: Array,
-        residuals: Array,
-        basis: Array,
-        root: Array,
-        columns: list[Column],
+        cls, at: Array, edges: NDArray[np.int64], mask: Array, residuals: Array, group: Group, columns: list[Column]
     ) -> _Binned:
         def add(values: Array) -> Array:
             return np.asarray(np.add.reduceat(values, edges, axis=0))
 
-        column_mask = mask[:, None]
-        raw = np.stack([c.raw for c in columns], axis=1)
-        span = max(at[-1] - at[0], 1.0)
+        root = group.root_weight
+        inside = (mask * root)[:, None]
         return cls(
-            add(residuals * column_mask),
-            add(basis * column_mask),
-            add(root**2 * mask),
-            add(mask),
-            raw.mean(axis=0),
-            np.array([c.signal.binary for c in columns]),
-            float(at.size),
-            (at[edges] - at[0]) / span,
+            residuals=add(residuals * inside),
+            basis=add(group.basis * inside),
+            weight=add(root**2 * mask),
+            count=add(mask),
+            rate=np.array([c.rate for c in columns]),
+            binary=np.array([c.binary for c in columns]),
+            n=float(at.size),
+            time=(at[edges] - at[0]) / max(at[-1] - at[0], 1.0),
         )
 
     def steps(self, noise: Array, dispersion: Array) -> tuple[Array, list[_Found]]:

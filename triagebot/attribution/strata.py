@@ -72,9 +72,16 @@ def version_columns(table: RequestTable) -> list[Array]:
         if dimension is None or not dimension.labels:
             continue
         counts = np.bincount(dimension.codes[:first], minlength=len(dimension.labels))
+        columns.extend(_recorded(dimension.codes, dimension.labels))
         early = [int(code) for code in np.argsort(-counts) if counts[code] >= 8][:5]
         columns.extend((dimension.codes == code).astype(float) for code in early[1:])
     return columns
+
+
+def _recorded(codes: NDArray[np.int32], labels: Sequence[str]) -> list[Array]:
+    """Whether a version is recorded at all often depends on what the request did; that is no effect of the version."""
+    known = np.array([bool(label) for label in labels])[codes]
+    return [known.astype(float)] if 0.02 < known.mean() < 0.98 else []
 
 
 def stack(columns: Sequence[Array], size: int) -> Array:

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import weigh_exposures
-from triagebot.attribution.panel import Column, Group, Panel, Slice
+from triagebot.attribution.panel import Column, Group, Panel, Slice, orthonormal
 from triagebot.attribution.scan import Moved, scan
 from triagebot.attribution.thresholds import (
     INCOMPATIBLE,
     MAX_CAUSES,
-    MIN_SLICE,
     MOVED,
     PRIOR_CANDIDATE,
     PRIOR_UNOBSERVED,
@@ -38,7 +37,7 @@ class Candidate:
     `exposure` holds one or more columns (requests x variants), the first the plain one; a variant may be "conversations
     born under it" or a moment within the interval in which the change came in. `averaged` says the variants are moments of
     which one is true (their evidence is averaged), else the best variant counts, at the price of having chosen it.
-    `moves(signal family)` is False for what this kind of change cannot move.
+    `moves(signal family)` is how readily this kind of change moves such signals, 0 to 1, None where it is not known to.
     """
 
     key: str
@@ -47,7 +46,7 @@ class Candidate:
     variants: tuple[str, ...]
     averaged: bool
     prior: float
-    moves: Callable[[str], bool]
+    moves: Callable[[str], float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ def weigh(panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice]
         if seed is None:
             break
         explanation, exposure = board.explain(panel, seed, slices)
-        columns = _condition(columns, exposure)
+        columns = _condition(panel, columns, exposure)
         after = scan(panel, [columns[m.signal] for m in explanation.members], slices[:1])
         members = tuple(m for m in explanation.members if m.signal not in after or after[m.signal].best < 0.5 * m.best)
         explained.append(replace(explanation, members=members))
@@ -136,7 +135,11 @@ class _Board:
 
     def explain(self, panel: Panel, seed: int, slices: Sequence[Slice]) -> tuple[Explanation, Array]:
         companions = self._companions(seed)
-        row = np.concatenate([self.log_bf[seed], self.unobserved[seed : seed + 1]])
+        slice_ = self.moved[self.columns[seed].signal.name].slice
+        narrowed = self._narrowed(seed, slice_, len(slices))
+        row = np.concatenate(
+            [np.logaddexp(self.log_bf[seed] + np.log(0.5), narrowed), self.unobserved[seed : seed + 1]]
+        )
         pooled = row.copy()
         for i in companions:
             other = np.concatenate([self.log_bf[i], self.unobserved[i : i + 1]])
@@ -155,6 +158,8 @@ class _Board:
             candidate = self.candidates[best]
             k = int(self.variant[seed, best])
             exposure, key, variant = candidate.exposure[:, k], candidate.key, candidate.variants[k]
+            if narrowed[best] > self.log_bf[seed, best]:
+                exposure = exposure * slice_.mask
         _, effect = weigh_exposures(self.columns[seed], exposure[:, None])
         members = tuple(self.moved[self.columns[i].signal.name] for i in self._all_moved() if i != seed)
         return (
@@ -173,6 +178,16 @@ class _Board:
             exposure,
         )
 
+    def _narrowed(self, seed: int, slice_: Slice, count: int) -> Array:
+        """Each change within the slice that moved alone, at the price of having chosen it: a version may hurt one route only."""
+        if not slice_.dimension or not self.candidates:
+            return np.full(len(self.candidates), -np.inf)
+        column = within(self.columns[seed], slice_)
+        chosen = [c.exposure[:, int(self.variant[seed, j])] for j, c in enumerate(self.candidates)]
+        weighed, _ = weigh_exposures(column, np.stack(chosen, axis=1) * slice_.mask[:, None])
+        priors = np.array([_prior(c, column) for c in self.candidates])
+        return np.asarray(priors + weighed + np.log(0.5 / max(1, count - 1)))
+
     def _all_moved(self) -> list[int]:
         strength = self.strength()
         return [int(i) for i in np.argsort(-strength) if strength[i] > np.log(MOVED / (1 - MOVED))]
@@ -189,8 +204,15 @@ class _Board:
         return near[:MAX_COMPANIONS]
 
 
+def within(column: Column, slice_: Slice) -> Column:
+    """The column with the slice's own level taken out: what is left tells before from after within it."""
+    group = column.group.beside(slice_.mask.astype(float))
+    added = group.basis[:, column.group.basis.shape[1] :]
+    return replace(column, group=group, residual=column.residual - added @ (added.T @ column.residual))
+
+
 def _prior(candidate: Candidate, column: Column) -> float:
-    compatible = 1.0 if candidate.moves(column.signal.family) else INCOMPATIBLE
+    compatible = candidate.moves(column.signal.family) or INCOMPATIBLE
     return float(np.log(candidate.prior * PRIOR_CANDIDATE * compatible))
 
 
@@ -215,37 +237,33 @@ def _step(panel: Panel, moved: Moved) -> Array:
     return np.asarray((inside & moved.slice.mask).astype(float))
 
 
-def _condition(columns: dict[str, Column], exposure: Array) -> dict[str, Column]:
-    """Takes an exposure out of every signal, by adding it to the basis of each group of rows."""
+def _condition(panel: Panel, columns: dict[str, Column], exposure: Array) -> dict[str, Column]:
+    """Takes an exposure out of every signal, by adding it to the basis of each group of rows.
+
+    With it go its products with the strata: a change that hurts one route more than another is one cause, not two.
+    """
     groups: dict[int, Group] = {}
     result: dict[str, Column] = {}
+    products = exposure[:, None] * np.concatenate([np.ones((panel.size, 1)), panel.strata], axis=1)
     for name, column in columns.items():
         old = column.group
         if id(old) not in groups:
-            residual = old.residual(exposure[old.rows])
-            norm = float(np.linalg.norm(residual))
-            basis = np.concatenate([old.basis, (residual / norm)[:, None]], axis=1) if norm > 1e-6 else old.basis
-            groups[id(old)] = Group(old.rows, old.root_weight, basis)
+            groups[id(old)] = _widened(old, products)
         group = groups[id(old)]
-        if group.basis.shape[1] == old.basis.shape[1]:
-            result[name] = replace(column, group=group)
-            continue
-        direction = group.basis[:, -1]
-        residual = column.residual - direction * float(direction @ column.residual)
+        added = group.basis[:, old.basis.shape[1] :]
+        residual = column.residual - added @ (added.T @ column.residual)
         sigma2 = max(float(residual @ residual) / max(1.0, old.rows.size - group.basis.shape[1]), 1e-12)
         result[name] = replace(column, group=group, residual=residual, sigma2=sigma2)
     return result
 
 
-def sliced(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
-    """The same change, also within each slice alone: a version may hurt only one route."""
-    plain = candidate.exposure[:, :1]
-    parts, names = [candidate.exposure], list(candidate.variants)
-    for slice_ in slices:
-        narrow = plain * slice_.mask[:, None]
-        if MIN_SLICE / 3 <= narrow.sum() < 0.95 * plain.sum():
-            parts.append(narrow)
-            names.append(f"{slice_.dimension}={slice_.value}")
-    return replace(
-        candidate, exposure=np.concatenate(parts, axis=1), variants=tuple(names), averaged=candidate.averaged
-    )
+def _widened(group: Group, products: Array) -> Group:
+    residual = group.residual(products[group.rows])
+    norms = np.linalg.norm(residual, axis=0)
+    residual = residual[:, norms > 1e-6]
+    if residual.shape[1] == 0:
+        return group
+    added = orthonormal(residual)
+    # Twice is enough: the second projection removes what rounding left of the old basis.
+    added = orthonormal(added - group.basis @ (group.basis.T @ added))
+    return Group(group.rows, group.root_weight, np.concatenate([group.basis, added], axis=1))

@@ -27,7 +27,7 @@ ERRORS: Final = (
         title="failed model calls",
         sql="failed = 1 OR ifNull(http_status, 0) >= 400",
         family="error",
-        words=("error", "failed", "model", "provider", "exception"),
+        words=("errors", "provider", "exception"),
     ),
     Signal(
         name="rate_limited",
@@ -62,21 +62,21 @@ ERRORS: Final = (
         title="model calls answered 4xx",
         sql="ifNull(http_status, 0) BETWEEN 400 AND 499 AND ifNull(http_status, 0) != 429",
         family="error",
-        words=("400", "404", "4xx", "invalid", "request"),
+        words=("400", "404", "4xx"),
     ),
     Signal(
         name="model_missing",
         title="model calls answered “model not found”",
         sql=f"match(concat(error_type, ' ', status_message), '{phrases.MODEL_MISSING}')",
         family="error",
-        words=("not", "found", "404", "retired", "deprecated", "model"),
+        words=("404", "retired", "deprecated", "sunset"),
     ),
     Signal(
         name="context_overflow",
         title="model calls over the context window",
         sql=f"match(concat(error_type, ' ', status_message), '{phrases.OVERFLOW}')",
         family="error",
-        words=("context", "window", "overflow", "too", "long", "tokens"),
+        words=("context", "window", "overflow"),
     ),
     Signal(
         name="any_failed",
@@ -84,7 +84,7 @@ ERRORS: Final = (
         sql="failed = 1",
         over="any",
         family="retry",
-        words=("failed", "step", "retry", "recovered"),
+        words=("retry", "retries", "recovered"),
     ),
 )
 
@@ -97,7 +97,7 @@ CALLS: Final = (
         unit="count",
         family="retry",
         bad="up",
-        words=("calls", "retry", "retries", "loop", "steps", "cost", "spend", "fan-out"),
+        words=("calls", "retry", "retries", "loop", "spend", "fan-out"),
     ),
     Signal(
         name="resends",
@@ -126,7 +126,7 @@ CALLS: Final = (
         unit="count",
         family="tool",
         bad="both",
-        words=("tool", "tools", "calls", "loop", "steps", "action"),
+        words=("tool", "tools", "loop", "steps"),
     ),
     Signal(
         name="asks_for_tools",
@@ -134,7 +134,7 @@ CALLS: Final = (
         sql=f"if({_RECORDED} OR finish_reason != '', has_tool_calls = 1 OR finish_reason = 'tool_calls', NULL)",
         family="tool",
         bad="both",
-        words=("tool", "tools", "action"),
+        words=("tool", "tools"),
     ),
     Signal(
         name="retrievals",
@@ -389,7 +389,7 @@ LATENCY: Final = (
         fold="sum",
         unit="ms",
         family="latency",
-        words=("latency", "slow", "p95", "p99", "model"),
+        words=("latency", "slow", "p95", "p99"),
     ),
     Signal(
         name="ms_per_token",
@@ -409,7 +409,7 @@ LATENCY: Final = (
         unit="ms",
         family="latency",
         needs=("ttft_ms",),
-        words=("latency", "ttft", "first", "token", "slow"),
+        words=("latency", "ttft", "slow"),
     ),
     Signal(
         name="chunk_gap_ms",
@@ -542,18 +542,6 @@ USAGE: Final = (
 )
 
 JUDGED: Final = (
-    Signal(
-        name="eval_score",
-        title="evaluation score",
-        sql="if(empty(arrayFilter(x -> x IS NOT NULL, eval_score)), NULL, arrayAvg(arrayMap(x -> assumeNotNull(x), arrayFilter(x -> x IS NOT NULL, eval_score))))",
-        over="any",
-        fold="avg",
-        unit="score",
-        bad="down",
-        family="eval",
-        needs=("eval_score",),
-        words=("score", "eval", "evaluation", "judge", "quality", "accuracy", "correctness", "pass", "wrong", "worse"),
-    ),
     Signal(
         name="feedback",
         title="user feedback",

@@ -37,7 +37,7 @@ CONTENT: Final = (
         "terse",
         "budget",
     ),
-    _said("empty_output", "empty answers", "^\\\\s*$", "up", "empty", "blank", "nothing"),
+    _said("empty_output", "empty answers", "^\\\\s*$", "up", "empty", "blank"),
     _per(
         "json_valid",
         "answers that are valid JSON",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.service import Service
 from triagebot.surfaces.base import Walked
@@ -9,7 +11,7 @@ from triagebot.surfaces.contract import Implied, Snapshot, Weighed
 from triagebot.surfaces.firsthand import first_hand
 
 STREAM = frozenset({"unfinished", "partial_kept"})
-RETRY = frozenset({"resends", "early_retry", "llm_calls", "any_failed"})
+RETRY = frozenset({"resends", "early_retry"})
 CACHE = frozenset({"cache_share"})
 OWN = frozenset({"request_failed"})
 
@@ -18,20 +20,20 @@ class Application(Walked):
     name = "application"
     surfaces = ("code", "config", "flag", "job")
     dimensions = ("service_version", "revision", "flags")
-    families = frozenset(
+    families = MappingProxyType(
         {
-            "content",
-            "tool",
-            "retrieval",
-            "latency",
-            "error",
-            "ratelimit",
-            "stream",
-            "retry",
-            "usage",
-            "cache",
-            "eval",
-            "feedback",
+            "error": 1.0,
+            "stream": 1.0,
+            "retry": 1.0,
+            "latency": 0.7,
+            "content": 0.3,
+            "tool": 0.3,
+            "usage": 0.5,
+            "cache": 0.7,
+            "ratelimit": 0.5,
+            "eval": 0.2,
+            "feedback": 0.3,
+            "retrieval": 0.1,
         }
     )
     prior = 0.5

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.evidence import Evidence, Finding, FindingStatus
@@ -22,7 +23,7 @@ class Walked:
     name: str
     surfaces: tuple[str, ...]
     dimensions: tuple[str, ...] = ()
-    families: frozenset[str] = frozenset()
+    families: Mapping[str, float] = MappingProxyType({})
     prior: float = 1.0
     columns: tuple[str, ...] = ()
 
@@ -143,7 +144,3 @@ def blame_line(suspect: Suspect, weighed: Weighed) -> str:
     names = [e.seed.signal for e in weighed.explanations if e.best == suspect.key]
     moved = ", ".join(weighed.steady[n].title if n in weighed.steady else n for n in names[:3])
     return f"{describe(suspect)} explains {moved or 'what moved'}"
-
-
-def families_of(explanation: Explanation, family: dict[str, str]) -> set[str]:
-    return {family.get(m.signal, "") for m in (explanation.seed, *explanation.members)}

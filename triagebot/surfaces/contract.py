@@ -120,8 +120,8 @@ class Node(Protocol):
     """One surface or exit.
 
     `surfaces` are the change-event surfaces it answers for; `dimensions` of a request that show its version; `families` of
-    signals that a change of it can move; `prior` weighs such a change beside one of another node; `columns` are the
-    normalised span columns that it reads.
+    signals that a change of it can move, with how readily (1: it is what such changes do); `prior` weighs such a change beside
+    one of another node; `columns` are the normalised span columns that it reads.
     """
 
     @property
@@ -134,7 +134,7 @@ class Node(Protocol):
     def dimensions(self) -> tuple[str, ...]: ...
 
     @property
-    def families(self) -> frozenset[str]: ...
+    def families(self) -> Mapping[str, float]: ...
 
     @property
     def prior(self) -> float: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from triagebot.domain.change import Observation
 from triagebot.domain.times import format_span, parse_time
@@ -16,7 +17,7 @@ class EvalFreshness(Walked):
     name = "eval_freshness"
     surfaces = ("eval_freshness",)
     dimensions = ("judge",)
-    families = frozenset({"eval"})
+    families = MappingProxyType({"eval": 1.0})
     columns = ("eval_score",)
 
     def clear(self, snapshot: Snapshot, weighed: Weighed) -> str:

@@ -274,6 +274,11 @@ def _born_under(mask: Mask, table: RequestTable) -> Array | None:
     return joined.astype(float) if (joined & ~mask).sum() >= LEAST else None
 
 
+def _lifecycle(change: Change) -> bool:
+    """An alias that still means the same id: its retirement date or limits moved, which no request has felt."""
+    return change.surface == "model_alias" and bool(change.after) and change.before == change.after
+
+
 def _dated(node: Node, change: Change, table: RequestTable) -> tuple[Suspect, Candidate | None]:
     scope = _in_scope(change, table)
     start, end = change.introduced.earliest.timestamp(), change.introduced.latest.timestamp()
@@ -283,7 +288,7 @@ def _dated(node: Node, change: Change, table: RequestTable) -> tuple[Suspect, Ca
     suspect = Suspect(
         key=change.key, node=node.name, change=change, served=False, requests=int((table.at >= end)[scope].sum())
     )
-    if not any(LEAST <= p.sum() <= table.at.size - LEAST for p in parts):
+    if _lifecycle(change) or not any(LEAST <= p.sum() <= table.at.size - LEAST for p in parts):
         return suspect, None
     return suspect, _candidate(node, change, parts, names, averaged=True)
 
@@ -322,5 +327,5 @@ def _candidate(node: Node, change: Change, parts: list[Array], names: list[str],
         variants=tuple(names),
         averaged=averaged,
         prior=node.prior,
-        moves=node.families.__contains__,
+        moves=node.families.get,
     )

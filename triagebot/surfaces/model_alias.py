@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Snapshot, Weighed
 
@@ -10,8 +12,20 @@ class ModelAlias(Walked):
     name = "model_alias"
     surfaces = ("model_alias",)
     dimensions = ("model_served",)
-    families = frozenset(
-        {"content", "tool", "latency", "usage", "eval", "feedback", "error", "cache", "stream", "retry", "retrieval"}
+    families = MappingProxyType(
+        {
+            "content": 1.0,
+            "eval": 1.0,
+            "feedback": 1.0,
+            "tool": 0.7,
+            "latency": 0.7,
+            "usage": 0.5,
+            "cache": 0.3,
+            "error": 0.3,
+            "stream": 0.2,
+            "retry": 0.3,
+            "retrieval": 0.03,
+        }
     )
     columns = ("model_served", "model_requested")
 

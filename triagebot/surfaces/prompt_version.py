@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from triagebot.surfaces.base import Walked
 
 
@@ -9,8 +11,20 @@ class PromptVersion(Walked):
     name = "prompt_version"
     surfaces = ("prompt_version",)
     dimensions = ("prompt", "prompt_hash")
-    families = frozenset(
-        {"content", "tool", "usage", "eval", "feedback", "latency", "cache", "retry", "retrieval", "stream"}
+    families = MappingProxyType(
+        {
+            "content": 1.0,
+            "eval": 1.0,
+            "feedback": 1.0,
+            "tool": 0.7,
+            "usage": 0.7,
+            "latency": 0.4,
+            "cache": 0.7,
+            "retry": 0.3,
+            "retrieval": 0.05,
+            "stream": 0.05,
+            "error": 0.1,
+        }
     )
     columns = ("prompt_version", "prompt_hash")
 

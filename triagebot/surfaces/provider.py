@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
+from triagebot.attribution.scan import Moved
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.service import Service
 from triagebot.surfaces.base import Walked
@@ -16,18 +19,30 @@ class Provider(Walked):
     name = "provider"
     surfaces = ("provider",)
     dimensions = ("provider",)
-    families = frozenset({"latency", "error", "stream", "ratelimit", "usage", "cache", "retry", "content"})
+    families = MappingProxyType(
+        {
+            "latency": 1.0,
+            "error": 1.0,
+            "stream": 0.7,
+            "ratelimit": 0.5,
+            "usage": 0.4,
+            "cache": 0.4,
+            "retry": 0.7,
+            "content": 0.2,
+            "eval": 0.1,
+        }
+    )
     prior = 0.6
     columns = ("provider",)
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
-        sign = first_hand(explanation, SLOW | FAILING)
+        sign = first_hand(explanation, SLOW | FAILING) or _one_of_several(explanation)
         if sign is None:
             return None
         provider = (
             sign.slice.value if sign.slice.dimension == "provider" else common_value(weighed.table, "provider", sign)
         )
-        how = "slower" if sign.signal in SLOW else "failing"
+        how = "slower" if sign.signal in SLOW else "failing" if sign.signal in FAILING else "answering differently"
         return Implied(
             node=self.name,
             artifact=provider,
@@ -43,6 +58,12 @@ class Provider(Walked):
 
     def clear(self, snapshot: Snapshot, weighed: Weighed) -> str:
         return f"errors and speed of model calls steady over {weighed.table.spans:,} spans"
+
+
+def _one_of_several(explanation: Explanation) -> Moved | None:
+    """Answers of one provider changed while those of the others, asked the same, did not."""
+    seed = explanation.seed
+    return seed if not explanation.best and seed.slice.dimension in ("provider", "model_requested") else None
 
 
 NODE = Provider()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import numpy as np
 
 from triagebot.attribution.weigh import Explanation
@@ -17,7 +19,7 @@ LIMITED = frozenset({"rate_limited"})
 class Quota(Walked):
     name = "quota"
     surfaces = ("limit",)
-    families = frozenset({"ratelimit", "error", "retry", "latency"})
+    families = MappingProxyType({"ratelimit": 1.0, "error": 0.4, "retry": 0.7, "latency": 0.3})
     prior = 0.6
     columns = ("http_status",)
 
@@ -26,11 +28,8 @@ class Quota(Walked):
         if sign is None:
             return None
         neighbour = _neighbour(weighed.table, exposed(weighed.table, sign))
-        reason = (
-            f"{neighbour} takes a larger share of the tokens while calls are limited"
-            if neighbour
-            else "calls are limited while own traffic is as before"
-        )
+        told = f"{neighbour} takes a larger share of the tokens while calls are limited"
+        reason = told if neighbour else "calls are limited while own traffic is as before"
         return Implied(node=self.name, artifact=neighbour, explanation=number, reason=reason, confidence=0.85)
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.service import Service
 from triagebot.surfaces.base import Walked
@@ -15,7 +17,9 @@ class RetrievalCorpus(Walked):
     name = "retrieval_corpus"
     surfaces = ("retrieval_corpus",)
     dimensions = ("corpus",)
-    families = frozenset({"retrieval", "content", "eval", "feedback", "usage", "latency", "tool"})
+    families = MappingProxyType(
+        {"retrieval": 1.0, "content": 0.6, "eval": 0.7, "feedback": 0.7, "usage": 0.5, "latency": 0.3, "tool": 0.1}
+    )
     columns = ("corpus_version", "doc_top_score", "doc_count")
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:

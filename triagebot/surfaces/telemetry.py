@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from triagebot.domain.evidence import Evidence, FindingStatus
 from triagebot.surfaces.base import COVERED, Walked
@@ -24,8 +25,19 @@ class Telemetry(Walked):
     name = "telemetry"
     surfaces = ("telemetry",)
     dimensions = ("instrumentation",)
-    families = frozenset(
-        {"usage", "latency", "content", "error", "stream", "cache", "eval", "tool", "retrieval", "retry"}
+    families = MappingProxyType(
+        {
+            "usage": 0.5,
+            "latency": 0.5,
+            "content": 0.3,
+            "error": 0.3,
+            "stream": 0.3,
+            "cache": 0.5,
+            "eval": 0.3,
+            "tool": 0.3,
+            "retrieval": 0.3,
+            "retry": 0.3,
+        }
     )
     prior = 0.1
     columns = tuple(NEEDED)

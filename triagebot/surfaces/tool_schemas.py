@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.service import Service
 from triagebot.surfaces.base import Walked
@@ -27,7 +29,20 @@ class ToolSchemas(Walked):
     name = "tool_schemas"
     surfaces = ("tool_schemas",)
     dimensions = ("tools",)
-    families = frozenset({"content", "tool", "usage", "eval", "feedback", "latency", "cache", "retry", "error"})
+    families = MappingProxyType(
+        {
+            "tool": 1.0,
+            "content": 0.6,
+            "error": 0.5,
+            "usage": 0.5,
+            "eval": 0.6,
+            "feedback": 0.6,
+            "latency": 0.4,
+            "retry": 0.5,
+            "cache": 0.5,
+            "retrieval": 0.02,
+        }
+    )
     columns = ("tools_hash", "tool_name", "tool_result")
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:

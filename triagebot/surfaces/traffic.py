@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Snapshot, Weighed
 
@@ -9,7 +11,7 @@ from triagebot.surfaces.contract import Snapshot, Weighed
 class Traffic(Walked):
     name = "traffic"
     surfaces = ("traffic",)
-    families = frozenset({"input"})
+    families = MappingProxyType({"input": 1.0})
     prior = 0.6
     columns = ("tenant", "intent", "route")
 

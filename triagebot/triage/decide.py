@@ -1,0 +1,142 @@
+"""From explanations to a verdict's status and causes: when to name, when to say "none of the five", when to stay silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from triagebot.attribution.thresholds import NAMED
+from triagebot.attribution.weigh import Explanation
+from triagebot.domain.evidence import VerdictStatus
+from triagebot.domain.nodes import SURFACES
+from triagebot.domain.service import Service
+from triagebot.domain.signal import Signal
+from triagebot.domain.times import Interval
+from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
+from triagebot.surfaces.exposure import moment
+from triagebot.triage.attribute import Attribution
+from triagebot.triage.symptoms import harmful, relevance
+
+LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One explanation read: named suspect, implied node, or open between several."""
+
+    number: int
+    explanation: Explanation
+    suspect: Suspect | None = None
+    implied: Implied | None = None
+    possible: Mapping[str, float] = field(default_factory=dict)
+    confidence: float = 0.0
+    words: int = 0
+    harm: bool | None = None
+
+    @property
+    def onset(self) -> Interval:
+        return Interval(moment(self.explanation.seed.earliest), moment(self.explanation.seed.latest))
+
+    @property
+    def node(self) -> str:
+        if self.suspect is not None:
+            return self.suspect.node
+        return self.implied.node if self.implied is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`told` are the readings that make up the verdict, the page's own symptom first."""
+
+    status: VerdictStatus
+    told: tuple[Reading, ...]
+    possible: Mapping[str, float]
+    why: str
+
+
+def read(
+    found: Attribution,
+    weighed: Weighed,
+    tree: Sequence[Node],
+    service: Service,
+    signals: Mapping[str, Signal],
+    words: frozenset[str],
+) -> list[Reading]:
+    by_key = {s.key: s for s in found.suspects}
+    readings = []
+    for number, explanation in enumerate(found.explanations):
+        names = [explanation.seed.signal, *(m.signal for m in explanation.members)]
+        seed = signals[explanation.seed.signal]
+        relevant = relevance(names, words, signals)
+        harm = _harm(explanation, signals, seed)
+        top = max(explanation.posterior, key=lambda key: explanation.posterior[key])
+        chance = explanation.posterior[top]
+        if top and chance >= NAMED:
+            readings.append(Reading(number, explanation, by_key[top], None, {}, chance, relevant, harm))
+            continue
+        possible = {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
+        implied = None
+        if not top:
+            signs = [node.imply(explanation, number, weighed, service) for node in tree]
+            implied = max((i for i in signs if i is not None), key=lambda i: i.confidence, default=None)
+        confidence = implied.confidence * chance if implied else 0.0
+        readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm))
+    return readings
+
+
+def _harm(explanation: Explanation, signals: Mapping[str, Signal], seed: Signal) -> bool | None:
+    verdicts = [harmful(explanation.effect, seed)]
+    verdicts += [harmful(m.effect, signals[m.signal]) for m in explanation.members]
+    if True in verdicts:
+        return True
+    return False if False in verdicts else None
+
+
+def decide(readings: Sequence[Reading], found: Attribution, *, visible: bool, blind: str) -> Decision:
+    """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not."""
+    if not readings:
+        if found.mixed:
+            return Decision("none_of_five", (), {}, "the mix of requests moved; rates within each slice did not")
+        if visible:
+            return Decision("none_of_five", (), {}, "nothing that was measured moved")
+        return Decision("undetermined", (), {}, blind)
+    ordered = sorted(readings, key=_rank)
+    first = ordered[0]
+    told = [first]
+    for other in ordered[1:]:
+        # What the page does not speak of needs a change on record and a clear harm before anybody is named for it.
+        spoken = other.words > 0 and (other.suspect is not None or other.implied is not None)
+        if spoken or (other.suspect is not None and other.harm):
+            told.append(other)
+    if first.suspect is None and first.implied is None:
+        possible = dict(first.possible)
+        why = (
+            "what moved follows no change that is on record"
+            if not possible
+            else "the evidence leaves several changes open"
+        )
+        return Decision("undetermined", (first,), possible, why)
+    distinct = _distinct(told)
+    status: VerdictStatus = "implicated" if any(r.node in SURFACES for r in distinct) else "none_of_five"
+    return Decision(status, tuple(distinct), {}, "")
+
+
+def _rank(reading: Reading) -> tuple[float, float, float]:
+    """The page's own words first, then harm, then strength."""
+    harm = {True: 0.0, None: 1.0, False: 2.0}[reading.harm]
+    return (-min(reading.words, 2), harm, -reading.explanation.strength)
+
+
+def _distinct(readings: Sequence[Reading]) -> list[Reading]:
+    seen: set[str] = set()
+    kept = []
+    for reading in readings:
+        key = (
+            reading.suspect.key
+            if reading.suspect
+            else f"{reading.node}|{reading.implied.artifact if reading.implied else ''}"
+        )
+        if key not in seen:
+            seen.add(key)
+            kept.append(reading)
+    return kept

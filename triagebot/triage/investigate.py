@@ -1,0 +1,223 @@
+"""One walk: a page, a service and sources in; a verdict out. Everything a reader must follow is here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from triagebot.attribution.weigh import Explanation
+from triagebot.domain.evidence import Cause, Evidence, Finding, Symptom, Verdict
+from triagebot.domain.page import Page
+from triagebot.domain.people import Author, Claim, Ownership
+from triagebot.domain.service import Service
+from triagebot.domain.severity import Rubric, assess_severity
+from triagebot.domain.signal import Signal
+from triagebot.domain.times import Window
+from triagebot.ports import Journal, RequestTable, TraceStore
+from triagebot.signals.catalogue import SIGNALS
+from triagebot.signals.judged import judged_signals
+from triagebot.surfaces.contract import Node, Scope, Snapshot, Source, Sources, Weighed
+from triagebot.surfaces.tree import TREE
+from triagebot.triage.attribute import Attribution, attribute
+from triagebot.triage.decide import Decision, Reading, decide, read
+from triagebot.triage.facts import facts_of
+from triagebot.triage.measure import measure
+from triagebot.triage.nextcheck import next_check
+from triagebot.triage.symptoms import page_words, symptom
+from triagebot.triage.visibility import what_is_hidden
+
+ROWS = 40_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
+
+
+class Owners(Protocol):
+    """Resolves who answers for an artifact: triage/owners.py."""
+
+    async def resolve(
+        self, service: Service, surface: str, artifact: str, claims: Sequence[Claim], author: Author
+    ) -> Ownership: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Investigation:
+    """What a walk needs. `registries` are those of the service that is walked."""
+
+    traces: TraceStore
+    journal: Journal
+    registries: Sequence[Source]
+    owners: Owners
+    rubric: Rubric
+    deadline: float = 20.0
+    tree: Sequence[Node] = TREE
+    signals: Sequence[Signal] = SIGNALS
+
+
+async def investigate(page: Page, service: Service, deps: Investigation, *, until: datetime | None = None) -> Verdict:
+    """Walks the tree as of the page's own time (or `until`). Raises SourceFailed only where the trace store itself is gone."""
+    started = time.monotonic()
+    as_of = until or page.occurred_at
+    window = Window(as_of - service.look_back, as_of)
+    scope = Scope(service=service, as_of=as_of, window=window)
+    names = service.trace_names or (service.name,)
+    judges = await deps.traces.seen(names, window, ("judge",))
+    signals = (*deps.signals, *judged_signals(seen.value for seen in judges), *service.signals)
+    table, coverage, snapshots = await _collect(service, scope, deps, signals)
+    found = await asyncio.to_thread(attribute, table, snapshots, deps.tree, service, signals)
+    weighed = Weighed(
+        table=table,
+        suspects=found.suspects,
+        explanations=found.explanations,
+        blamed={},
+        coverage=coverage,
+        window=window,
+        steady=found.steady,
+    )
+    by_name = {signal.name: signal for signal in signals}
+    words = page_words(page)
+    readings = read(found, weighed, deps.tree, service, by_name, words)
+    visible, blind = what_is_hidden(words, signals, weighed, found)
+    decision = decide(readings, found, visible=visible, blind=blind)
+    weighed = replace(
+        weighed,
+        blamed={r.suspect.key: r.confidence for r in decision.told if r.suspect},
+        possible=decision.possible,
+        implied=tuple(r.implied for r in decision.told if r.implied),
+    )
+    symptoms = _symptoms(found, decision, by_name)
+    findings = _number(
+        [node.assess(snapshots[node.name], weighed) for node in deps.tree], symptoms, service, window, deps, by_name
+    )
+    causes = await _causes(decision, found, snapshots, service, deps)
+    severity = assess_severity(measure(found, decision, symptoms, table, service), deps.rubric)
+    return Verdict(
+        page=page,
+        service=service.name,
+        as_of=as_of,
+        status=decision.status,
+        symptoms=tuple(symptoms),
+        causes=tuple(causes),
+        findings=tuple(findings),
+        severity=severity,
+        next_check=next_check(decision, findings, weighed),
+        took_ms=int(1000 * (time.monotonic() - started)),
+        facts=facts_of(table, found, decision, by_name),
+    )
+
+
+async def _collect(
+    service: Service, scope: Scope, deps: Investigation, signals: Sequence[Signal]
+) -> tuple[RequestTable, Mapping[str, tuple[int, int]], dict[str, Snapshot]]:
+    names = service.trace_names or (service.name,)
+    sources = Sources(registries=deps.registries, journal=deps.journal, deadline=deps.deadline)
+    table, coverage, snapshots = await asyncio.gather(
+        deps.traces.requests(names, scope.window, signals, limit=ROWS),
+        deps.traces.coverage(names, scope.window),
+        asyncio.gather(*(node.collect(sources, scope) for node in deps.tree)),
+    )
+    return table, coverage, {snapshot.node: snapshot for snapshot in snapshots}
+
+
+def _symptoms(found: Attribution, decision: Decision, signals: Mapping[str, Signal]) -> list[Symptom]:
+    """What moved, the page's own first; each signal once."""
+    if found.panel is None:
+        return []
+    ordered: list[Explanation] = [r.explanation for r in decision.told]
+    ordered += [e for e in found.explanations if e not in ordered]
+    moved = [m for e in ordered for m in (e.seed, *e.members[:4])]
+    moved += list(found.mixed[:3]) if not moved else []
+    unique = {m.signal: m for m in reversed(moved)}
+    return [
+        symptom(found.panel, m, signals[m.signal])
+        for m in list(reversed(unique.values()))[:12]
+        if m.signal in found.panel.columns
+    ]
+
+
+def _number(
+    findings: Sequence[Finding],
+    symptoms: Sequence[Symptom],
+    service: Service,
+    window: Window,
+    deps: Investigation,
+    signals: Mapping[str, Signal],
+) -> list[Finding]:
+    """Evidence ids in the order of the walk. The first implicated node, else traffic, also carries the symptoms' own queries."""
+    bearer = next((f.node for f in findings if f.status == "implicated"), "traffic")
+    names = service.trace_names or (service.name,)
+    numbered, count = [], 0
+    for finding in findings:
+        lines = list(finding.evidence)
+        if finding.node == bearer:
+            for told in symptoms[:5]:
+                split = f"@onset={told.onset.latest.isoformat()}"
+                query, parameters = deps.traces.evidence_query(names, window, signals[told.signal], told.slice, split)
+                lines.append(
+                    Evidence(
+                        id="", text=sentence(told), n=told.before.n + told.after.n, query=query, parameters=parameters
+                    )
+                )
+        given = []
+        for line in lines:
+            count += 1
+            given.append(replace(line, id=f"E{count}"))
+        numbered.append(replace(finding, evidence=tuple(given)))
+    return numbered
+
+
+def sentence(told: Symptom) -> str:
+    where = ", ".join(f"{k} {v}" for k, v in told.slice.items())
+    return (
+        f"{told.title}{' in ' + where if where else ''}: {told.before.value:.4g} (n={told.before.n:,}) → "
+        f"{told.after.value:.4g} (n={told.after.n:,}), {told.unit}"
+    )
+
+
+async def _causes(
+    decision: Decision, found: Attribution, snapshots: Mapping[str, Snapshot], service: Service, deps: Investigation
+) -> list[Cause]:
+    if decision.status == "undetermined":
+        return []
+    return [await _cause(reading, found, snapshots, service, deps) for reading in decision.told]
+
+
+async def _cause(
+    reading: Reading, found: Attribution, snapshots: Mapping[str, Snapshot], service: Service, deps: Investigation
+) -> Cause:
+    explains = tuple(dict.fromkeys(m.signal for m in (reading.explanation.seed, *reading.explanation.members)))
+    if reading.suspect is None:
+        assert reading.implied is not None  # noqa: S101 - decide() names one or the other
+        implied = reading.implied
+        claims = snapshots[implied.node].claims.get(implied.artifact, ())
+        ownership = await deps.owners.resolve(service, implied.node, implied.artifact, claims, Author())
+        return Cause(
+            node=implied.node,
+            artifact=implied.artifact,
+            before="",
+            after="",
+            introduced=reading.onset,
+            author=Author(),
+            reference="",
+            confidence=reading.confidence,
+            explains=explains,
+            ownership=ownership,
+            summary=implied.reason,
+        )
+    change, node = reading.suspect.change, reading.suspect.node
+    claims = snapshots[node].claims.get(change.artifact, ())
+    ownership = await deps.owners.resolve(service, change.surface, change.artifact, claims, change.author)
+    return Cause(
+        node=node,
+        artifact=change.artifact,
+        before=change.before,
+        after=change.after,
+        introduced=change.introduced,
+        author=change.author,
+        reference=change.reference,
+        confidence=reading.confidence,
+        explains=explains,
+        ownership=ownership,
+        summary=change.summary,
+    )

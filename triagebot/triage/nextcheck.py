@@ -1,0 +1,48 @@
+"""The next thing to do: for a named cause what settles it, for an open one the cheapest look that would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from triagebot.domain.evidence import Finding
+from triagebot.surfaces.contract import Weighed
+from triagebot.triage.decide import Decision
+
+SEE = {
+    "model_alias": "record gen_ai.response.model on model spans, or declare the alias",
+    "prompt_version": "record gen_ai.prompt.version or its hash, or declare the prompt's repository",
+    "tool_schemas": "declare the MCP server or its snapshots, and record tool calls",
+    "retrieval_corpus": "record triage.corpus.version and document scores, or declare the index",
+    "eval_freshness": "declare where evaluation results are written",
+}
+
+
+def next_check(decision: Decision, findings: Sequence[Finding], weighed: Weighed) -> str:
+    if decision.status == "implicated":
+        first = decision.told[0]
+        what = first.suspect.change.artifact if first.suspect else first.implied.artifact if first.implied else ""
+        return f"Replay failing requests with only {what} swapped back; then hold it and ask its owner to revert."
+    if decision.status == "none_of_five":
+        return _beside(decision)
+    if decision.possible:
+        names = sorted({s.change.artifact for s in weighed.suspects if s.key in decision.possible})
+        return f"Replay ten failing requests with one of these swapped at a time: {', '.join(names)}."
+    unseen = next((f for f in findings if f.status == "unknown" and f.node in SEE), None)
+    if unseen is not None:
+        return f"{decision.why[:1].upper()}{decision.why[1:]}. To see it: {SEE[unseen.node]}."
+    return f"{decision.why[:1].upper()}{decision.why[1:]}. Read ten failing requests beside ten from before the onset."
+
+
+def _beside(decision: Decision) -> str:
+    if not decision.told:
+        if "mix" in decision.why:
+            return "See which requests grew: the mix moved, behaviour did not."
+        return "Nothing that is measured moved: read the requests that the page names, or close it."
+    node = decision.told[0].node
+    return {
+        "provider": "Move traffic to another provider or model only after checking its own error rate; tell the provider.",
+        "quota": "Pause the neighbour on the key or split the quota, then watch 429s for one window.",
+        "application": "Look at the change named here, or roll it back; prompts and models are not to blame.",
+        "traffic": "See which requests grew: the mix moved, behaviour did not.",
+        "telemetry": "Restore the attribute that is no longer recorded, then walk again.",
+    }.get(node, "Look at the change named here.")

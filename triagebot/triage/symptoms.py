@@ -1,0 +1,72 @@
+"""Symptoms as people read them: what moved, in which slice, from what to what, since when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from triagebot.attribution.panel import Panel
+from triagebot.attribution.scan import Moved
+from triagebot.domain.evidence import Measured, Symptom
+from triagebot.domain.page import Page
+from triagebot.domain.signal import Signal
+from triagebot.domain.times import Interval
+from triagebot.surfaces.exposure import moment
+
+WORD = re.compile(r"[a-z0-9][a-z0-9'-]*")
+Z95 = 1.96
+
+
+def symptom(panel: Panel, moved: Moved, signal: Signal) -> Symptom:
+    """Before: the slice's requests outside the time in which it moved. The interval is after minus before, 95%."""
+    column = panel.columns[moved.signal]
+    rows = column.group.rows
+    inside = panel.at[rows] >= moved.start
+    if moved.end is not None:
+        inside &= panel.at[rows] < moved.end
+    if moved.shape == "drift":
+        inside = panel.at[rows] >= panel.at[panel.size // 2]
+    member = moved.slice.mask[rows]
+    weight = panel.weight[rows]
+    before, after = _mean(column.raw, weight, member & ~inside), _mean(column.raw, weight, member & inside)
+    spread = Z95 * float(np.sqrt(before[2] + after[2]))
+    difference = after[1] - before[1]
+    slice_ = {moved.slice.dimension: moved.slice.value} if moved.slice.dimension else {}
+    return Symptom(
+        signal=moved.signal,
+        slice=slice_,
+        before=Measured(n=before[0], value=before[1]),
+        after=Measured(n=after[0], value=after[1]),
+        interval=(difference - spread, difference + spread),
+        onset=Interval(moment(moved.earliest), moment(moved.latest)),
+        title=signal.title,
+        unit=signal.unit,
+    )
+
+
+def _mean(values: np.ndarray, weight: np.ndarray, mask: np.ndarray) -> tuple[int, float, float]:
+    n = int(mask.sum())
+    if n == 0:
+        return 0, 0.0, 0.0
+    mean = float(np.average(values[mask], weights=weight[mask]))
+    variance = float(np.average((values[mask] - mean) ** 2, weights=weight[mask])) / max(n - 1, 1)
+    return n, mean, variance
+
+
+def page_words(page: Page) -> frozenset[str]:
+    text = " ".join((page.title, page.text, *page.labels.values())).lower()
+    return frozenset(WORD.findall(text))
+
+
+def relevance(names: Sequence[str], words: frozenset[str], signals: Mapping[str, Signal]) -> int:
+    """How many words of the page these signals answer to. It orders, it never decides."""
+    return max((len(words & set(signals[n].words)) for n in names if n in signals), default=0)
+
+
+def harmful(effect: float, signal: Signal) -> bool | None:
+    """Whether the movement is in the bad direction; None where both directions may harm."""
+    if signal.bad == "both":
+        return None
+    return (effect > 0) == (signal.bad == "up")

@@ -1,0 +1,39 @@
+"""When nothing moved: could what the page complains of have been seen at all? Silence is innocence only where it could."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from triagebot.domain.signal import Signal
+from triagebot.surfaces.contract import Weighed
+from triagebot.triage.attribute import Attribution
+
+ENOUGH = 100  # requests that must say a signal before its stillness means anything
+ANSWER_FAMILIES = frozenset({"content", "eval", "feedback", "tool", "retrieval"})
+
+
+def what_is_hidden(
+    words: frozenset[str], signals: Sequence[Signal], weighed: Weighed, found: Attribution
+) -> tuple[bool, str]:
+    """(whether the complaint could have been seen, what could not be seen)."""
+    table = weighed.table
+    if table.requests < ENOUGH:
+        return False, f"only {table.requests} requests of this service in the window"
+    asked = [s for s in signals if words & set(s.words)]
+    best = max((len(words & set(s.words)) for s in asked), default=0)
+    asked = [s for s in asked if len(words & set(s.words)) == best]
+    seen = [s for s in asked if _said(table.signals.get(s.name))]
+    if seen:
+        return True, ""
+    if asked:
+        return False, f"the page speaks of {asked[0].title}, which the traces do not record"
+    answers = [s for s in signals if s.family in ANSWER_FAMILIES and _said(table.signals.get(s.name))]
+    if answers:
+        return True, ""
+    return False, "the page speaks of what users got, and neither answers, evaluations nor feedback are recorded"
+
+
+def _said(values: np.ndarray | None) -> bool:
+    return values is not None and int(np.isfinite(values).sum()) >= ENOUGH

@@ -1,0 +1,186 @@
+"""The way of a page: from its place in the queue to a verdict in the channel and, once resolved, a postmortem.
+
+Every step is journalled, so a process that dies leaves nothing twice and nothing undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from triagebot.domain.evidence import Verdict
+from triagebot.domain.incident import TimelineEvent, Work
+from triagebot.domain.page import Page
+from triagebot.domain.people import Person
+from triagebot.domain.service import Config, Service
+from triagebot.domain.signal import Signal
+from triagebot.domain.times import Window, format_time, parse_time
+from triagebot.errors import NotFound, SourceFailed
+from triagebot.ports import Clock, Ledger, Narrator
+from triagebot.signals.catalogue import SIGNALS
+from triagebot.signals.judged import judged_signals
+from triagebot.triage import picture
+from triagebot.triage.intake import Taken, take
+from triagebot.triage.investigate import Investigation, investigate
+from triagebot.triage.postmortem.lifecycle import draft
+from triagebot.triage.tell import Tell
+from triagebot.triage.worker import Steps
+
+log = logging.getLogger(__name__)
+
+BEFORE_ONSET: Final = timedelta(days=2)
+WALK_LIMIT: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """The handlers of the work queue: `page` and `postmortem`.
+
+    `investigations` has one for each service. `settle` waits until spans that were accepted can be queried. `publish` puts a
+    drafted document where people find it; it is called again for a draft that was drafted again.
+    """
+
+    config: Config
+    ledger: Ledger
+    tell: Tell
+    clock: Clock
+    investigations: Mapping[str, Investigation]
+    narrator: Narrator | None = None
+    settle: Callable[[], Awaitable[None]] | None = None
+    publish: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
+    drills: frozenset[str] = field(default_factory=frozenset)
+
+    async def page(self, work: Work) -> None:
+        page = await self.ledger.page(str(work.payload["source"]), str(work.payload["event_id"]))
+        if page is None:
+            raise NotFound(f"page {work.ref}: is no longer stored")
+        taken = await take(page, config=self.config, ledger=self.ledger, drill=page.service in self.drills)
+        if taken.incident is None:
+            return
+        if taken.service is None and page.kind == "triggered":
+            await self.tell.unconfigured(work, page)
+            return
+        if taken.next == "investigate":
+            await self._investigate(work, taken)
+        elif taken.next == "joined":
+            await self.tell.joined(taken.incident.id)
+        elif taken.next in ("resolved", "noted"):
+            await self.tell.refresh(taken.incident.id)
+        incident = await self.ledger.incident(taken.incident.id)
+        if incident is not None and incident.status == "resolved":
+            await self.ask_postmortem(incident.id, at=page.event_id)
+
+    async def _investigate(self, work: Work, taken: Taken) -> None:
+        assert taken.incident is not None  # noqa: S101 - page() has seen to it
+        incident, service = taken.incident.id, taken.service
+        if service is None:
+            return
+        await self._shown(self.tell.walking(incident))
+        steps = Steps(self.ledger, work)
+        try:
+            done = await steps.once("walk", lambda: self._walk(incident, taken.page, service))
+        except SourceFailed as error:
+            if error.permanent:
+                await self.tell.failed(incident, str(error))
+            raise
+        await self.tell.verdict(incident, lambda: self.picture_of(incident) if done["symptoms"] else _nothing())
+
+    async def _shown(self, message: Awaitable[object]) -> None:
+        """A chat that is down must not keep the walk from being made: the verdict's own message is tried again later."""
+        try:
+            await message
+        except SourceFailed as error:
+            log.warning("the walk goes on without its first message: %s", error)
+
+    async def _walk(self, incident: str, page: Page, service: Service) -> Mapping[str, Any]:
+        if self.settle is not None:
+            await self.settle()
+        async with asyncio.timeout(WALK_LIMIT):
+            verdict = await investigate(page, service, self.investigations[service.name])
+        for event in events_of(verdict):
+            await self.ledger.append(incident, event)
+        number = await self.ledger.save_verdict(incident, verdict.as_json())
+        return {"verdict": number, "symptoms": len(verdict.symptoms)}
+
+    async def ask_postmortem(self, incident: str, *, at: str) -> None:
+        """Puts the drafting into the queue, once for each event that asks for it."""
+        await self.ledger.enqueue("postmortem", incident, dedupe=f"postmortem:{incident}:{at}")
+
+    async def draft_for(self, incident: str, person: Person) -> None:
+        """What the button and the command ask for."""
+        await self.ask_postmortem(incident, at=f"{person.slack_id or person.email}:{format_time(self.clock.now())}")
+
+    async def postmortem(self, work: Work) -> None:
+        document = await draft(self.ledger, self.clock, work.ref, self.narrator, await self._series(work.ref))
+        if self.publish is not None:
+            await self.publish(document)
+        await self.tell.refresh(work.ref)
+
+    async def picture_of(self, incident: str) -> bytes | None:
+        """PNG of the page's own symptom with the changes marked; None where nothing was measured."""
+        verdict = await self.ledger.verdict(incident)
+        series = await self._series(incident)
+        if verdict is None or series is None:
+            return None
+        marks = picture.marks_of(verdict, await self.ledger.timeline(incident))
+        return await asyncio.to_thread(picture.draw, series, marks, format="png")
+
+    async def _series(self, incident: str) -> picture.Series | None:
+        verdict = await self.ledger.verdict(incident)
+        known = await self.ledger.incident(incident)
+        if verdict is None or known is None or not verdict["symptoms"]:
+            return None
+        service = self.config.service_for(known.service)
+        symptom = verdict["symptoms"][0]
+        signal = signal_named(service, symptom["signal"]) if service else None
+        if service is None or signal is None:
+            return None
+        window = picture_window(verdict, service)
+        traces = self.investigations[service.name].traces
+        table = await traces.requests(service.trace_names or (service.name,), window, [signal])
+        return await asyncio.to_thread(picture.series_from, table, signal, symptom["slice"], window)
+
+
+async def _nothing() -> bytes | None:
+    return None
+
+
+def signal_named(service: Service, name: str) -> Signal | None:
+    judged = judged_signals([name.removeprefix("eval:")]) if name.startswith("eval:") else ()
+    return next((s for s in (*SIGNALS, *service.signals, *judged) if s.name == name), None)
+
+
+def picture_window(verdict: Mapping[str, Any], service: Service) -> Window:
+    """From before the change and the onset to the as-of time: wide enough to see what was usual."""
+    end = parse_time(verdict["as_of"])
+    starts = [parse_time(verdict["symptoms"][0]["onset"]["earliest"])]
+    starts += [parse_time(c["introduced"]["earliest"]) for c in verdict["causes"] if c.get("introduced")]
+    first = min(starts)
+    margin = max(BEFORE_ONSET, (end - first) / 2)
+    return Window(max(first - margin, end - service.look_back), end)
+
+
+def events_of(verdict: Verdict) -> list[TimelineEvent]:
+    """What the verdict knows of the incident's course, for its timeline: introduced, triggered, detected, and itself."""
+    events = []
+    for cause in verdict.causes:
+        name = f"{cause.artifact} {cause.after}".strip()
+        for kind, interval in (("introduced", cause.introduced), ("triggered", cause.triggered)):
+            if interval is not None:
+                events.append(
+                    _event(kind, interval.latest, f"{name}: {cause.summary}" if cause.summary else name, name)
+                )
+    for symptom in verdict.symptoms[:1]:
+        events.append(_event("detected", symptom.onset.latest, f"{symptom.title} moved", symptom.signal))
+    events.append(
+        _event("verdict", verdict.as_of, verdict.status, f"{format_time(verdict.as_of)}:{verdict.page.event_id}")
+    )
+    return events
+
+
+def _event(kind: str, at: Any, text: str, key: str) -> TimelineEvent:
+    return TimelineEvent(at=at, kind=kind, actor="triagebot", text=text, dedupe=f"{kind}:{key}")
