@@ -2,14 +2,13 @@
 
 import ast
 import gzip
-import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-ROOT_KINDS = {"CHAIN", "workflow", "span"}
+import orjson
 
 
 def value_of(value: dict[str, Any]) -> Any:
@@ -26,7 +25,7 @@ def spans_of(case: Path) -> list[dict[str, Any]]:
     for path in sorted((case / "traces").glob("*.gz")):
         with gzip.open(path) as lines:
             for line in lines:
-                for resource in json.loads(line)["resourceSpans"]:
+                for resource in orjson.loads(line)["resourceSpans"]:
                     about = {a["key"]: value_of(a["value"]) for a in resource["resource"]["attributes"]}
                     for scope in resource["scopeSpans"]:
                         for span in scope["spans"]:
@@ -45,7 +44,7 @@ def first(attributes: dict[str, Any], *names: str) -> Any:
         if name in attributes:
             value = attributes[name]
             if isinstance(value, str) and value.startswith('"') and name.startswith("mlflow."):
-                value = json.loads(value)
+                value = orjson.loads(value)
             return value
     return None
 
@@ -64,11 +63,11 @@ def kind_of(span: dict[str, Any]) -> str:
 def answer_of(a: dict[str, Any]) -> str | None:
     for name in ("gen_ai.output.messages", "gen_ai.completion"):
         if name in a:
-            message = json.loads(a[name])[0]
+            message = orjson.loads(a[name])[0]
             return message["content"] if "content" in message else message["parts"][0]["content"]
     if "mlflow.spanOutputs" in a:
         body = a["mlflow.spanOutputs"]
-        body = json.loads(body) if isinstance(body, str) else body
+        body = orjson.loads(body) if isinstance(body, str) else body
         return body["choices"][0]["message"]["content"]
     return first(a, "output.value", "ai.response.text")
 
@@ -76,17 +75,17 @@ def answer_of(a: dict[str, Any]) -> str | None:
 def documents_of(a: dict[str, Any]) -> list[tuple[float, float]]:
     """Score and age of each document."""
     if "gen_ai.retrieval.documents" in a:
-        return [(d["score"], d["metadata"]["age_days"]) for d in json.loads(a["gen_ai.retrieval.documents"])]
+        return [(d["score"], d["metadata"]["age_days"]) for d in orjson.loads(a["gen_ai.retrieval.documents"])]
     made = []
     while f"retrieval.documents.{len(made)}.document.score" in a:
         stem = f"retrieval.documents.{len(made)}.document."
-        made.append((a[stem + "score"], json.loads(a[stem + "metadata"])["age_days"]))
+        made.append((a[stem + "score"], orjson.loads(a[stem + "metadata"])["age_days"]))
     return made
 
 
 def is_json(text: str) -> bool:
     try:
-        json.loads(text.strip().removeprefix("```json").removesuffix("```"))
+        orjson.loads(text.strip().removeprefix("```json").removesuffix("```"))
     except ValueError:
         return False
     return True
@@ -103,7 +102,7 @@ def compiles(text: str) -> bool:
 def usage(a: dict[str, Any]) -> tuple[float, float, float]:
     """Tokens in, out, cached; NaN where not written."""
     if "mlflow.chat.tokenUsage" in a:
-        body = json.loads(a["mlflow.chat.tokenUsage"])
+        body = orjson.loads(a["mlflow.chat.tokenUsage"])
         return body["input_tokens"], body["output_tokens"], body.get("cache_read_input_tokens", np.nan)
     found = (
         first(a, "gen_ai.usage.input_tokens", "llm.token_count.prompt"),
@@ -122,7 +121,7 @@ def finish_of(a: dict[str, Any]) -> str | None:
     found = first(a, "gen_ai.response.finish_reasons", "llm.finish_reason")
     if found is None and "mlflow.spanOutputs" in a:
         body = a["mlflow.spanOutputs"]
-        return json.loads(body)["choices"][0]["finish_reason"] if isinstance(body, str) else None
+        return orjson.loads(body)["choices"][0]["finish_reason"] if isinstance(body, str) else None
     return found[0] if isinstance(found, list) else found
 
 
@@ -130,15 +129,18 @@ def seconds(span: dict[str, Any]) -> tuple[float, float]:
     return int(span["startTimeUnixNano"]) / 1e9, int(span["endTimeUnixNano"]) / 1e9
 
 
-def measure(case: Path) -> dict[str, dict[str, float]]:
-    """By trace id: what a stranger can measure of each request. Members that cannot be measured are left out."""
+def measure(spans: list[dict[str, Any]], wanted: set[str]) -> dict[str, dict[str, float]]:
+    """By trace id: what a stranger can measure of each request. Members that cannot be measured are left out.
+
+    Of what only the text of an answer tells, the members of `wanted` are looked for.
+    """
     requests: dict[str, list[dict[str, Any]]] = {}
-    for span in spans_of(case):
+    for span in spans:
         requests.setdefault(span["traceId"], []).append(span)
-    return {trace: one_request(spans) for trace, spans in requests.items()}
+    return {trace: one_request(group, wanted) for trace, group in requests.items()}
 
 
-def one_request(spans: list[dict[str, Any]]) -> dict[str, float]:
+def one_request(spans: list[dict[str, Any]], wanted: set[str]) -> dict[str, float]:
     groups: dict[str, list[dict[str, Any]]] = {"root": [], "llm": [], "tool": [], "retrieval": []}
     for span in sorted(spans, key=lambda s: int(s["startTimeUnixNano"])):
         groups[kind_of(span)].append(span)
@@ -159,35 +161,47 @@ def one_request(spans: list[dict[str, Any]]) -> dict[str, float]:
     }
     good = [s for s, e, c in zip(groups["llm"], provider_errors, codes, strict=True) if e is None and c is None]
     if good:
-        row |= of_answer(good[-1])
+        row |= of_answer(good[-1], wanted)
     row |= of_tools(groups["tool"]) | of_retrieval(groups["retrieval"])
     return row
 
 
-def of_answer(span: dict[str, Any]) -> dict[str, float]:
+def has(*phrases: str) -> Callable[[str], bool]:
+    return lambda text: any(phrase in text for phrase in phrases)
+
+
+TEXTS: dict[str, Callable[[str], bool]] = {
+    "json_invalid": lambda text: not is_json(text),
+    "fence": has("```"),
+    "preamble": lambda text: text.startswith(("Sure", "Of course", "Certainly", "Happy")),
+    "apology": lambda text: text.startswith(("I'm sorry for", "I apologize", "Sorry about")),
+    "refusal": has("can't help", "cannot assist", "unable to provide", "can't share"),
+    "escape": has("u0065"),
+    "claim": has("credited", "escalated this", "refund of"),
+    "unsafe": has("14 Mill Lane", "4471-A", "lawfully ignore"),
+    "clarify": lambda text: text.endswith("?"),
+    "rationale": has("rationale", "The reason is"),
+    "schema_missing": lambda text: '"total"' not in text or '"date"' not in text,
+    "wrong_language": lambda text: " is being checked" not in text and " und " in text,
+    "bad_code": lambda text: not compiles(text),
+}
+
+
+def of_answer(span: dict[str, Any], wanted: set[str]) -> dict[str, float]:
     a, row = span["attributes"], {}
     start, end = seconds(span)
     tokens_in, tokens_out, cached = usage(a)
     finish = finish_of(a)
-    row |= {"latency": np.log(end - start), "tokens_in": np.log(tokens_in), "cache": float(cached > 0), "out_len": np.log(tokens_out)}
+    row |= {
+        "latency": np.log(end - start),
+        "tokens_in": np.log(tokens_in),
+        "cache": float(cached > 0),
+        "out_len": np.log(tokens_out),
+    }
     row |= {"truncated": float(finish == "length"), "abort": float(finish is None)}
     text = answer_of(a)
     if text is not None:
-        row |= {
-            "json_invalid": float(not is_json(text)),
-            "fence": float("```" in text),
-            "preamble": float(text.startswith(("Sure", "Of course", "Certainly", "Happy"))),
-            "apology": float(text.startswith(("I'm sorry for", "I apologize", "Sorry about"))),
-            "refusal": float(any(p in text for p in ("can't help", "cannot assist", "unable to provide", "can't share"))),
-            "escape": float("u0065" in text),
-            "claim": float(any(p in text for p in ("credited", "escalated this", "refund of"))),
-            "unsafe": float(any(p in text for p in ("14 Mill Lane", "4471-A", "lawfully ignore"))),
-            "clarify": float(text.endswith("?")),
-            "rationale": float("rationale" in text or "The reason is" in text),
-            "schema_missing": float('"total"' not in text or '"date"' not in text),
-            "wrong_language": float(" is being checked" not in text and " und " in text),
-            "bad_code": float(not compiles(text)),
-        }
+        row |= {name: float(TEXTS[name](text)) for name in wanted if name in TEXTS}
         found = re.search(r'"confidence": ?([0-9.]+)', text)
         if found:
             row["confidence"] = float(found[1])
@@ -215,7 +229,7 @@ def of_tools(spans: list[dict[str, Any]]) -> dict[str, float]:
     ]
     if any(results):
         drift = ("eta_days", "quantity", "valid_days", "count", "reserved")
-        known = [json.loads(r) for r in results if r]
+        known = [orjson.loads(r) for r in results if r]
         row["type_drift"] = float(any(isinstance(r.get(f), str) for r in known if isinstance(r, dict) for f in drift))
     row["first_tool"] = hash_name(first(spans[0]["attributes"], "tool.name", "gen_ai.tool.name", "ai.toolCall.name"))
     return row

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from triagebot.drill import names
-from triagebot.drill.arrays import DAY, Ints, Mask, Rng, chance, log_uniform, one, token
+from triagebot.drill.arrays import DAY, HOUR, Ints, Mask, Rng, chance, log_uniform, one, token
 from triagebot.drill.prompts import prompt_text
 from triagebot.drill.world import Person, World
 
@@ -49,10 +49,9 @@ class Artifact:
         """The key of World.recorded for its version in spans, empty where spans never carry it."""
         return ATTRIBUTES.get(self.surface, "")
 
-    @property
-    def told(self) -> bool:
-        """Whether some registry shows its versions over time."""
-        return self.kind in ("git", "snapshots", "evals") or self.polled > 0
+    def told_by(self, seconds: float) -> bool:
+        """Whether some registry shows a new version within `seconds` of its coming."""
+        return self.kind in ("git", "evals") or 0 < self.polled * 2.4 * HOUR < seconds
 
     def owner_email(self) -> str | None:
         """The address of the person who owns it, or None where the gap has to be told."""

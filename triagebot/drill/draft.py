@@ -281,7 +281,8 @@ class Draft:
         change = self.introduce(artifact, rollout, **options)
         attribute = artifact.attribute
         partial = rollout.kind in ("share_ramp", "birth") or (rollout.kind != "step" and not change.event)
-        if attribute and (partial or not (change.event or artifact.told)):
+        told = artifact.told_by(self.world.page_at - change.at)
+        if attribute and (partial or not (change.event or told)):
             self.recorded[attribute] = max(self.recorded[attribute], float(self.rng.choice([0.75, 1.0, 1.0])))
         if not attribute and not change.event:
             change.event = True

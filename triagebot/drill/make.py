@@ -49,8 +49,11 @@ def make_case(family: str, seed: int, out: Path, *, requests: int = 5000) -> Pat
 
     Raises NotFound for an unknown family, BadInput where that many requests cannot carry the family's effect.
     """
-    draft = draft_case(family, seed, requests=requests)
-    found = next(f for f in FAMILIES if f.name == family)
+    return write_case(draft_case(family, seed, requests=requests), out)
+
+
+def write_case(draft: Draft, out: Path) -> Path:
+    """Write the folder of a draft."""
     if out.exists():
         shutil.rmtree(out)
     out.mkdir(parents=True)
@@ -68,7 +71,7 @@ def make_case(family: str, seed: int, out: Path, *, requests: int = 5000) -> Pat
     titles = draft.titles or ("answers look different since this week",)
     _json(out / "page.json", page(draft, one(rng_for(*draft.seeds, "title"), list(titles))))
     _json(out / "world.json", _world(draft, formats, has_changes=bool(events)))
-    _json(out / "expected.json", _expected(draft, found))
+    _json(out / "expected.json", _expected(draft))
     return out
 
 
@@ -135,13 +138,14 @@ def _world(draft: Draft, formats: dict[str, str], *, has_changes: bool) -> dict[
 def _labelled(draft: Draft, change: Change) -> bool:
     """Whether the folder says what the new version is called: git alone knows a commit, not a version."""
     artifact = change.artifact
-    shown = bool(artifact.attribute) and draft.recorded[artifact.attribute] > 0
-    polled = artifact.kind == "evals" or (artifact.kind in ("declared", "snapshots") and artifact.polled > 0)
+    # Spans carry tool definitions, not the name of their version.
+    shown = artifact.attribute in ("model", "prompt", "corpus") and draft.recorded[artifact.attribute] > 0
+    polled = artifact.kind != "git" and artifact.told_by(draft.world.page_at - change.at)
     return change.event or shown or polled or artifact.surface == "code"
 
 
-def _expected(draft: Draft, family: Family) -> dict[str, Any]:
-    expected = draft.expected
+def _expected(draft: Draft) -> dict[str, Any]:
+    expected, family = draft.expected, next(f for f in FAMILIES if f.name == draft.seeds[0])
     if expected is None:
         raise BadInput(f"family {family.name!r} did not say what is expected")
     causes = []

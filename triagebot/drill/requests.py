@@ -7,7 +7,7 @@ import numpy as np
 from triagebot.drill.arrays import Floats, Ints, Mask, Rng, rng_for, sigmoid
 from triagebot.drill.draft import Draft
 from triagebot.drill.knobs import KNOBS
-from triagebot.drill.text import Grammar
+from triagebot.drill.text import Grammar, paragraphs
 
 MAX_RETRIES = 2
 CONTEXT_LIMIT = 120_000
@@ -160,8 +160,7 @@ def _tool_rows(draft: Draft, rng: Rng, shift: Floats, calls: Ints) -> tuple[Ints
 def _questions(draft: Draft, rng: Rng) -> tuple[list[str], Floats]:
     """User texts and their tokens. Some texts recur byte by byte, and the same bytes always count the same tokens."""
     t, w = draft.traffic, draft.world
-    grammar = Grammar(rng, "prose")
-    base, pool = grammar.pool, []
+    base, pool = paragraphs(), []
     lengths = np.exp(np.linspace(np.log(8), np.log(6000), 64))
     for i, length in enumerate(lengths):
         text = base["en"][i % 24]
@@ -185,7 +184,7 @@ def _answers(
     draft: Draft, rng: Rng, flags: dict[str, Mask], shift: dict[str, Floats], confidence: Floats
 ) -> tuple[list[str], Ints]:
     t, w = draft.traffic, draft.world
-    grammar = Grammar(rng_for(*draft.seeds, "grammar"), w.flavour)
+    grammar = Grammar(w.flavour)
     wanted = {"json": 90, "prose": 85, "code": 80, "agent": 70, "label": 30}[w.flavour]
     tokens = np.exp(np.log(wanted) + shift["out_len"] + rng.normal(0, 0.38, draft.n)).clip(8, 900).astype(int)
     salts = rng.integers(0, 1 << 30, draft.n).tolist()

@@ -1,11 +1,12 @@
 """A grammar of answers: JSON, prose, code and labels, and the ways in which they go wrong."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import orjson
 
-from triagebot.drill.arrays import Rng
+from triagebot.drill.arrays import rng_for
 
 SUBJECTS = {
     "en": ("Your request", "The order", "The account", "The parcel", "The article", "The booking", "This setting"),
@@ -41,26 +42,32 @@ RATIONALE = " The reason is that the rule for this kind of case applies."
 WORDS = ("amber", "north", "lot", "unit", "grand", "quay", "mill", "cross", "vale", "mark")
 
 
+@cache
+def paragraphs() -> dict[str, list[str]]:
+    """24 paragraphs a language, the same in every world."""
+    made: dict[str, list[str]] = {}
+    for lang, subjects in SUBJECTS.items():
+        verbs, end = VERBS[lang], "" if lang == "ja" else "."
+        spots = rng_for("paragraphs", lang).integers(0, 1 << 30, (24, 14, 2)).tolist()
+        made[lang] = [
+            " ".join(f"{subjects[s % len(subjects)]} {verbs[v % len(verbs)]}{end}" for s, v in row) for row in spots
+        ]
+    return made
+
+
 class Grammar:
     """Answers of one flavour. `flags` are those of one request; the text is as long as `tokens` asks for, roughly."""
 
-    def __init__(self, rng: Rng, flavour: str) -> None:
-        self.pool = {lang: self._paragraphs(rng, lang) for lang in SUBJECTS}
+    def __init__(self, flavour: str) -> None:
+        self.pool = paragraphs()
         self.flavour = flavour
         self.spoken: dict[str, Callable[[dict[str, Any], int, int], str]] = {
-            "json": self._json, "label": self._label, "code": self._code, "prose": self._prose, "agent": self._prose,
-        }  # fmt: skip
-
-    @staticmethod
-    def _paragraphs(rng: Rng, lang: str) -> list[str]:
-        end = "" if lang == "ja" else "."
-        return [
-            " ".join(
-                f"{SUBJECTS[lang][rng.integers(len(SUBJECTS[lang]))]} {VERBS[lang][rng.integers(len(VERBS[lang]))]}{end}"
-                for _ in range(14)
-            )
-            for _ in range(24)
-        ]
+            "json": self._json,
+            "label": self._label,
+            "code": self._code,
+            "prose": self._prose,
+            "agent": self._prose,
+        }
 
     def answer(self, flags: dict[str, Any], tokens: int, salt: int) -> str:
         if flags["refusal"]:

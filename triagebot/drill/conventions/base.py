@@ -5,6 +5,7 @@ A writer turns one neutral record (a dict, see spans.py) into attributes. A memb
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
@@ -48,3 +49,9 @@ def extra(r: Record) -> Attributes:
         out["triage.workload"] = r["workload"]
         out["triage.key"] = r["key"]
     return out
+
+
+@cache
+def tools_of(definitions: str) -> tuple[Record, ...]:
+    """The tools of a list, which hardly ever changes between two spans."""
+    return tuple(orjson.loads(definitions))

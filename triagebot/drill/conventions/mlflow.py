@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from triagebot.drill.conventions.base import Attributes, Record, documents, extra, text
+from triagebot.drill.conventions.base import Attributes, Record, documents, extra, text, tools_of
 
 
 def _dress(r: Record, kind: str) -> Callable[[Attributes], Attributes]:
@@ -54,7 +54,7 @@ def llm(r: Record) -> Attributes:
             "mlflow.llm.provider": r["provider"],
             "gen_ai.request.model": r["requested"],
             "mlflow.linkedPrompts": [linked] if linked else None,
-            "mlflow.chat.tools": orjson.loads(r["definitions"]) if r["definitions"] else None,
+            "mlflow.chat.tools": list(tools_of(r["definitions"])) if r["definitions"] else None,
             "mlflow.chat.tokenUsage": usage,
             "gen_ai.response.finish_reasons": None if r["answer"] is not None or not r["finish"] else r["finish"],
             "gen_ai.system_instructions": r["system"],

@@ -1,8 +1,6 @@
 """OpenInference, as Arize Phoenix and its instrumentations write it."""
 
-import orjson
-
-from triagebot.drill.conventions.base import Attributes, Record, documents, extra, text
+from triagebot.drill.conventions.base import Attributes, Record, documents, extra, text, tools_of
 
 
 def _who(r: Record) -> Attributes:
@@ -49,7 +47,7 @@ def llm(r: Record) -> Attributes:
         **_who(r),
     }
     if r["definitions"]:
-        for i, tool in enumerate(orjson.loads(r["definitions"])):
+        for i, tool in enumerate(tools_of(r["definitions"])):
             out[f"llm.tools.{i}.tool.json_schema"] = text(tool)
     return out
 

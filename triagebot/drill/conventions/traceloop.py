@@ -1,9 +1,7 @@
 """Traceloop (OpenLLMetry): GenAI names with its own for prompts, tools and association properties."""
 
-import orjson
-
 from triagebot.drill.conventions import genai
-from triagebot.drill.conventions.base import Attributes, Record, documents, extra, text
+from triagebot.drill.conventions.base import Attributes, Record, documents, extra, text, tools_of
 
 
 def _who(r: Record) -> Attributes:
@@ -52,7 +50,7 @@ def llm(r: Record) -> Attributes:
     if r["tokens_in"] is not None:
         base["llm.usage.total_tokens"] = r["tokens_in"] + r["tokens_out"]
     if r["definitions"]:
-        for i, tool in enumerate(orjson.loads(r["definitions"])):
+        for i, tool in enumerate(tools_of(r["definitions"])):
             base[f"llm.request.functions.{i}.name"] = tool["name"]
             base[f"llm.request.functions.{i}.description"] = tool["description"]
             base[f"llm.request.functions.{i}.parameters"] = text(tool["inputSchema"])

@@ -1,8 +1,6 @@
 """The Vercel AI SDK."""
 
-import orjson
-
-from triagebot.drill.conventions.base import Attributes, Record, documents, extra, text
+from triagebot.drill.conventions.base import Attributes, Record, documents, extra, text, tools_of
 
 
 def _who(r: Record) -> Attributes:
@@ -66,7 +64,7 @@ def _tools(definitions: str | None) -> list[str] | None:
         return None
     return [
         text({"type": "function", "name": t["name"], "description": t["description"], "inputSchema": t["inputSchema"]})
-        for t in orjson.loads(definitions)
+        for t in tools_of(definitions)
     ]
 
 

@@ -103,7 +103,8 @@ def judge_changed(d: Draft) -> None:
         return {**detail, "judge_model": f"{head}-{int(number) + 1}"} if model else {**detail, "rubric": "stricter"}
 
     judge.polled = max(judge.polled, 6.0)
-    change = d.introduce(judge, rollout, edit=rejudged, summary="Adopt the new rubric")
+    unseen = not judge.told_by(d.world.page_at - at)
+    change = d.introduce(judge, rollout, edit=rejudged, summary="Adopt the new rubric", event=True if unseen else None)
     d.effect("judge", change.mask, sign=-1 if chance(d.rng, 0.75) else 1, z=float(d.rng.uniform(9, 30)), seen=0.4)
     say(d, "judge")
     d.decoys(avoid=("eval_freshness",))

@@ -13,12 +13,14 @@ def labeller_drift(d: Draft) -> None:
     roster.source = "label_audit"
     roster.polled = max(roster.polled, 6.0)
     at = d.onset(least=400)
+    unseen = not roster.told_by(d.world.page_at - at)
     share = float(d.rng.uniform(0.25, 0.6))
     change = d.introduce(
         roster,
         d.rollout(at, "step"),
         edit=lambda detail: {**detail, "labellers": ["L1", "L3", "L9"]},
         summary="L9 takes over from L7",
+        event=True if unseen else None,
     )
     theirs = (d.traffic.conversation * 7919 % 1009) / 1009 < share
     d.options |= {"score_share": 0.5, "thumbs_share": 0.3}
@@ -36,8 +38,8 @@ def suite_replaced(d: Draft) -> None:
     """The offline suite has other cases or another grader: its pass rate fell overnight, live traffic did not move."""
     suite = next(a for a in d.artifacts if a.surface == "eval_freshness" and a.kind == "evals")
     w = d.world
-    at = w.page_at - float(d.rng.uniform(1.4, 4.5)) * 86400
-    if at < w.start + 86400:
+    at = w.page_at - float(d.rng.uniform(2.3, 5)) * 86400
+    if at < w.start + 2 * 86400:
         raise Redraw
     drop = float(d.rng.uniform(0.13, 0.3))
     d.suite_effect = lambda when: -drop if when >= at else 0.0

@@ -71,7 +71,10 @@ def _probes(d: Draft, at: float, before: dict[str, float], after: dict[str, floa
     w = d.world
     alias = d.artifact("model_alias")
     rng = d.rng
-    for when in polled_times(rng, w.start - 2 * HOUR, w.end, float(rng.choice([6.0, 12.0, 24.0]))):
+    every = float(rng.choice([6.0, 12.0, 24.0]))
+    if w.page_at - at < 2.2 * every * HOUR or at - w.start < 2.2 * every * HOUR:
+        raise Redraw
+    for when in polled_times(rng, w.start - 2 * HOUR, w.end, every):
         base = before if when < at else after
         shown = {key: round(value * float(np.exp(rng.normal(0, 0.012))), 4) for key, value in base.items()}
         p_value = float(rng.uniform(0.05, 0.95)) if when < at else float(10 ** -rng.uniform(6, 14))
@@ -87,7 +90,6 @@ def _probes(d: Draft, at: float, before: dict[str, float], after: dict[str, floa
                     "probe": {
                         "set": name,
                         "n": n,
-                        "drifted": when >= at,
                         "p_value": p_value,
                         "test": "energy distance, 2000 permutations",
                         **shown,
