@@ -7,7 +7,7 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,7 +26,7 @@ _sessions: dict[str, int] = {}
 def literal(value: str | float | datetime | Sequence[str]) -> str:
     """A value in the text form that a `{name:Type}` query parameter wants: escaped as in TabSeparated, lists as literals."""
     if isinstance(value, datetime):
-        return f"{value.timestamp():.6f}"
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     if isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, str):
@@ -51,15 +51,17 @@ class Connection:
         self._place = place
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chdb")
 
-    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None, form: str = "Null") -> Any:
-        """Runs one statement and returns chDB's result object. Raises SourceFailed with the engine's first line."""
-        bound = {name: literal(value) for name, value in (parameters or {}).items()}
+    def execute(self, sql: str, parameters: Mapping[str, str] | None = None, form: str = "Null") -> Any:
+        """Runs one statement and returns chDB's result object. Parameters are in the form that `literal` gives.
+
+        Raises SourceFailed with the engine's first line.
+        """
         try:
-            return self._session.query(sql, form, params=bound)
+            return self._session.query(sql, form, params=dict(parameters or {}))
         except RuntimeError as error:
             raise SourceFailed(f"trace store: {str(error).splitlines()[0][:500]}") from error
 
-    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pyarrow.Table:
+    def arrow(self, sql: str, parameters: Mapping[str, str] | None = None) -> pyarrow.Table:
         """Rows as an Arrow table, dictionary-encoded where the engine's column is LowCardinality."""
         import pyarrow as pa  # noqa: PLC0415  (chdb brings it, and its own import takes as long as chdb's)
 

@@ -12,7 +12,7 @@ import orjson
 
 from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.anyvalue import protobuf_json
-from triagebot.adapters.traces.engine import Connection, new_name
+from triagebot.adapters.traces.engine import Connection, literal, new_name
 
 # What one span may bring. Longer values are cut with a marker, further attributes are dropped: the span itself stays.
 VALUE_LIMIT = 131_072
@@ -87,7 +87,7 @@ class Loader:
             f"SELECT tupleElement(tupleElement(r, 'resource'), 'attributes') AS resource, "
             f"arrayJoin(tupleElement(r, 'scopeSpans')) AS s FROM (SELECT arrayJoin(resourceSpans) AS r FROM "
             f"file({{path:String}}, '{form}', '{schema.structure(json=json)}')))) SETTINGS {settings}",
-            {"path": str(path)},
+            {"path": literal(str(path))},
         )
 
     def _decode_nested(self, *, json: bool) -> None:

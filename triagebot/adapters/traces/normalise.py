@@ -285,7 +285,7 @@ def direct(name: str) -> str:
     """One column of our own table for a select list."""
     column = _ALL[name]
     assert isinstance(column, Column)
-    return f"`{name}`" if column.stored else f"{_plain(name)} AS `{name}`"
+    return name if column.stored else f"{_plain(name)} AS {name}"
 
 
 def _plain(name: str) -> str:
@@ -296,3 +296,7 @@ def _plain(name: str) -> str:
 def stored_columns() -> list[tuple[str, str]]:
     """Name and type of the promoted columns of our own table."""
     return [(column.name, column.type) for column in COLUMNS if column.stored]
+
+
+def types() -> dict[str, str]:
+    return {column.name: column.type for column in COLUMNS}

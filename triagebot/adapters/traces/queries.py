@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from triagebot.adapters.traces import normalise, schema
+from triagebot.adapters.traces.engine import literal
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
 from triagebot.ports import DIMENSIONS
@@ -23,7 +24,7 @@ _JOINED: Final = (
 )
 # What a span contributes to each dimension of its request.
 DIMENSION_SQL: Final[Mapping[str, str]] = {
-    **{name: f"`{name}`" for name in DIMENSIONS},
+    **{name: name for name in DIMENSIONS},
     "prompt": _JOINED.format("prompt"),
     "corpus": _JOINED.format("corpus"),
     "tools": "tools_hash",
@@ -34,7 +35,7 @@ DIMENSION_SQL: Final[Mapping[str, str]] = {
 }
 assert tuple(DIMENSION_SQL) == DIMENSIONS
 
-_TYPED: Final = {name: type_ for name, type_ in normalise.stored_columns()}
+_TYPED: Final = normalise.types()
 _LEVEL: Final = schema.LEVEL.replace("TraceId", "trace_id")
 _TRACE: Final = "cityHash64(trace_id)"
 # A trace with one request id lends it to its other spans; with several, only the spans that say so belong to each.
@@ -84,8 +85,12 @@ class Sample:
         return self.recent == 0 and self.old == 0
 
 
-def window_parameters(names: Sequence[str], window: Window) -> dict[str, object]:
-    return {"services": list(names), "start": window.start - LEAD, "end": window.end}
+def window_parameters(names: Sequence[str], window: Window) -> dict[str, str]:
+    return {
+        "services": literal(list(names)),
+        "start": literal(window.start - LEAD),
+        "end": literal(window.end),
+    }
 
 
 IN_WINDOW: Final = (
@@ -129,6 +134,9 @@ def spans_query(source: Source, condition: str, present: normalise.Present, *, n
     )
 
 
+_ROOT_FIRST: Final = "toUnixTimestamp64Nano(at) + if(is_root = 1, 0, 4000000000000000000)"
+
+
 def _value(signal: Signal) -> str:
     """The signal of one span as a number, NULL where the span is not among those it is read from."""
     number = f"toFloat64({signal.sql})"
@@ -141,7 +149,7 @@ def _folded(signal: Signal) -> str:
     value = _value(signal)
     if signal.over == "root":
         # The root, or the earliest span where none is there; what it does not say, no other span says for it.
-        return f"argMin(ifNull({value}, nan), (toUnixTimestamp64Nano(at) + if(is_root = 1, 0, 4000000000000000000)))"
+        return f"argMin(ifNull({value}, nan), {_ROOT_FIRST})"
     if signal.fold == "count":
         return f"toFloat64(count({value}))"
     if signal.fold in ("first", "last"):
@@ -173,7 +181,7 @@ def has(column: str) -> str:
         return f"isNotNull({column})"
     if type_.startswith("Array"):
         return f"notEmpty({column})"
-    if type_ in ("UInt8", "Float64"):
+    if type_ in ("UInt8", "Float64", "DateTime64(9)"):
         return "1"
     return f"({column} != '')"
 
@@ -183,3 +191,87 @@ def recorded_query(source: Source, condition: str, columns: Sequence[str], prese
     wanted = normalise.mentioned(" ".join(has(column) for column in columns)) | {"op"}
     listed = ", ".join(f"max({has(column)}) AS h{number}" for number, column in enumerate(columns))
     return f"SELECT {listed} FROM {source.spans(wanted, condition, present)}"
+
+
+def seen_query(source: Source, dimension: str, present: normalise.Present) -> str:
+    """One row a value of the dimension: `value`, first and last time, requests (from traces at `level` and above)."""
+    sql = DIMENSION_SQL[dimension]
+    columns = normalise.mentioned(sql) | {"trace_id", "at"}
+    value = f"arrayJoin(splitByChar('\\x1f', toString({sql})))" if dimension == "judge" else sql
+    return (
+        f"SELECT toString(value) AS value, toUnixTimestamp64Micro(min(at)) AS first, toUnixTimestamp64Micro(max(at)) AS last, "
+        f"uniqIf(trace_id, {_LEVEL} >= {{level:UInt8}}) * exp2({{level:UInt8}}) AS requests "
+        f"FROM (SELECT {value} AS value, trace_id, at FROM {source.spans(columns, IN_WINDOW, present)}) "
+        "WHERE value != '' GROUP BY value ORDER BY requests DESC, value LIMIT 5000"
+    )
+
+
+# Which spans should have a column: those of one kind, else the request as a whole.
+_LLM: Final = (
+    "model_requested model_served provider fingerprint prompt_name prompt_version prompt_hash tools_text tools_hash tools_count "
+    "input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens cost finish_reason input_text output_text "
+    "system_text input_recorded output_recorded has_tool_calls ttft_ms chunk_count chunk_gap_ms is_stream stored_complete"
+).split()
+_TOOL: Final = "tool_name tool_call_id tool_arguments tool_result".split()
+_RETRIEVAL: Final = (
+    "corpus_name corpus_version doc_count doc_top_score doc_mean_score doc_ids doc_text_chars doc_age_days".split()
+)
+SHOULD: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_LLM, "llm"),
+    **dict.fromkeys(_TOOL, "tool"),
+    **dict.fromkeys(_RETRIEVAL, "retrieval"),
+}
+
+
+def coverage_query(source: Source, present: normalise.Present) -> tuple[str, list[str]]:
+    """One row: for each column the spans that have it and those that should, over traces at `level` and above; the columns."""
+    columns = [name for name in normalise.column_names() if name not in ("attributes", "resource")]
+    parts = []
+    for number, name in enumerate(columns):
+        kind = SHOULD.get(name)
+        said = "1" if name in ("input_recorded", "output_recorded", "has_tool_calls") else has(name)
+        if kind:
+            parts += [f"countIf(op = '{kind}' AND {said}) AS a{number}", f"countIf(op = '{kind}') AS b{number}"]
+        else:
+            parts += [f"uniqIf({_TRACE}, {said}) AS a{number}", f"uniq({_TRACE}) AS b{number}"]
+    wanted = normalise.mentioned(" ".join(has(name) for name in columns)) | {"op", "trace_id"}
+    condition = f"{IN_WINDOW} AND {source.level} >= {{level:UInt8}}"
+    return f"SELECT {', '.join(parts)} FROM {source.spans(wanted, condition, present)}", columns
+
+
+OF_TRACES: Final = "ServiceName IN {services:Array(String)} AND TraceId IN {traces:Array(String)}"
+TEXTS: Final = ("input_text", "output_text", "system_text", "tool_arguments", "tool_result", "status_message")
+
+
+def texts_query(source: Source, present: normalise.Present) -> str:
+    """One row a trace: the last of each text that its spans hold."""
+    listed = ", ".join(f"argMaxIf({name}, at, {name} != '') AS {name}_" for name in TEXTS)
+    spans = source.spans({*TEXTS, "trace_id", "at"}, OF_TRACES, present)
+    return f"SELECT trace_id, {listed} FROM {spans} GROUP BY trace_id"
+
+
+def _label(dimension: str) -> str:
+    value = f"toString({DIMENSION_SQL[dimension]})"
+    return f"arrayStringConcat(arraySort(groupUniqArrayIf({value}, {value} != '')), '\\x1f')"
+
+
+def evidence_query(source: Source, signal: Signal | None, slice_: Sequence[str], split: str) -> str:
+    """Requests and the signal's average per value of `split`: a dimension, or `@onset` for before and after {onset}.
+
+    Bound: the window, {from} (no request that began before it), {slice_0} … in the order of `slice_`.
+    """
+    onset = split.startswith("@onset")
+    dimensions = sorted({*slice_, *(() if onset else (split,))})
+    text = " ".join([signal.sql if signal else "", *(DIMENSION_SQL[name] for name in dimensions)])
+    columns = normalise.mentioned(text) | {"trace_id", "at", "op", "is_root"}
+    listed = "".join(f", {_label(name)} AS d_{name}" for name in dimensions)
+    value = _folded(signal) if signal else "nan"
+    spans = source.spans(columns, IN_WINDOW, tail=" LIMIT 1 BY TraceId, SpanId")
+    shown = "if(began < {onset:DateTime64(6, 'UTC')}, 'before', 'after')" if onset else f"d_{split}"
+    kept = "".join(f" AND d_{name} = {{slice_{number}:String}}" for number, name in enumerate(slice_))
+    return (
+        f"SELECT {shown} AS split, count() AS requests, countIf(isFinite(value)) AS n, "
+        f"round(avgIf(value, isFinite(value)), 6) AS average FROM (SELECT {_TRACE} AS request, argMin(at, {_ROOT_FIRST}) AS began, "
+        f"{value} AS value{listed} FROM {spans} GROUP BY request) WHERE began >= {{from:DateTime64(6, 'UTC')}}{kept} "
+        "GROUP BY split ORDER BY split"
+    )

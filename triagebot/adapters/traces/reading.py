@@ -1,17 +1,132 @@
-"""What every trace store answers the same way, over `ask`."""
+"""What every trace store answers the same way: the port, over one way to ask the engine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
+from triagebot.adapters.traces import folding, guard, queries, requesting
+from triagebot.adapters.traces.engine import literal
+from triagebot.adapters.traces.normalise import ANYTHING, Present
 from triagebot.adapters.traces.queries import Source
+from triagebot.domain.signal import Signal
+from triagebot.domain.times import Window, parse_time
+from triagebot.ports import DIMENSIONS, Answer, Example, RequestTable, SeenValue
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SAMPLED_SPANS: Final = 200_000  # spans behind an estimate of requests or coverage
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Reader:
+class Reader(ABC):
+    """A TraceStore over `source`; subclasses say how to ask and, where columns are not stored, which attributes occur."""
+
     def __init__(self, source: Source) -> None:
         self.source = source
 
-    async def ask(self, query: str, parameters: Mapping[str, Any]) -> Any:
-        """Runs a query and returns an Arrow table."""
-        raise NotImplementedError
+    @abstractmethod
+    async def ask(self, query: str, parameters: Mapping[str, str]) -> pa.Table:
+        """Rows of a query of our own making. Raises SourceFailed."""
+
+    async def present(self, condition: str, parameters: Mapping[str, str]) -> Present:
+        return ANYTHING
+
+    async def requests(
+        self, names: Sequence[str], window: Window, signals: Sequence[Signal], *, limit: int = 200_000
+    ) -> RequestTable:
+        return await requesting.requests(
+            self.ask, self.source, names, window, signals, limit=limit, present_in=self.present
+        )
+
+    async def seen(self, names: Sequence[str], window: Window, dimensions: Sequence[str]) -> list[SeenValue]:
+        parameters = await self._sampled(names, window)
+        present = await self.present(queries.IN_WINDOW, parameters)
+        found = []
+        for dimension in dimensions:
+            table = await self.ask(queries.seen_query(self.source, dimension, present), parameters)
+            found += [
+                SeenValue(
+                    dimension=dimension,
+                    value=row["value"],
+                    first=_EPOCH + timedelta(microseconds=row["first"]),
+                    last=_EPOCH + timedelta(microseconds=row["last"]),
+                    requests=max(1, round(row["requests"])),
+                )
+                for row in table.to_pylist()
+            ]
+        return found
+
+    async def coverage(self, names: Sequence[str], window: Window) -> Mapping[str, tuple[int, int]]:
+        parameters = await self._sampled(names, window)
+        present = await self.present(queries.IN_WINDOW, parameters)
+        query, columns = queries.coverage_query(self.source, present)
+        table = await self.ask(query, parameters)
+        row = table.to_pylist()[0] if table.num_rows else {}
+        scale = 1 << int(parameters["level"])
+        return {
+            name: (int(row.get(f"a{number}") or 0) * scale, int(row.get(f"b{number}") or 0) * scale)
+            for number, name in enumerate(columns)
+        }
+
+    async def examples(self, names: Sequence[str], trace_ids: Sequence[str], *, texts: bool = False) -> list[Example]:
+        parameters = {"services": literal(list(names)), "traces": literal(list(trace_ids))}
+        present = await self.present(queries.OF_TRACES, parameters)
+        query = queries.spans_query(self.source, queries.OF_TRACES, present, named=False)
+        table = await self.ask(query, parameters)
+        spans = folding.group(table)
+        nanos, place = folding.request_times(spans)
+        ids = table.column("trace_id").take(spans.order[place]).to_pylist()
+        labels = {name: folding.dimension(table, name, spans) for name in DIMENSIONS}
+        words: dict[str, dict[str, str]] = {}
+        if texts and ids:
+            told = await self.ask(queries.texts_query(self.source, present), parameters)
+            words = {
+                row["trace_id"]: {name: row[f"{name}_"] for name in queries.TEXTS if row[f"{name}_"]}
+                for row in told.to_pylist()
+            }
+        made = {
+            trace: Example(
+                trace_id=trace,
+                at=_EPOCH + timedelta(microseconds=int(nanos[row]) // 1000),
+                dimensions={name: found.labels[found.codes[row]] for name, found in labels.items()},
+                texts=words.get(trace, {}),
+            )
+            for row, trace in enumerate(ids)
+        }
+        return [made[trace] for trace in dict.fromkeys(trace_ids) if trace in made]
+
+    def evidence_query(
+        self, names: Sequence[str], window: Window, signal: Signal | None, slice_: Mapping[str, str], split: str
+    ) -> tuple[str, Mapping[str, str]]:
+        by, _, onset = split.partition("=")
+        if by not in (*DIMENSIONS, "@onset") or not set(slice_) <= set(DIMENSIONS):
+            raise ValueError(f"no dimension {by!r} or {sorted(set(slice_) - set(DIMENSIONS))}")
+        chosen = sorted(slice_)
+        parameters = queries.window_parameters(names, window) | {"from": literal(window.start)}
+        parameters |= {f"slice_{number}": literal(slice_[name]) for number, name in enumerate(chosen)}
+        if onset:
+            parameters["onset"] = literal(parse_time(onset))
+        return queries.evidence_query(self.source, signal, chosen, by), parameters
+
+    async def run(self, query: str, parameters: Mapping[str, str]) -> Answer:
+        guard.check(query, self.source.table)
+        table = await self.ask(f"{query} SETTINGS readonly = 1", parameters)
+        rows = [tuple(_shown(value) for value in row.values()) for row in table.to_pylist()]
+        return Answer(columns=tuple(table.column_names), rows=tuple(rows))
+
+    async def _sampled(self, names: Sequence[str], window: Window) -> dict[str, str]:
+        """Parameters of the window itself, with the level at which it holds a sample that is large enough."""
+        parameters = queries.window_parameters(names, window) | {"start": literal(window.start)}
+        counted = await self.ask(queries.counts(self.source), parameters)
+        spans = sum(counted.column("spans").to_pylist())
+        level = max(0, math.floor(math.log2(max(1, spans / _SAMPLED_SPANS))))
+        return parameters | {"level": str(level)}
+
+
+def _shown(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

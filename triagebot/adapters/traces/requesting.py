@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.adapters.traces import folding, queries
-from triagebot.adapters.traces.normalise import ANYTHING, Present
+from triagebot.adapters.traces.engine import literal
+from triagebot.adapters.traces.normalise import Present
 from triagebot.adapters.traces.queries import Sample, Source
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
@@ -19,7 +20,7 @@ from triagebot.ports import DIMENSIONS, RequestTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Ask = Callable[[str, Mapping[str, Any]], Awaitable["pa.Table"]]
+Ask = Callable[[str, Mapping[str, str]], Awaitable["pa.Table"]]
 
 _RECENT_HOURS: Final = 24
 _ENOUGH: Final = 20_000  # spans that say how many spans a trace has
@@ -33,16 +34,16 @@ async def requests(
     signals: Sequence[Signal],
     *,
     limit: int,
-    present_in: Callable[[str, Mapping[str, Any]], Awaitable[Present]] | None = None,
+    present_in: Callable[[str, Mapping[str, str]], Awaitable[Present]],
 ) -> RequestTable:
-    """The port's `requests`. `ask` runs a query; `present_in` says which attributes occur, where columns are not stored."""
+    """The port's `requests`. `ask` runs a query; `present_in` says which attributes occur."""
     parameters = queries.window_parameters(names, window)
     sample = await choose(ask, source, parameters, limit)
     condition = queries.where(source, sample)
     if not sample.whole:
         since = datetime.fromtimestamp(sample.since, UTC) - queries.LEAD
-        parameters |= {"since": since, "recent": sample.recent, "old": sample.old}
-    present = await present_in(condition, parameters) if present_in else ANYTHING
+        parameters |= {"since": literal(since), "recent": str(sample.recent), "old": str(sample.old)}
+    present = await present_in(condition, parameters)
     needed = ["request_id", *sorted({need for signal in signals for need in signal.needs})]
     found = await ask(queries.recorded_query(source, condition, needed, present), parameters)
     row = found.to_pylist()[0] if found.num_rows else {}
@@ -57,7 +58,7 @@ async def requests(
     return _table(table, spans, values, signals, wanted, window, sample)
 
 
-async def choose(ask: Ask, source: Source, parameters: Mapping[str, Any], limit: int) -> Sample:
+async def choose(ask: Ask, source: Source, parameters: Mapping[str, str], limit: int) -> Sample:
     """How much of the window is read so that about `limit` requests come out: the last day more densely than the rest."""
     counted = await ask(queries.counts(source), parameters)
     hours, levels, spans = (counted.column(name).to_numpy().astype(np.int64) for name in ("hour", "lvl", "spans"))
@@ -65,7 +66,7 @@ async def choose(ask: Ask, source: Source, parameters: Mapping[str, Any], limit:
         return Sample()
     above = np.array([spans[levels >= level].sum() for level in range(int(levels.max()) + 1)])
     level = max(0, int(np.count_nonzero(above >= _ENOUGH)) - 1)
-    sized = await ask(queries.traces(source), {**parameters, "level": level})
+    sized = await ask(queries.traces(source), {**parameters, "level": str(level)})
     spans_a_trace = max(1.0, sized.column(0)[0].as_py() / max(1, sized.column(1)[0].as_py()))
     most = limit * spans_a_trace
     if spans.sum() <= most:

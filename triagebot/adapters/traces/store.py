@@ -24,7 +24,7 @@ class ChdbStore(Reader):
     """Spans in the embedded engine. One process owns a path; use `open` (a path) or `in_memory`."""
 
     def __init__(self, connection: Connection, writer: Connection, database: str, folder: Path, *, keep: bool) -> None:
-        super().__init__(Source(f"{database}.{schema.TABLE}", promoted=True))
+        super().__init__(Source(schema.TABLE, promoted=True))
         self._connection = connection
         self._writer = writer
         self._database = database
@@ -53,19 +53,16 @@ class ChdbStore(Reader):
         engine = "ENGINE = Memory" if path is None else ""
         connection.execute(f"CREATE DATABASE IF NOT EXISTS {database} {engine}")
         connection.execute(schema.own_table(database, on_disk=path is not None))
+        # Queries name the table alone, so that evidence reads the same from one run to the next.
+        connection.execute(f"USE {database}")
         return cls(connection, writer, database, folder, keep=path is not None)
 
     async def load(self, path: Path, *, json: bool, token: str = "") -> Loaded:
         """Loads an OTLP file of our own making; see `Loader.load`."""
         return await self._writer.run(lambda: self._loader.load(path, json=json, token=token))
 
-    async def ask(self, query: str, parameters: Mapping[str, Any]) -> Any:
+    async def ask(self, query: str, parameters: Mapping[str, str]) -> Any:
         return await self._connection.run(self._connection.arrow, query, parameters)
-
-    async def requests(
-        self, names: Sequence[str], window: Window, signals: Sequence[Signal], *, limit: int = 200_000
-    ) -> RequestTable:
-        return await requesting.requests(self.ask, self.source, names, window, signals, limit=limit)
 
     async def close(self) -> None:
         """Closes the store; one in memory is dropped."""
