@@ -17,7 +17,7 @@ class Made:
     """One family's folder, its draft, and what a stranger reads from it."""
 
     def __init__(self, family: str, out: Path) -> None:
-        for requests in (800, 1500, 3000, 5000):
+        for requests in (600, 1500, 3000, 5000):
             try:
                 self.draft: Draft = draft_case(family, SEED, requests=requests)
             except BadInput:

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from triagebot.drill.__main__ import main
-from triagebot.drill.draft import ENOUGH_TO_TELL_APART
+from triagebot.drill.draft import ENOUGH_TO_TELL_APART, Draft
 from triagebot.drill.make import draft_case, list_families, make_case
 from triagebot.errors import NotFound
 
@@ -25,6 +26,11 @@ NOT_EXPRESSIBLE = {
 NAMES = [family.name for family in list_families()]
 
 
+@cache
+def drafted(name: str, seed: int) -> Draft:
+    return draft_case(name, seed, requests=3000)
+
+
 def digest(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -32,7 +38,7 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-@pytest.mark.parametrize("name", ["prompt_skew", "one_bad_night", "tool_renamed"])
+@pytest.mark.parametrize("name", ["one_bad_night", "tool_renamed"])
 def test_same_seed_same_bytes_in_another_process(tmp_path, name):
     make_case(name, 11, tmp_path / "a", requests=900)
     command = [
@@ -64,8 +70,8 @@ def test_every_capability_and_both_members_of_each_pair():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_decoys_can_be_told_from_the_truth(name):
-    for seed in (2, 3):
-        draft = draft_case(name, seed)
+    for seed in (0, 1):
+        draft = drafted(name, seed)
         for change in draft.changes:
             if change.harmless and change.artifact.surface != "eval_freshness":
                 assert draft.tells_apart(change.mask, least=ENOUGH_TO_TELL_APART) or name in (
@@ -81,7 +87,7 @@ def test_no_cheap_trick_names_the_cause():
     latest = alone = with_cause = decoys = 0
     for name in NAMES:
         for seed in (0, 1):
-            draft = draft_case(name, seed)
+            draft = drafted(name, seed)
             causes = [c for c in draft.changes if not c.harmless]
             others = [c.at for c in draft.changes if c.harmless]
             decoys += len(others) + len(draft.events) > 0
@@ -96,7 +102,7 @@ def test_no_cheap_trick_names_the_cause():
 
 
 def test_worlds_differ():
-    drafts = [draft_case(name, 1) for name in NAMES]
+    drafts = [drafted(name, 1) for name in NAMES]
     assert len({d.world.convention for d in drafts}) == 8
     assert {d.world.page_source for d in drafts} == {"pagerduty", "alertmanager", "grafana", "generic", "slack"}
     assert {d.world.content for d in drafts} == {"full", "output", "none"}
