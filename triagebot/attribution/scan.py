@@ -248,7 +248,10 @@ class _Binned:
             zeros = np.zeros(noise.size)
             return zeros, [_Found("drift", 0.0, 0, None, 0.0) for _ in noise]
         left = np.maximum(noise * self.n - product**2 / information, 0.02 * noise * self.n) / self.n
-        log_bf = log_bayes_factor(product**2 / (information * left) / dispersion, np.full(noise.size, information))
+        z2 = product**2 / (information * left)
+        guarded = guard_rare(z2, product, np.full(noise.size, information), self.rate, int(self.n))
+        z2 = np.where(self.binary, guarded, z2)
+        log_bf = log_bayes_factor(z2 / dispersion, np.full(noise.size, information))
         # A drift that a step explains as well is a step: it needs a clear lead.
         log_bf = log_bf - 3.0
         return log_bf, [

@@ -26,6 +26,7 @@ INPUT_DIMENSIONS: Mapping[str, int] = {
 VERSION_DIMENSIONS = ("model_served", "provider", "prompt", "corpus", "tools", "judge")
 INPUT_SIGNALS = ("input_chars", "input_foreign", "input_code")
 LEAST = 25
+RECORDED = 0.98
 
 
 def hour_columns(at: Array) -> list[Array]:
@@ -71,17 +72,13 @@ def version_columns(table: RequestTable) -> list[Array]:
         dimension = table.dimensions.get(name)
         if dimension is None or not dimension.labels:
             continue
-        counts = np.bincount(dimension.codes[:first], minlength=len(dimension.labels))
-        columns.extend(_recorded(dimension.codes, dimension.labels))
+        named = np.array([bool(label) for label in dimension.labels])
+        if named[dimension.codes].mean() < RECORDED:
+            continue  # whether it is recorded depends on what the request did
+        counts = np.bincount(dimension.codes[:first], minlength=len(dimension.labels)) * named
         early = [int(code) for code in np.argsort(-counts) if counts[code] >= 8][:5]
         columns.extend((dimension.codes == code).astype(float) for code in early[1:])
     return columns
-
-
-def _recorded(codes: NDArray[np.int32], labels: Sequence[str]) -> list[Array]:
-    """Whether a version is recorded at all often depends on what the request did; that is no effect of the version."""
-    known = np.array([bool(label) for label in labels])[codes]
-    return [known.astype(float)] if 0.02 < known.mean() < 0.98 else []
 
 
 def stack(columns: Sequence[Array], size: int) -> Array:

@@ -28,6 +28,8 @@ COMPANION_WEIGHT = (
     0.35  # signals of one answer are read from the same text: a companion is worth about a third of a new one
 )
 MAX_COMPANIONS = 6
+CLEARLY = 5.0  # e^5: about 150 to 1
+WOKEN = "woken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,15 +136,12 @@ class _Board:
         return np.asarray(np.logaddexp.reduce(stacked, axis=1))
 
     def explain(self, panel: Panel, seed: int, slices: Sequence[Slice]) -> tuple[Explanation, Array]:
-        companions = self._companions(seed)
-        slice_ = self.moved[self.columns[seed].signal.name].slice
-        narrowed = self._narrowed(seed, slice_, len(slices))
-        row = np.concatenate(
-            [np.logaddexp(self.log_bf[seed] + np.log(0.5), narrowed), self.unobserved[seed : seed + 1]]
-        )
+        readings = self._readings(panel, seed, len(slices))
+        row = np.concatenate([np.logaddexp.reduce(readings), self.unobserved[seed : seed + 1]])
         pooled = row.copy()
-        for i in companions:
-            other = np.concatenate([self.log_bf[i], self.unobserved[i : i + 1]])
+        for i in self._companions(seed):
+            told = np.logaddexp.reduce(self._readings(panel, i, len(slices)))
+            other = np.concatenate([told, self.unobserved[i : i + 1]])
             other = np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
             pooled = pooled + COMPANION_WEIGHT * other
         odds = pooled - np.logaddexp.reduce(pooled)
@@ -158,8 +157,11 @@ class _Board:
             candidate = self.candidates[best]
             k = int(self.variant[seed, best])
             exposure, key, variant = candidate.exposure[:, k], candidate.key, candidate.variants[k]
-            if narrowed[best] > self.log_bf[seed, best]:
-                exposure = exposure * slice_.mask
+            reading = int(np.argmax([r[best] for r in readings]))
+            if reading == 1:
+                exposure = exposure * moved.slice.mask
+            elif reading == 2:
+                exposure, variant = exposure * _step(panel, moved), WOKEN
         _, effect = weigh_exposures(self.columns[seed], exposure[:, None])
         members = tuple(self.moved[self.columns[i].signal.name] for i in self._all_moved() if i != seed)
         return (
@@ -178,15 +180,37 @@ class _Board:
             exposure,
         )
 
+    def _readings(self, panel: Panel, row: int, slices: int) -> list[Array]:
+        """Each change read in three ways: as it is, within the slice that moved, and only once something else woke it."""
+        slice_ = self.moved[self.columns[row].signal.name].slice
+        return [self.log_bf[row] + np.log(0.5), self._narrowed(row, slice_, slices), self._woken(panel, row)]
+
     def _narrowed(self, seed: int, slice_: Slice, count: int) -> Array:
         """Each change within the slice that moved alone, at the price of having chosen it: a version may hurt one route only."""
         if not slice_.dimension or not self.candidates:
             return np.full(len(self.candidates), -np.inf)
-        column = within(self.columns[seed], slice_)
+        column = adjusted(self.columns[seed], slice_.mask.astype(float))
         chosen = [c.exposure[:, int(self.variant[seed, j])] for j, c in enumerate(self.candidates)]
         weighed, _ = weigh_exposures(column, np.stack(chosen, axis=1) * slice_.mask[:, None])
         priors = np.array([_prior(c, column) for c in self.candidates])
         return np.asarray(priors + weighed + np.log(0.5 / max(1, count - 1)))
+
+    def _woken(self, panel: Panel, seed: int) -> Array:
+        """Each change only while and where the signal moved: an old change that something else woke.
+
+        It counts only where that fits clearly better than the time and place alone: then those who had the change were hurt,
+        and others there and then were not.
+        """
+        moved = self.moved[self.columns[seed].signal.name]
+        if not self.candidates or moved.shape == "drift":
+            return np.full(len(self.candidates), -np.inf)
+        column = self.columns[seed]
+        when = _step(panel, moved)
+        chosen = [c.exposure[:, int(self.variant[seed, j])] * when for j, c in enumerate(self.candidates)]
+        weighed, _ = weigh_exposures(column, np.stack(chosen, axis=1))
+        priors = np.array([_prior(c, column) for c in self.candidates])
+        price = moved.best - moved.log_bf + np.log(4.0)
+        return np.where(weighed > moved.best + CLEARLY, priors + weighed - price, -np.inf)
 
     def _all_moved(self) -> list[int]:
         strength = self.strength()
@@ -204,9 +228,9 @@ class _Board:
         return near[:MAX_COMPANIONS]
 
 
-def within(column: Column, slice_: Slice) -> Column:
-    """The column with the slice's own level taken out: what is left tells before from after within it."""
-    group = column.group.beside(slice_.mask.astype(float))
+def adjusted(column: Column, indicator: Array) -> Column:
+    """The column with one indicator's own level taken out: of a slice, what is left tells before from after within it."""
+    group = column.group.beside(indicator)
     added = group.basis[:, column.group.basis.shape[1] :]
     return replace(column, group=group, residual=column.residual - added @ (added.T @ column.residual))
 

@@ -120,11 +120,11 @@ def suspects(
         arrival = next((a for a in unmatched if _matches(a, change)), None) or _in_step(change, unmatched, changes)
         if arrival is not None:
             unmatched = [a for a in unmatched if a is not arrival and not _twin(a, arrival)]
-            result.append(_served(node, _with_arrival(change, arrival), arrival.mask, table))
+            result.append(_served(node, _with_arrival(change, arrival), arrival.mask, table, arrival.dimension))
             continue
-        mask = _served_mask(node, change, table)
+        mask, dimension = _served_mask(node, change, table)
         if mask is not None and mask.any() and not mask.all():
-            result.append(_served(node, change, mask, table))
+            result.append(_served(node, change, mask, table, dimension))
         elif mask is not None and not mask.any() and _knows_versions(node, change, table):
             suspect = Suspect(
                 key=change.key, node=node.name, change=change, served=False, requests=0, never_served=True
@@ -137,7 +137,9 @@ def suspects(
         if not any(_twin(arrival, other) for other in fresh):
             fresh.append(arrival)
     for arrival in fresh:
-        result.append(_served(node, _seen_change(node, arrival, table, artifacts), arrival.mask, table))
+        result.append(
+            _served(node, _seen_change(node, arrival, table, artifacts), arrival.mask, table, arrival.dimension)
+        )
     return result
 
 
@@ -183,8 +185,9 @@ def _twin(one: Arrival, other: Arrival) -> bool:
     return both >= 0.95 * max(int(one.mask.sum()), int(other.mask.sum()))
 
 
-def _served_mask(node: Node, change: Change, table: RequestTable) -> Mask | None:
+def _served_mask(node: Node, change: Change, table: RequestTable) -> tuple[Mask | None, str]:
     mask: Mask | None = None
+    shown = ""
     for name in node.dimensions:
         dimension = table.dimensions.get(name)
         if dimension is None:
@@ -192,9 +195,10 @@ def _served_mask(node: Node, change: Change, table: RequestTable) -> Mask | None
         hits = [v for v in values_of(dimension) if _same_version(v, change.after, change.artifact)]
         for value in hits:
             mask = having(dimension, value) if mask is None else mask | having(dimension, value)
+            shown = name
         if mask is None and any(_same_version(v, change.before, change.artifact) for v in values_of(dimension)):
             mask = np.zeros(table.at.size, dtype=bool)
-    return mask
+    return mask, shown
 
 
 def _knows_versions(node: Node, change: Change, table: RequestTable) -> bool:
@@ -249,15 +253,39 @@ def _fallback_artifact(arrival: Arrival, table: RequestTable) -> str:
     return arrival.dimension
 
 
-def _served(node: Node, change: Change, mask: Mask, table: RequestTable) -> tuple[Suspect, Candidate]:
-    plain = mask.astype(float)
+def _served(node: Node, change: Change, mask: Mask, table: RequestTable, dimension: str) -> tuple[Suspect, Candidate]:
+    plain = _filled(mask, table, dimension)
     parts, names = [plain], [""]
-    born = _born_under(mask, table)
+    born = _born_under(plain > 0, table)
     if born is not None:
         parts.append(born)
         names.append("conversations that had it")
     suspect = Suspect(key=change.key, node=node.name, change=change, served=True, requests=int(mask.sum()))
     return suspect, _candidate(node, change, parts, names, averaged=False)
+
+
+def _filled(mask: Mask, table: RequestTable, dimension: str) -> Array:
+    """The exposure, also of requests that do not record the version: theirs is what their region was served last.
+
+    Whether a request records it often depends on what it did (only one that calls a tool lists its tools); left out, or taken
+    as unexposed, such requests would make the change look like the cause of what it merely is recorded with.
+    """
+    column = table.dimensions[dimension]
+    known = np.array([bool(label) for label in column.labels])[column.codes]
+    if known.mean() > 0.98:
+        return mask.astype(float)
+    filled = mask.astype(float)
+    region = table.dimensions.get("region")
+    groups = region.codes if region is not None else np.zeros(mask.size, dtype=np.int32)
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        recorded = rows[known[rows]]
+        if recorded.size == 0:
+            recorded = np.flatnonzero(known)
+        place = np.searchsorted(recorded, rows, side="right") - 1
+        missing = ~known[rows]
+        filled[rows[missing]] = mask[recorded[np.maximum(place[missing], 0)]]
+    return filled
 
 
 def _born_under(mask: Mask, table: RequestTable) -> Array | None:
