@@ -13,7 +13,8 @@ import orjson
 import zstandard
 
 from triagebot.adapters.traces.store import ChdbStore
-from triagebot.errors import BadTrace, SourceFailed
+from triagebot.adapters.traces.wire import shape_problem
+from triagebot.errors import BadTrace
 
 _SUFFIXES = (".otlp.jsonl", ".otlp.jsonl.gz", ".otlp.jsonl.zst")
 
@@ -33,7 +34,7 @@ async def load_case_traces(path: Path) -> ChdbStore:
             _unpack(files, plain)
             try:
                 await store.load(plain, json=True)
-            except SourceFailed as error:
+            except BadTrace as error:
                 for file in files:
                     _check(file)
                 raise BadTrace(f"{path}: {error}") from error
@@ -80,22 +81,3 @@ def _check(file: Path) -> None:
                 raise BadTrace(f"{file.name} line {number}: is not JSON ({error})") from error
             if problem := shape_problem(found):
                 raise BadTrace(f"{file.name} line {number}: {problem}")
-
-
-def shape_problem(found: Any) -> str:
-    """What keeps a JSON value from being an export request; '' where it is one."""
-    if not isinstance(found, dict):
-        return "is not an object"
-    resources = found.get("resourceSpans", [])
-    if not isinstance(resources, list):
-        return "resourceSpans is not a list"
-    for resource in resources:
-        if not isinstance(resource, dict) or not isinstance(resource.get("scopeSpans", []), list):
-            return "resourceSpans holds something that is not ResourceSpans"
-        for scope in resource.get("scopeSpans", []):
-            if not isinstance(scope, dict) or not isinstance(scope.get("spans", []), list):
-                return "scopeSpans holds something that is not ScopeSpans"
-            for span in scope.get("spans", []):
-                if not isinstance(span, dict):
-                    return "spans holds something that is not a span"
-    return ""

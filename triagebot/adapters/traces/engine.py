@@ -59,7 +59,10 @@ class Connection:
         try:
             return self._session.query(sql, form, params=dict(parameters or {}))
         except RuntimeError as error:
-            raise SourceFailed(f"trace store: {str(error).splitlines()[0][:500]}") from error
+            # The name of the error stands at the end of a text that can be long: both ends are kept.
+            text = " ".join(str(error).split())
+            shown = text if len(text) < 500 else f"{text[:300]} … {text[-200:]}"
+            raise SourceFailed(f"trace store: {shown}") from error
 
     def arrow(self, sql: str, parameters: Mapping[str, str] | None = None) -> pyarrow.Table:
         """Rows as an Arrow table, dictionary-encoded where the engine's column is LowCardinality."""

@@ -13,6 +13,7 @@ import orjson
 from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.anyvalue import protobuf_json
 from triagebot.adapters.traces.engine import Connection, literal, new_name
+from triagebot.errors import BadTrace, SourceFailed
 
 # What one span may bring. Longer values are cut with a marker, further attributes are dropped: the span itself stays.
 VALUE_LIMIT = 131_072
@@ -28,6 +29,15 @@ def _member(name: str) -> str:
 _NESTED = (
     f"coalesce(concat('A', {_member('arrayValue')}), concat('K', {_member('kvlistValue')}), "
     f"concat('B', {_member('bytesValue')}), '')"
+)
+# Names of engine errors that a parse can end in without anything being wrong with the file.
+_NOT_THE_INPUT = (
+    "MEMORY_LIMIT_EXCEEDED",
+    "FILE_DOESNT_EXIST",
+    "CANNOT_OPEN_FILE",
+    "CANNOT_READ_FROM_FILE_DESCRIPTOR",
+    "NOT_ENOUGH_SPACE",
+    "TIMEOUT_EXCEEDED",
 )
 _JSON_SETTINGS = (
     "input_format_json_read_numbers_as_strings = 1, input_format_json_read_objects_as_strings = 1, "
@@ -61,7 +71,7 @@ class Loader:
         self._stage = stage_database(connection)
 
     def load(self, path: Path, *, json: bool, token: str = "") -> Loaded:
-        """Loads one file: JSON lines, or protobuf messages each after its length. Raises SourceFailed where it is malformed.
+        """Loads one file: JSON lines, or protobuf messages each after its length. Raises BadTrace where it is malformed.
 
         A file loaded again with the same token leaves no second copy.
         """
@@ -81,6 +91,14 @@ class Loader:
         settings = _JSON_SETTINGS
         if not json:
             settings = f"format_schema = '{self._proto}:Request', input_format_parallel_parsing = 0"
+        try:
+            self._parsed(path, form, settings, json=json)
+        except SourceFailed as error:
+            if any(f"({name})" in str(error) for name in _NOT_THE_INPUT):
+                raise
+            raise BadTrace(str(error)) from error
+
+    def _parsed(self, path: Path, form: str, settings: str, *, json: bool) -> None:
         self._connection.execute(
             f"CREATE TABLE {self._stage}.parsed ENGINE = Memory AS SELECT resource, scope, arrayJoin(spans) AS span FROM ("
             f"SELECT resource, tupleElement(s, 'scope') AS scope, tupleElement(s, 'spans') AS spans FROM ("

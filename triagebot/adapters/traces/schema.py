@@ -52,7 +52,8 @@ def own_table(database: str, *, on_disk: bool) -> str:
     if on_disk:
         engine = (
             "MergeTree PARTITION BY toDate(received) ORDER BY (ServiceName, level, Timestamp) "
-            "SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000"
+            "SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000, min_bytes_for_wide_part = 67108864, "
+            "fsync_after_insert = 1, fsync_part_directory = 1"
         )
     return (
         f"CREATE TABLE IF NOT EXISTS {database}.{TABLE} ({_COLLECTOR},\n    level UInt8,\n    received DateTime('UTC'),\n"

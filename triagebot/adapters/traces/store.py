@@ -2,74 +2,134 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Final
 
-from triagebot.adapters.traces import requesting, schema
+from triagebot.adapters.traces import schema
 from triagebot.adapters.traces.engine import Connection, new_name
 from triagebot.adapters.traces.loading import Loaded, Loader
 from triagebot.adapters.traces.queries import Source
 from triagebot.adapters.traces.reading import Reader
-from triagebot.domain.signal import Signal
-from triagebot.domain.times import Window
-from triagebot.ports import RequestTable
+from triagebot.errors import SourceFailed, StoreBusy
 
-_DATABASE = "triagebot"
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_DATABASE: Final = "triagebot"
+_ROOM: Final = 64 << 20  # bytes free below which nothing is stored
 
 
 class ChdbStore(Reader):
-    """Spans in the embedded engine. One process owns a path; use `open` (a path) or `in_memory`."""
+    """Spans in the embedded engine. One process owns a path; made by `open` (a path) or `in_memory`."""
 
-    def __init__(self, connection: Connection, writer: Connection, database: str, folder: Path, *, keep: bool) -> None:
+    def __init__(self, folder: Path, database: str, lock: IO[str] | None) -> None:
         super().__init__(Source(schema.TABLE, promoted=True))
-        self._connection = connection
-        self._writer = writer
-        self._database = database
-        self._keep = keep
         self._folder = folder
+        self._database = database
+        self._lock = lock
+        path = folder / "db" if lock else None
+        self._connection = Connection(path)
+        self._writer = Connection(path)
+        engine = "" if lock else "ENGINE = Memory"
+        self._connection.execute(f"CREATE DATABASE IF NOT EXISTS {database} {engine}")
+        self._connection.execute(schema.own_table(database, on_disk=lock is not None))
+        # Queries name the table alone, so that evidence reads the same from one run to the next.
+        self._connection.execute(f"USE {database}")
         proto = folder / "otlp.proto"
         proto.write_text(schema.PROTO, encoding="utf-8")
-        self._loader = Loader(writer, database, proto)
+        self._loader = Loader(self._writer, database, proto)
 
     @classmethod
     async def open(cls, path: Path) -> ChdbStore:
         """The store at `path`, made where it is not there. Raises StoreBusy where another process has it."""
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "db").mkdir(exist_ok=True)
-        return cls._make(path / "db", path, _DATABASE)
+        return await asyncio.to_thread(cls._opened, path)
+
+    @classmethod
+    def _opened(cls, path: Path) -> ChdbStore:
+        (path / "db").mkdir(parents=True, exist_ok=True)
+        lock = _locked(path / "owner.pid")
+        try:
+            return cls(path, _DATABASE, lock)
+        except BaseException:
+            lock.close()
+            raise
 
     @classmethod
     async def in_memory(cls) -> ChdbStore:
         """A store that is gone when it is closed; several may be open at once."""
-        return cls._make(None, Path(tempfile.mkdtemp(prefix="triagebot-")), new_name("memory"))
+        return await asyncio.to_thread(cls._in_memory)
 
     @classmethod
-    def _make(cls, path: Path | None, folder: Path, database: str) -> ChdbStore:
-        connection = Connection(path)
-        writer = Connection(path)
-        engine = "ENGINE = Memory" if path is None else ""
-        connection.execute(f"CREATE DATABASE IF NOT EXISTS {database} {engine}")
-        connection.execute(schema.own_table(database, on_disk=path is not None))
-        # Queries name the table alone, so that evidence reads the same from one run to the next.
-        connection.execute(f"USE {database}")
-        return cls(connection, writer, database, folder, keep=path is not None)
+    def _in_memory(cls) -> ChdbStore:
+        return cls(Path(tempfile.mkdtemp(prefix="triagebot-")), new_name("memory"), None)
 
     async def load(self, path: Path, *, json: bool, token: str = "") -> Loaded:
         """Loads an OTLP file of our own making; see `Loader.load`."""
         return await self._writer.run(lambda: self._loader.load(path, json=json, token=token))
 
-    async def ask(self, query: str, parameters: Mapping[str, str]) -> Any:
+    async def ask(self, query: str, parameters: Mapping[str, str]) -> pa.Table:
         return await self._connection.run(self._connection.arrow, query, parameters)
+
+    async def works(self) -> bool:
+        """Whether the engine answers and the disk has room: what then cannot be loaded is at fault itself."""
+        try:
+            await self._writer.run(self._writer.execute, "SELECT 1")
+        except SourceFailed:
+            return False
+        return shutil.disk_usage(self._folder).free > _ROOM
+
+    async def retain(self, *, days: int, most_bytes: int) -> int:
+        """Drops what arrived more than `days` days ago, then the oldest days until at most `most_bytes` are on disk.
+
+        Today's spans stay in any case. Returns the number of days dropped.
+        """
+        query = (
+            "SELECT partition_id AS id, sum(bytes_on_disk) AS size, toInt64(today() - any(toDate(partition))) AS age "
+            f"FROM system.parts WHERE active AND database = '{self._database}' AND table = '{schema.TABLE}' "
+            "GROUP BY id ORDER BY age"
+        )
+        kept = dropped = 0
+        for row in (await self.ask(query, {})).to_pylist():
+            kept += row["size"]
+            if row["age"] > 0 and (row["age"] > days or kept > most_bytes):
+                drop = f"ALTER TABLE {self._database}.{schema.TABLE} DROP PARTITION ID '{row['id']}'"
+                await self._writer.run(self._writer.execute, drop)
+                dropped += 1
+        return dropped
 
     async def close(self) -> None:
         """Closes the store; one in memory is dropped."""
-        await self._writer.run(self._loader.close)
-        if not self._keep:
-            await self._connection.run(self._connection.execute, f"DROP DATABASE IF EXISTS {self._database}")
-            (self._folder / "otlp.proto").unlink(missing_ok=True)
-            os.rmdir(self._folder)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._loader.close()
+        if self._lock is None:
+            self._connection.execute(f"DROP DATABASE IF EXISTS {self._database}")
         self._writer.close()
         self._connection.close()
+        if self._lock is None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        else:
+            self._lock.close()
+
+
+def _locked(path: Path) -> IO[str]:
+    """An exclusive lock on a file that names its owner. The kernel lets go of it when the process ends."""
+    file = path.open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        owner = file.read().strip()
+        file.close()
+        raise StoreBusy(f"{path.parent}: process {owner or 'unknown'} owns the trace store") from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

@@ -1,0 +1,156 @@
+"""The spool: export requests as they came, on disk before they are acknowledged, until the store has them.
+
+A segment is a file of whole requests of one form: protobuf messages each after its length as a varint, or JSON lines. What
+follows the last whole request was never acknowledged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from triagebot.adapters.traces.wire import varint
+from triagebot.errors import SourceFailed
+
+PROTOBUF_SUFFIX: Final = ".pb"
+JSON_SUFFIX: Final = ".jsonl"
+SEGMENT: Final = 24 << 20  # bytes: what a load holds in memory several times over
+_RETRY_AFTER: Final = 30.0
+
+
+class Spool:
+    """Segments in `folder`. Not for use from several threads at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._rejected = folder / "rejected"
+        for segment in self.segments():
+            _cut_tail(segment)
+        numbers = [int(segment.stem) for segment in self.segments()]
+        self._next = max(numbers, default=0) + 1
+        self._open: dict[str, tuple[Path, int]] = {}
+
+    def segments(self) -> list[Path]:
+        """Files not yet loaded, oldest first."""
+        found = [file for file in self._folder.iterdir() if file.suffix in (PROTOBUF_SUFFIX, JSON_SUFFIX)]
+        return sorted(found, key=lambda file: int(file.stem))
+
+    def append(self, bodies: list[tuple[bytes, bool]]) -> None:
+        """Writes requests (body, whether it is JSON) and returns once the disk has them.
+
+        Raises SourceFailed with retry_after where it cannot take them; then none of them is kept.
+        """
+        for json in (False, True):
+            data = b"".join(_record(body, json=json) for body, is_json in bodies if is_json == json)
+            if data:
+                self._write(JSON_SUFFIX if json else PROTOBUF_SUFFIX, data)
+
+    def _write(self, suffix: str, data: bytes) -> None:
+        path, file = self._segment(suffix)
+        before = os.fstat(file).st_size
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(file, view) :]
+            os.fdatasync(file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(file, before)
+            raise SourceFailed(f"spool {path.name}: {error.strerror}", retry_after=_RETRY_AFTER) from error
+
+    def _segment(self, suffix: str) -> tuple[Path, int]:
+        if suffix in self._open and os.fstat(self._open[suffix][1]).st_size >= SEGMENT:
+            os.close(self._open.pop(suffix)[1])
+        if suffix not in self._open:
+            path = self._folder / f"{self._next:012d}{suffix}"
+            self._next += 1
+            try:
+                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+                _sync_folder(self._folder)
+            except OSError as error:
+                raise SourceFailed(f"spool {path.name}: {error.strerror}", retry_after=_RETRY_AFTER) from error
+            self._open[suffix] = (path, file)
+        return self._open[suffix]
+
+    def cut(self) -> list[Path]:
+        """Closes the segments that are being written; returns everything that waits to be loaded, oldest first."""
+        for _, file in self._open.values():
+            os.close(file)
+        self._open.clear()
+        return self.segments()
+
+    def remove(self, segment: Path) -> None:
+        segment.unlink(missing_ok=True)
+
+    def part(self, bodies: list[bytes], segment: Path) -> Path:
+        """A file with some of a segment's requests; the caller removes it."""
+        part = self._folder / "part.tmp"
+        part.write_bytes(b"".join(_record(body, json=segment.suffix == JSON_SUFFIX) for body in bodies))
+        return part
+
+    def reject(self, body: bytes, segment: Path, *, keep: int = 20) -> None:
+        """Sets aside a request that cannot be loaded, for a person to look at; only the newest few are kept."""
+        self._rejected.mkdir(exist_ok=True)
+        (self._rejected / f"{segment.stem}-{hashlib.sha256(body).hexdigest()[:8]}{segment.suffix}").write_bytes(body)
+        old = sorted(self._rejected.iterdir(), key=lambda file: file.stat().st_mtime)[:-keep]
+        for file in old:
+            file.unlink(missing_ok=True)
+
+
+def _record(body: bytes, *, json: bool) -> bytes:
+    return body + b"\n" if json else varint(len(body)) + body
+
+
+def requests_of(segment: Path) -> Iterator[bytes]:
+    """The whole requests of a segment."""
+    data = segment.read_bytes()
+    if segment.suffix == JSON_SUFFIX:
+        yield from data.splitlines()
+        return
+    for start, end in _frames(data):
+        yield data[start:end]
+
+
+def _frames(data: bytes) -> Iterator[tuple[int, int]]:
+    position = 0
+    while position < len(data):
+        length = shift = 0
+        while True:
+            if position >= len(data):
+                return
+            byte = data[position]
+            position += 1
+            length |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        if position + length > len(data):
+            return
+        yield position, position + length
+        position += length
+
+
+def _cut_tail(segment: Path) -> None:
+    """Drops what a crash left behind the last whole request."""
+    data = segment.read_bytes()
+    if segment.suffix == JSON_SUFFIX:
+        whole = data.rfind(b"\n") + 1
+    else:
+        whole = max((end for _, end in _frames(data)), default=0)
+    if whole == 0:
+        segment.unlink()
+    elif whole < len(data):
+        os.truncate(segment, whole)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
