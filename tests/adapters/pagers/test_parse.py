@@ -284,3 +284,20 @@ def test_alerts_of_other_senders_are_pages_through_the_generic_door(sender: str)
         (page,) = parse_page("generic", {}, alert["payload"], received_at=NOW)
         assert page.title, name
         assert page.kind == "triggered"
+
+
+def test_a_mention_in_slack_is_a_page_at_the_time_of_its_message():
+    body = {
+        "type": "event_callback",
+        "event_id": "Ev01",
+        "event_time": 1769849977,
+        "event": {"type": "app_mention", "user": "U1", "text": "<@U0BOT> harbour-support: odd tone", "ts": "1769849977.737205", "channel": "C1"},
+    }
+    (page,) = parse_page("slack", {}, body)
+    assert (page.service, page.title, page.event_id) == ("harbour-support", "harbour-support: odd tone", "Ev01")
+    assert int(page.occurred_at.timestamp()) == 1769849977
+
+
+def test_an_event_without_text_is_refused():
+    with pytest.raises(BadPage, match="no text"):
+        parse_page("slack", {}, {"event_id": "Ev1", "event": {"ts": "1769849977.1", "text": "<@U0BOT>"}})

@@ -26,6 +26,8 @@ _MILLISECONDS_FROM = 100_000_000_000  # as seconds that would be the year 5138
 
 def text(value: Any, limit: int = NAME) -> str:
     """A string or number as text fit to store, at most `limit` characters; "" for anything else."""
+    if type(value) is str and len(value) <= limit and value.isprintable():  # nearly all of them, and on every page's way
+        return value.strip()
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
     if isinstance(value, str):
@@ -34,8 +36,8 @@ def text(value: Any, limit: int = NAME) -> str:
     return str(value)[:limit] if isinstance(value, float) or abs(value) < 10**18 else ""
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def items(value: Any) -> Sequence[Any]:

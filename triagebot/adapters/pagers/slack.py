@@ -17,6 +17,7 @@ from triagebot.domain.page import Page
 from triagebot.errors import BadPage
 
 TIMESTAMP_HEADER = "x-slack-request-timestamp"
+_MENTION = re.compile(r"<@[A-Z0-9]+(\|[^>]*)?>")
 _LEADING_NAME = re.compile(r"^\W*([A-Za-z0-9][\w.\-/]{1,100}):\s")
 
 
@@ -32,7 +33,9 @@ def parse(headers: Mapping[str, str], body: Any, received_at: datetime | None = 
         return [_slash_command(headers, payload, received_at)]
     if mapping(payload.get("message")):
         return [_message_shortcut(payload)]
-    raise BadPage("slack: neither a slash command (command) nor a message shortcut (message)")
+    if mapping(payload.get("event")):
+        return [_event(payload)]
+    raise BadPage("slack: neither a slash command (command), a message shortcut (message) nor an event (event)")
 
 
 def _slash_command(headers: Mapping[str, str], payload: Mapping[str, Any], received_at: datetime | None) -> Page:
@@ -57,6 +60,32 @@ def _slash_command(headers: Mapping[str, str], payload: Mapping[str, Any], recei
         text=words,
         actor=first(payload.get("user_id"), payload.get("user_name")),
         detail=_place(text(payload.get("channel_id")), ""),
+    )
+
+
+def _event(payload: Mapping[str, Any]) -> Page:
+    """A message that mentions triagebot, or an alert that another app posted: the event's own time, its text as the page's.
+
+    Shape: https://docs.slack.dev/apis/events-api/#event-type-structure
+    """
+    event = mapping(payload.get("event"))
+    occurred_at = when(event.get("ts")) or when(payload.get("event_time"))
+    words = _MENTION.sub("", text(event.get("text"), TEXT)).strip()
+    event_id = text(payload.get("event_id")) or text(event.get("ts"))
+    if occurred_at is None or not words or not event_id:
+        raise BadPage("slack: the event has no text, no time (ts) or no event_id")
+    named = _LEADING_NAME.match(words)
+    return Page(
+        source="slack",
+        event_id=event_id,
+        kind="triggered",
+        incident_key=event_id,
+        service=named[1] if named else "",
+        title=words[:TITLE],
+        occurred_at=occurred_at,
+        text=words,
+        actor=text(event.get("user")),
+        detail=_place(text(event.get("channel")), text(event.get("ts"))),
     )
 
 
