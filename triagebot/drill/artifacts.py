@@ -131,7 +131,7 @@ def artifacts_of(rng: Rng, world: World, draft: "Draft") -> list[Artifact]:
         )
     )
     if world.tools:
-        kind = one(rng, ["snapshots", "snapshots", "snapshots", "declared", None])
+        kind = one(rng, ["snapshots", "snapshots", "snapshots", "declared"])
         made.append(
             _artifact(
                 rng,
@@ -225,7 +225,7 @@ def _artifact(
     active = [p for p in world.people if p.active]
     gone = [p for p in world.people if not p.active]
     draw = rng.random()
-    mode = "person" if draw < 0.62 else ("team" if draw < 0.82 else "inactive")
+    mode = "person" if draw < 0.7 else ("team" if draw < 0.86 else "inactive")
     owner = one(rng, gone) if mode == "inactive" else one(rng, active)
     team = one(rng, ["ml-platform", "ai-features", "applied-ai"])
     return Artifact(surface, name, uses, kind, polled, content, number, mode, owner, team, path, source)

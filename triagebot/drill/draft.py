@@ -118,7 +118,7 @@ class Draft:
         return next(a for a in self.artifacts if a.surface == surface)
 
     def onset(
-        self, where: Mask | None = None, *, least: int = 60, most: float = 0.55, least_before: int = 250
+        self, where: Mask | None = None, *, least: int = 28, most: float = 0.55, least_before: int = 250
     ) -> float:
         """A time with a random number of requests of `where` between it and the page, from `least` to a share `most`."""
         times = self.traffic.at[(self.everyone() if where is None else where) & self.before_page]
@@ -292,7 +292,7 @@ class Draft:
         """Real but harmless changes that the data can tell from the truth, the latest before the page among them."""
         from triagebot.drill.decoys import add_decoys  # noqa: PLC0415 - decoys write on a draft
 
-        add_decoys(self, int(self.rng.integers(1, 6)) if count is None else count, latest=latest, avoid=avoid)
+        add_decoys(self, int(self.rng.integers(2, 6)) if count is None else count, latest=latest, avoid=avoid)
 
     # -- what an expert says ---------------------------------------------------------------------------------------
 
