@@ -20,11 +20,11 @@ LEAST_SEEN = 250  # requests on each side of a decoy where nothing at all is the
 def add_decoys(draft: Draft, count: int, *, latest: bool | None, avoid: Sequence[str]) -> None:
     """`count` decoys near the onset of what has been written so far, or anywhere where nothing has."""
     causes = [c for c in draft.changes if not c.harmless]
-    wanted = latest if latest is not None else chance(draft.rng, 0.85)
+    wanted = latest if latest is not None else chance(draft.rng, 0.6)
     kinds = [k for k in (*ON_ARTIFACTS, *ELSEWHERE) if k not in avoid]
     for i in range(count):
         for attempt in range(14):
-            at = _time(draft, causes, last=wanted and i < 2, attempt=attempt)
+            at = _time(draft, causes, last=wanted and i == 0, attempt=attempt)
             if _place(draft, one(draft.rng, kinds), at, causes):
                 break
     for artifact in draft.artifacts:
