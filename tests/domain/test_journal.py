@@ -34,7 +34,9 @@ def change(earliest: float, latest: float | None = None, before: str = "", after
 
 
 def test_a_difference_lies_between_two_looks() -> None:
-    (found,) = changes_from_observations([look(0, "sha256:a", "1.0"), look(60, "sha256:a", "1.0"), look(120, "sha256:b", "1.1")])
+    (found,) = changes_from_observations(
+        [look(0, "sha256:a", "1.0"), look(60, "sha256:a", "1.0"), look(120, "sha256:b", "1.1")]
+    )
 
     assert (found.introduced.earliest, found.introduced.latest) == (T0 + HOUR, T0 + 2 * HOUR)
     assert (found.before, found.after, found.fingerprints) == ("1.0", "1.1", ("sha256:a", "sha256:b"))
@@ -179,8 +181,12 @@ def test_the_last_text_before_a_nameless_roll_out_is_its_text() -> None:
 
 
 def test_a_commit_named_by_its_roll_out_is_its_text() -> None:
-    commit = change(-9000, before="aaaaaa1", after="bbbbbb2", source="git", reference="bbbbbb2" + "0" * 33, summary="One")
-    rollout = change(0, before="v1", after="v2", reference="https://git.example/desk/commit/bbbbbb2" + "0" * 33, summary="Ship")
+    commit = change(
+        -9000, before="aaaaaa1", after="bbbbbb2", source="git", reference="bbbbbb2" + "0" * 33, summary="One"
+    )
+    rollout = change(
+        0, before="v1", after="v2", reference="https://git.example/desk/commit/bbbbbb2" + "0" * 33, summary="Ship"
+    )
     assert len(merge_changes([commit, rollout])) == 1
 
 
@@ -236,7 +242,10 @@ def test_different_changes_stay_apart() -> None:
     apart = [
         [change(0, before="v1", after="v2"), change(1, before="v1", after="v3", source="webhook")],
         [change(0, before="v1", after="v2"), change(600, before="v1", after="v2", source="webhook")],
-        [change(0, after="v2", scope={"region": "eu"}), change(0, after="v2", scope={"region": "us"}, source="webhook")],
+        [
+            change(0, after="v2", scope={"region": "eu"}),
+            change(0, after="v2", scope={"region": "us"}, source="webhook"),
+        ],
         [change(0, after="v2", scope={"region": "eu"}), change(0, after="v2", source="webhook")],
         [change(0, after="v2"), change(0, after="v2", service="other", source="webhook")],
         [change(0, after="v2"), change(0, after="v2", artifact="other", source="webhook")],
@@ -248,13 +257,23 @@ def test_different_changes_stay_apart() -> None:
 
 
 def test_taken_back_and_made_again_is_three_changes() -> None:
-    steps = [change(0, before="v1", after="v2"), change(5, before="v2", after="v1"), change(10, before="v1", after="v2")]
-    again = [change(1, before="v1", after="v2", source="webhook"), change(11, before="v1", after="v2", source="webhook")]
+    steps = [
+        change(0, before="v1", after="v2"),
+        change(5, before="v2", after="v1"),
+        change(10, before="v1", after="v2"),
+    ]
+    again = [
+        change(1, before="v1", after="v2", source="webhook"),
+        change(11, before="v1", after="v2", source="webhook"),
+    ]
     assert [c.after for c in merge_changes(steps + again)] == ["v2", "v1", "v2"]
 
 
 def test_two_pollers_tell_there_and_back_in_step() -> None:
-    one = [change(0, 60, "sha256:a1", "sha256:b1", source="mcp"), change(60, 120, "sha256:b1", "sha256:a1", source="mcp")]
+    one = [
+        change(0, 60, "sha256:a1", "sha256:b1", source="mcp"),
+        change(60, 120, "sha256:b1", "sha256:a1", source="mcp"),
+    ]
     two = [change(30, 90, "1.0", "1.1", source="poll"), change(90, 150, "1.1", "1.2", source="poll")]
     told = merge_changes(one + two)
 

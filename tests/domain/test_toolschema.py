@@ -33,11 +33,34 @@ Q = {"type": "string", "description": "What to look for"}
     [
         tool(required=["n", "q"], properties={"n": {"type": "integer"}, "q": Q}),
         tool(properties={"q": {**Q, "title": "Q"}, "n": {"type": ["integer"]}}, required=["q", "n"], title="Args"),
-        tool(properties={"q": {**Q, "description": "What  to\nlook for"}, "n": {"type": "integer", "format": "int64"}}, required=["q", "n"]),
-        {"name": "search", "description": "Find things", "input_schema": {"properties": {"q": Q, "n": {"type": "integer"}}, "required": ["q", "n"]}},
-        {"type": "function", "function": {"name": "search", "description": "Find  things", "parameters": {"properties": {"q": Q, "n": {"allOf": [{"type": "integer"}]}}, "required": ["q", "n"]}}},
-        tool(properties={"q": {"$ref": "#/$defs/q"}, "n": {"type": "integer", "default": None}}, required=["q", "n"], **{"$defs": {"q": Q}}),
-        {**tool(properties={"q": Q, "n": {"type": "integer"}}, required=["q", "n"]), "annotations": {"title": "S", "readOnlyHint": False}, "icons": [], "_meta": {}},
+        tool(
+            properties={"q": {**Q, "description": "What  to\nlook for"}, "n": {"type": "integer", "format": "int64"}},
+            required=["q", "n"],
+        ),
+        {
+            "name": "search",
+            "description": "Find things",
+            "input_schema": {"properties": {"q": Q, "n": {"type": "integer"}}, "required": ["q", "n"]},
+        },
+        {
+            "type": "function",
+            "function": {
+                "name": "search",
+                "description": "Find  things",
+                "parameters": {"properties": {"q": Q, "n": {"allOf": [{"type": "integer"}]}}, "required": ["q", "n"]},
+            },
+        },
+        tool(
+            properties={"q": {"$ref": "#/$defs/q"}, "n": {"type": "integer", "default": None}},
+            required=["q", "n"],
+            **{"$defs": {"q": Q}},
+        ),
+        {
+            **tool(properties={"q": Q, "n": {"type": "integer"}}, required=["q", "n"]),
+            "annotations": {"title": "S", "readOnlyHint": False},
+            "icons": [],
+            "_meta": {},
+        },
     ],
 )
 def test_noise_is_no_change(same: dict) -> None:
@@ -89,7 +112,10 @@ def test_required_is_a_break_only_where_a_call_that_was_right_becomes_wrong() ->
 
 def test_tools_come_go_and_are_renamed() -> None:
     one, other = tool("find", properties={"q": Q}), tool("drop")
-    assert [c.kind for c in diff(outline([one, other]), outline([{**one, "name": "search"}]))] == ["tool_removed", "tool_renamed"]
+    assert [c.kind for c in diff(outline([one, other]), outline([{**one, "name": "search"}]))] == [
+        "tool_removed",
+        "tool_renamed",
+    ]
     assert describe(diff(outline([one]), outline([one, other]))) == "drop added"
     assert describe([SchemaChange("tool_added", str(n)) for n in range(5)]) == "0 added; 1 added; 2 added; 2 more"
 
@@ -98,23 +124,46 @@ def test_a_name_given_twice_is_kept_apart() -> None:
     assert list(outline([tool(properties={"q": Q}), tool()])) == ["search", "search#2"]
 
 
-@pytest.mark.parametrize("document", [None, {}, {"tools": {}}, [1], [{"name": 3}], {"result": {"tools": [{}]}}, "x", [{"function": {}}]])
+@pytest.mark.parametrize(
+    "document", [None, {}, {"tools": {}}, [1], [{"name": 3}], {"result": {"tools": [{}]}}, "x", [{"function": {}}]]
+)
 def test_what_is_no_tool_list_is_refused(document) -> None:
     with pytest.raises(NotATool):
         tool_list(document)
 
 
 def test_tool_lists_are_found_in_their_wrappings() -> None:
-    assert tool_list([tool()]) == tool_list({"tools": [tool()]}) == tool_list({"jsonrpc": "2.0", "result": {"tools": [tool()]}})
+    assert (
+        tool_list([tool()])
+        == tool_list({"tools": [tool()]})
+        == tool_list({"jsonrpc": "2.0", "result": {"tools": [tool()]}})
+    )
 
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["type", "properties", "items", "required", "enum", "anyOf", "oneOf", "allOf", "$ref", "const", "default", "x"]),
-        inner,
-        max_size=5,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "properties",
+                    "items",
+                    "required",
+                    "enum",
+                    "anyOf",
+                    "oneOf",
+                    "allOf",
+                    "$ref",
+                    "const",
+                    "default",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=25,
 )
@@ -145,7 +194,9 @@ def _shuffled(value, rng: random.Random):
         keys = list(value)
         rng.shuffle(keys)
         return {
-            k: rng.sample(value[k], len(value[k])) if k in ("required", "enum") and isinstance(value[k], list) else _shuffled(value[k], rng)
+            k: rng.sample(value[k], len(value[k]))
+            if k in ("required", "enum") and isinstance(value[k], list)
+            else _shuffled(value[k], rng)
             for k in keys
         }
     return [_shuffled(v, rng) for v in value] if isinstance(value, list) else value

@@ -24,7 +24,9 @@ def entry(kind: str, surface: str = "prompt_version", artifact: str = "desk/syst
     return RegistryEntry(surface=surface, artifact=artifact, kind=kind, options=options, place=PLACE)
 
 
-def opened(kind: str, root: Path, surface: str = "prompt_version", artifact: str = "desk/system", **options: Any) -> Registry:
+def opened(
+    kind: str, root: Path, surface: str = "prompt_version", artifact: str = "desk/system", **options: Any
+) -> Registry:
     return open_registry(entry(kind, surface, artifact, **options), Surroundings(service="desk", root=root))
 
 
@@ -36,7 +38,9 @@ class Repository:
         path.mkdir(parents=True)
         self.git("init", "--quiet", "--template=", "--initial-branch=main", ".")
 
-    def git(self, *arguments: str, at: float = 0, authored: float | None = None, who: str = "Maria", by: str = "") -> str:
+    def git(
+        self, *arguments: str, at: float = 0, authored: float | None = None, who: str = "Maria", by: str = ""
+    ) -> str:
         when, wrote = T0 + at * HOUR, T0 + (at if authored is None else authored) * HOUR
         committer = by or who
         environment = {
@@ -66,3 +70,22 @@ class Repository:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", message, **when)
         return self.git("rev-parse", "HEAD")
+
+
+def mcp_script(body: str) -> str:
+    """An MCP server by hand: answers each line of JSON-RPC with what `answer` gives for its method."""
+    return f"""
+import json, sys, time
+INIT = {{"protocolVersion": "2025-06-18", "capabilities": {{"tools": {{}}}}, "serverInfo": {{"name": "liar", "version": "0"}}}}
+def answer(message):
+    method = message.get("method")
+    if method == "initialize":
+        return {{"result": INIT}}
+    if method == "tools/list":
+        {body}
+    return {{"error": {{"code": -32601, "message": "no"}}}}
+for line in sys.stdin:
+    message = json.loads(line)
+    if "id" in message:
+        print(json.dumps({{"jsonrpc": "2.0", "id": message["id"], **answer(message)}}), flush=True)
+"""

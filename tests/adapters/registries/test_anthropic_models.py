@@ -58,7 +58,9 @@ class Api:
 def registry(api: Api | None, root: Path, artifact: str = "claude-desk-4", **options: Any):
     transport = httpx2.ASGITransport(app=api.app) if api else None
     options = {"api_key": "env:KEY", "base_url": "http://models.test"} | options
-    around = Surroundings(service="desk", root=root, secret=lambda text, place: f"secret of {text}", transport=transport)
+    around = Surroundings(
+        service="desk", root=root, secret=lambda text, place: f"secret of {text}", transport=transport
+    )
     return open_registry(entry("anthropic", "model_alias", artifact, **options), around)
 
 
@@ -70,7 +72,12 @@ async def test_an_alias_is_what_it_points_to(tmp_path: Path) -> None:
     (after,) = await one.observe(T0 + DAY)
 
     assert before.label == "claude-desk-4-20260801"
-    assert before.detail == {"lifecycle": "active", "created_at": "2026-08-01T00:00:00Z", "max_input_tokens": 200000, "max_tokens": 64000}
+    assert before.detail == {
+        "lifecycle": "active",
+        "created_at": "2026-08-01T00:00:00Z",
+        "max_input_tokens": 200000,
+        "max_tokens": 64000,
+    }
     assert "secret of env:KEY" in str(dict(api.heard[0].headers))
     assert api.heard[0].url.path == "/v1/models/claude-desk-4"
     (change,) = changes_from_observations([before, after])
@@ -81,7 +88,12 @@ async def test_a_date_or_a_limit_that_moves_is_told_by_name(tmp_path: Path) -> N
     api = Api(ACTIVE)
     one = registry(api, tmp_path)
     seen = list(await one.observe(T0))
-    api.model = ACTIVE | {"lifecycle": "deprecated", "deprecated_at": "2026-09-01T00:00:00Z", "retires_at": "2027-06-30T00:00:00Z", "max_tokens": 16384}
+    api.model = ACTIVE | {
+        "lifecycle": "deprecated",
+        "deprecated_at": "2026-09-01T00:00:00Z",
+        "retires_at": "2027-06-30T00:00:00Z",
+        "max_tokens": 16384,
+    }
     seen += await one.observe(T0 + DAY)
 
     (change,) = changes_from_observations(seen)
@@ -91,7 +103,9 @@ async def test_a_date_or_a_limit_that_moves_is_told_by_name(tmp_path: Path) -> N
 
 
 async def test_stages_of_its_life_are_dated_exactly(tmp_path: Path) -> None:
-    api = Api(ACTIVE | {"lifecycle": "retired", "deprecated_at": "2026-08-20T00:00:00Z", "retires_at": "2026-09-01T06:00:00Z"})
+    api = Api(
+        ACTIVE | {"lifecycle": "retired", "deprecated_at": "2026-08-20T00:00:00Z", "retires_at": "2026-09-01T06:00:00Z"}
+    )
     one = registry(api, tmp_path)
 
     deprecated, retired = await one.history(WINDOW)
@@ -100,7 +114,11 @@ async def test_stages_of_its_life_are_dated_exactly(tmp_path: Path) -> None:
     assert [c.summary for c in await one.history(Window(WINDOW.start, datetime(2026, 8, 21, tzinfo=UTC)))] == [
         "claude-desk-4-20260801 was deprecated by its provider"
     ]
-    api.model = ACTIVE | {"lifecycle": "deprecated", "deprecated_at": "2026-08-20T00:00:00Z", "retires_at": "2026-09-01T06:00:00Z"}
+    api.model = ACTIVE | {
+        "lifecycle": "deprecated",
+        "deprecated_at": "2026-08-20T00:00:00Z",
+        "retires_at": "2026-09-01T06:00:00Z",
+    }
     assert [c.detail["lifecycle"] for c in await one.history(WINDOW)] == ["deprecated"]
 
 
@@ -120,7 +138,11 @@ async def test_a_model_that_is_gone(tmp_path: Path) -> None:
 async def test_an_api_that_refuses(tmp_path: Path, status: int, permanent: bool) -> None:
     api = Api(ACTIVE)
     api.status = status
-    for call in (registry(api, tmp_path).observe(T0), registry(api, tmp_path).probe(), registry(api, tmp_path).history(WINDOW)):
+    for call in (
+        registry(api, tmp_path).observe(T0),
+        registry(api, tmp_path).probe(),
+        registry(api, tmp_path).history(WINDOW),
+    ):
         with pytest.raises(SourceFailed, match=f"answered {status}") as error:
             await call
         assert error.value.permanent is permanent
@@ -141,7 +163,11 @@ async def test_without_a_key_the_table_of_the_sdk_answers(tmp_path: Path, monkey
     one = registry(None, tmp_path, api_key="")
 
     (seen,) = await one.observe(T0)
-    assert (seen.source, seen.label, seen.detail["retires_at"]) == ("anthropic-sdk", "claude-desk-4", "2026-09-03T00:00:00Z")
+    assert (seen.source, seen.label, seen.detail["retires_at"]) == (
+        "anthropic-sdk",
+        "claude-desk-4",
+        "2026-09-03T00:00:00Z",
+    )
     (retired,) = await one.history(WINDOW)
     assert retired.introduced.latest - retired.introduced.earliest == timedelta(days=1)
     assert await one.history(Window(WINDOW.start, T0)) == []
@@ -151,7 +177,9 @@ async def test_without_a_key_the_table_of_the_sdk_answers(tmp_path: Path, monkey
     assert "has no retirement date" in await other.probe()
 
 
-async def test_where_the_api_cannot_be_reached_the_table_answers_if_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_the_api_cannot_be_reached_the_table_answers_if_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     api = Api(ACTIVE)
     api.status = 503
     monkeypatch.setattr(anthropic_models, "_table", lambda model: T0 + DAY)
@@ -162,7 +190,9 @@ async def test_where_the_api_cannot_be_reached_the_table_answers_if_it_can(tmp_p
 
 
 def test_the_table_of_the_sdk_that_is_installed() -> None:
-    table = pytest.importorskip("anthropic._data.deprecated_models", reason="the SDK has moved its table").DEPRECATED_MODELS
+    table = pytest.importorskip(
+        "anthropic._data.deprecated_models", reason="the SDK has moved its table"
+    ).DEPRECATED_MODELS
     assert table
     for model in table:
         assert anthropic_models._table(model) is not None, model

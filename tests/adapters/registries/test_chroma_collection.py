@@ -17,9 +17,9 @@ chromadb = pytest.importorskip("chromadb", reason="chromadb is not installed")
 
 class Database:
     def __init__(self, root: Path) -> None:
-        from chromadb.config import Settings
-
-        self.client = chromadb.PersistentClient(str(root / "db"), settings=Settings(anonymized_telemetry=False))
+        self.client = chromadb.PersistentClient(
+            str(root / "db"), settings=chromadb.config.Settings(anonymized_telemetry=False)
+        )
 
     def make(self, metadata: dict[str, Any] | None = None) -> Any:
         made = self.client.create_collection("docs", metadata=metadata, embedding_function=None)
@@ -112,7 +112,11 @@ async def test_what_is_not_there_says_so(tmp_path: Path, database: Database) -> 
 
 
 def test_each_mistake_in_its_settings_is_one_line(tmp_path: Path) -> None:
-    for options, said in (({}, "path: is missing"), ({"url": "ftp://x"}, "url: must begin with http:// or https://"), ({"path": "x", "canary": 3}, "canary: must be a list of texts")):
+    for options, said in (
+        ({}, "path: is missing"),
+        ({"url": "ftp://x"}, "url: must begin with http:// or https://"),
+        ({"path": "x", "canary": 3}, "canary: must be a list of texts"),
+    ):
         with pytest.raises(BadConfig) as error:
             opened("chroma", tmp_path, "retrieval_corpus", **options)
         assert str(error.value) == f"{PLACE}.{said}"

@@ -7,6 +7,7 @@ import json
 import struct
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,9 @@ async def test_every_run_is_an_observation(tmp_path: Path, format_: str, declare
 
 
 @FORMATS
-async def test_scores_do_not_change_the_fingerprint_and_the_order_of_cases_does_not(tmp_path: Path, format_: str) -> None:
+async def test_scores_do_not_change_the_fingerprint_and_the_order_of_cases_does_not(
+    tmp_path: Path, format_: str
+) -> None:
     others = dict.fromkeys(reversed(PASSED), False)
     write(tmp_path / "runs", T0, WRITERS[format_](T0, PASSED))
     write(tmp_path / "runs", T0 + DAY, WRITERS[format_](T0 + DAY, others))
@@ -73,7 +76,10 @@ async def test_scores_do_not_change_the_fingerprint_and_the_order_of_cases_does_
         ("promptfoo", {"grader": "1.4.0"}),
         ("promptfoo", {"rubric": "Is it kind?", "judge": "judge-1"}),
         ("inspect_ai", {"version": "1.4.0"}),
-        ("inspect_ai", {"scorers": [{"name": "check", "options": {"model": "judge-2"}, "metrics": [{"name": "accuracy"}]}]}),
+        (
+            "inspect_ai",
+            {"scorers": [{"name": "check", "options": {"model": "judge-2"}, "metrics": [{"name": "accuracy"}]}]},
+        ),
         ("inspect_ai", {"model_roles": {"grader": {"model": "judge-2"}}}),
         ("inspect_ai", {"config": {"epochs": 5}}),
         ("lm_eval", {"version": "1.4.0"}),
@@ -106,7 +112,9 @@ async def test_another_case_is_a_change_and_another_model_is_not(tmp_path: Path,
 
 async def test_a_judge_and_a_rubric_are_told_by_name_and_hash(tmp_path: Path) -> None:
     write(tmp_path / "runs", T0, evalfiles.promptfoo(T0, PASSED, rubric="Is it kind?", judge="judge-1"))
-    write(tmp_path / "runs", T0 + DAY, evalfiles.promptfoo(T0 + DAY, PASSED, rubric="Is it very kind?", judge="judge-1"))
+    write(
+        tmp_path / "runs", T0 + DAY, evalfiles.promptfoo(T0 + DAY, PASSED, rubric="Is it very kind?", judge="judge-1")
+    )
     registry = evals(tmp_path)
 
     (change,) = await registry.history(WINDOW)
@@ -148,7 +156,7 @@ async def test_files_of_other_kinds_are_told(tmp_path: Path) -> None:
     write(tmp_path / "runs", T0 + HOUR, evalfiles.lm_eval(T0, PASSED))
     (tmp_path / "runs" / "samples_regression_2026.json").write_text("[]")
     registry = evals(tmp_path, format="promptfoo")
-    with pytest.raises(SourceFailed, match="holds no result file of promptfoo; skipped: .*is no result of promptfoo"):
+    with pytest.raises(SourceFailed, match=r"holds no result file of promptfoo; skipped: .*is no result of promptfoo"):
         await registry.probe()
     assert list(await registry.observe(T0 + DAY)) == []
     with pytest.raises(SourceFailed, match="is not there"):
@@ -166,7 +174,9 @@ async def test_nothing_that_ended_later_is_used(tmp_path: Path) -> None:
 
 async def test_the_definition_in_git_has_a_history_and_owners(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repo")
-    repository.commit("Import", {"evals/regression/suite.yaml": "grader: 1.3.0\n", "CODEOWNERS": "/evals/ @maria\n"}, at=-99)
+    repository.commit(
+        "Import", {"evals/regression/suite.yaml": "grader: 1.3.0\n", "CODEOWNERS": "/evals/ @maria\n"}, at=-99
+    )
     repository.commit("Stricter grader", {"evals/regression/suite.yaml": "grader: 1.4.0\n"}, at=20, who="Maria")
     write(tmp_path / "runs", T0, evalfiles.promptfoo(T0, PASSED))
     write(tmp_path / "runs", T0 + DAY, evalfiles.promptfoo(T0 + DAY, PASSED, grader="1.4.0"))
@@ -188,7 +198,10 @@ async def test_the_definition_in_git_has_a_history_and_owners(tmp_path: Path) ->
         ({"path": "x", "format": "inspect"}, 'format: "inspect" is not known; did you mean "inspect_ai"?'),
         ({"path": "x", "definition": "evals/"}, "definition: must be a mapping (`key: value` lines), not text"),
         ({"path": "x", "definition": {"repo": "r"}}, "definition.path: is missing"),
-        ({"path": "x", "definition": {"repo": "r", "path": "y", "paht": 1}}, 'definition.paht: is not a setting here; did you mean "path"?'),
+        (
+            {"path": "x", "definition": {"repo": "r", "path": "y", "paht": 1}},
+            'definition.paht: is not a setting here; did you mean "path"?',
+        ),
         ({"path": "x", "judge": "y"}, "judge: is not a setting here"),
     ],
 )
@@ -220,8 +233,19 @@ def zstandard_archive(log: dict) -> bytes:
         packed = zstandard.compress(plain)
         sizes = struct.pack("<III", zlib.crc32(plain), len(packed), len(plain))
         offset = len(body)
-        body += struct.pack("<IHHHHH", 0x04034B50, 63, 0, 93, 0, 33) + sizes + struct.pack("<HH", len(name), 0) + name.encode() + packed
-        directory += struct.pack("<IHHHHHH", 0x02014B50, 63, 63, 0, 93, 0, 33) + sizes + struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, 0, offset) + name.encode()
+        body += (
+            struct.pack("<IHHHHH", 0x04034B50, 63, 0, 93, 0, 33)
+            + sizes
+            + struct.pack("<HH", len(name), 0)
+            + name.encode()
+            + packed
+        )
+        directory += (
+            struct.pack("<IHHHHHH", 0x02014B50, 63, 63, 0, 93, 0, 33)
+            + sizes
+            + struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, 0, offset)
+            + name.encode()
+        )
     return body + directory + struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 2, 2, len(directory), len(body), 0)
 
 
@@ -260,20 +284,54 @@ def test_a_damaged_archive_is_refused_or_read(tmp_path_factory: pytest.TempPathF
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     file = tmp_path_factory.getbasetemp() / "damaged.eval"
     file.write_bytes(whole)
-    try:
+    with suppress(NotARun):
         read_archive(file)
-    except NotARun as error:
-        assert str(error)
 
 
 # --- any JSON ---
 
-names = ["results", "eval", "status", "versions", "configs", "testCases", "testPassed", "metricsData", "scores", "dataset", "samples", "stats", "config"]
-names += ["testCase", "assert", "provider", "vars", "id", "name", "value", "metrics", "sample_ids", "n-samples", "original", "timestamp", "date", "created", "createdAt"]
+names = [
+    "results",
+    "eval",
+    "status",
+    "versions",
+    "configs",
+    "testCases",
+    "testPassed",
+    "metricsData",
+    "scores",
+    "dataset",
+    "samples",
+    "stats",
+    "config",
+]
+names += [
+    "testCase",
+    "assert",
+    "provider",
+    "vars",
+    "id",
+    "name",
+    "value",
+    "metrics",
+    "sample_ids",
+    "n-samples",
+    "original",
+    "timestamp",
+    "date",
+    "created",
+    "createdAt",
+]
 documents = st.dictionaries(
     st.sampled_from(names),
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | st.just("2026-09-01T12:00:00Z") | st.just(1.8e9),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text(max_size=5)
+        | st.just("2026-09-01T12:00:00Z")
+        | st.just(1.8e9),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(names), inner, max_size=4),
         max_leaves=20,
     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +33,9 @@ def git(repository: Repository, path: str = "prompts/system.md", **options: obje
 async def test_a_commit_is_a_change_by_its_author(repository: Repository) -> None:
     repository.commit("Unrelated", {"README.md": "s"}, at=1)
     shorter = PROMPT.replace("## Output\nJSON only.\n", "")
-    commit = repository.commit("Shorten (#12)\n\nlong story", {"prompts/system.md": shorter}, at=30, authored=5, who="Maria", by="Ben")
+    commit = repository.commit(
+        "Shorten (#12)\n\nlong story", {"prompts/system.md": shorter}, at=30, authored=5, who="Maria", by="Ben"
+    )
 
     imported, change = await git(repository).history(WINDOW)
 
@@ -148,7 +149,7 @@ async def test_the_edge_of_a_shallow_clone_is_no_change(repository: Repository, 
     assert "shallow" in await registry.probe()
 
 
-@pytest.mark.parametrize("path", ["prompts/*.md", ":(glob)**", "-p", "prompts/ü \"quote\"\t.md", "a b/c"])
+@pytest.mark.parametrize("path", ["prompts/*.md", ":(glob)**", "-p", 'prompts/ü "quote"\t.md', "a b/c"])
 async def test_paths_are_taken_literally(repository: Repository, path: str) -> None:
     if "\t" not in path:
         with pytest.raises(SourceFailed, match="never had"):
@@ -164,12 +165,18 @@ async def test_paths_are_taken_literally(repository: Repository, path: str) -> N
 
 async def test_subjects_and_names_of_any_kind_come_through(repository: Repository) -> None:
     subject = "\x02 {{ 7*7 }} <!channel> \x1f\x1e ü ; rm -rf /"
-    repository.commit(subject, {"prompts/system.md": "a", "prompts/:odd\tname": "b", "prompts/\x01x": "c"}, at=1, who="Ümit <x")
+    repository.commit(
+        subject, {"prompts/system.md": "a", "prompts/:odd\tname": "b", "prompts/\x01x": "c"}, at=1, who="Ümit <x"
+    )
 
     change = (await git(repository, "prompts").history(WINDOW))[-1]
 
     assert change.summary == subject
-    assert sorted(f["path"] for f in change.detail["files"]) == ["prompts/\x01x", "prompts/:odd\tname", "prompts/system.md"]
+    assert sorted(f["path"] for f in change.detail["files"]) == [
+        "prompts/\x01x",
+        "prompts/:odd\tname",
+        "prompts/system.md",
+    ]
 
 
 async def test_a_hostile_repository_runs_nothing(repository: Repository, tmp_path: Path) -> None:
@@ -177,7 +184,16 @@ async def test_a_hostile_repository_runs_nothing(repository: Repository, tmp_pat
     script = tmp_path / "evil.sh"
     script.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
     script.chmod(0o755)
-    for key in ("core.pager", "core.fsmonitor", "diff.external", "gpg.program", "core.sshCommand", "diff.x.textconv", "diff.x.command", "core.alternateRefsCommand"):
+    for key in (
+        "core.pager",
+        "core.fsmonitor",
+        "diff.external",
+        "gpg.program",
+        "core.sshCommand",
+        "diff.x.textconv",
+        "diff.x.command",
+        "core.alternateRefsCommand",
+    ):
         repository.git("config", key, str(script))
     repository.git("config", "log.showSignature", "true")
     repository.git("config", "alias.log", f"!{script}")
@@ -186,7 +202,7 @@ async def test_a_hostile_repository_runs_nothing(repository: Repository, tmp_pat
     for hook in ("post-checkout", "reference-transaction", "post-index-change"):
         shutil.copy(script, hooks / hook)
     repository.write({".gitattributes": "* diff=x\n"})
-    subprocess.run(["git", "add", "."], cwd=repository.path, check=True, capture_output=True, env={"PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(tmp_path), "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsmonitor", "GIT_CONFIG_VALUE_0": "false"})
+    repository.git("-c", "core.fsmonitor=false", "add", ".")
     mark.unlink(missing_ok=True)
     registry = git(repository)
 
@@ -232,13 +248,15 @@ async def test_a_folder_within_another_repository_is_not_taken_for_it(repository
         await opened("git", inner.parent, repo="prompts", path="system.md").probe()
 
 
-async def test_a_git_that_hangs_is_given_up(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_git_that_hangs_is_given_up(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}:/usr/bin:/bin")
-    with pytest.raises(SourceTimeout, match="no answer in 0.05 s"):
+    with pytest.raises(SourceTimeout, match=r"no answer in 0\.05 s"):
         await Git(repository.path, 0.05).run("log")
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     with pytest.raises(SourceFailed, match="git is not installed"):

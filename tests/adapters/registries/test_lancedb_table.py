@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,14 @@ async def test_what_two_polls_saw_and_what_it_remembers_is_one_change(tmp_path: 
 
 
 async def test_the_embedding_function_is_read_from_the_schema() -> None:
-    noted = [{"name": "openai", "model": {"name": "text-embedding-3-small"}, "source_column": "text", "vector_column": "vector"}]
+    noted = [
+        {
+            "name": "openai",
+            "model": {"name": "text-embedding-3-small"},
+            "source_column": "text",
+            "vector_column": "vector",
+        }
+    ]
     fields = [pa.field("id", pa.string()), pa.field("vector", pa.list_(pa.float32(), 256))]
     schema = pa.schema(fields, metadata={b"embedding_functions": json.dumps(noted).encode()})
     assert _schema(schema)["embedding_model"] == "text-embedding-3-small"
@@ -109,4 +117,4 @@ def test_bursts_cover_every_version_once(minutes: list[int]) -> None:
     versions = [_Version(n, T0 + timedelta(minutes=m), n) for n, m in enumerate(sorted(minutes), 1)]
     bursts = _bursts(versions)
     assert [n for b in bursts for n in range(b.first.number, b.last.number + 1)] == [v.number for v in versions]
-    assert all(b.first.at - a.last.at > HOUR for a, b in zip(bursts, bursts[1:], strict=False))
+    assert all(b.first.at - a.last.at > HOUR for a, b in pairwise(bursts))

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from tests.adapters.registries.support import HOUR, PLACE, T0, entry, opened
+from tests.adapters.registries.support import HOUR, PLACE, T0, entry, mcp_script, opened
 from triagebot.adapters.registries.base import Surroundings
 from triagebot.adapters.registries.catalogue import open_registry
 from triagebot.domain.journal import changes_from_observations
+from triagebot.domain.toolschema import outline
 from triagebot.errors import BadConfig, SourceFailed, SourceTimeout
 
-pytest.importorskip("mcp", reason="mcp is not installed")
+MCPServer = pytest.importorskip("mcp.server.mcpserver", reason="mcp is not installed").MCPServer
+Tool = pytest.importorskip("mcp_types").Tool
 
 SERVER = '''
 import os, sys
@@ -61,11 +63,13 @@ async def test_over_stdio(tmp_path: Path) -> None:
 async def test_what_changed_is_told_by_name(tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"q": {"type": "string"}}}
     tools = [{"name": "search", "inputSchema": schema}]
-    first = stdio(tmp_path, script(f'return {{"result": {{"tools": {tools}}}}}'), timeout=60)
+    first = stdio(tmp_path, mcp_script(f'return {{"result": {{"tools": {tools}}}}}'), timeout=60)
     (seen,) = await first.observe(T0)
     assert await first.probe() == f"MCP server liar 0 at {sys.executable} lists 1 tools"
     tools[0]["inputSchema"] = {**schema, "required": ["q"]}
-    (after,) = await stdio(tmp_path, script(f'return {{"result": {{"tools": {tools}}}}}'), timeout=60).observe(T0 + HOUR)
+    (after,) = await stdio(tmp_path, mcp_script(f'return {{"result": {{"tools": {tools}}}}}'), timeout=60).observe(
+        T0 + HOUR
+    )
     (change,) = changes_from_observations([seen, after])
     assert [d["kind"] for d in change.detail["diff"]] == ["parameter_required"]
 
@@ -75,9 +79,11 @@ async def serving(app: object) -> AsyncIterator[str]:
     """A real HTTP server on loopback."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on", ws="none", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="critical", lifespan="on", ws="none", timeout_graceful_shutdown=1)
+    )
     running = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -89,8 +95,6 @@ async def serving(app: object) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("stateless", [True, False])
 async def test_over_streamable_http(tmp_path: Path, stateless: bool) -> None:
-    from mcp.server.mcpserver import MCPServer
-
     server = MCPServer("desk-mcp", version="2.0")
 
     def search(query: str) -> str:
@@ -111,25 +115,6 @@ async def test_over_streamable_http(tmp_path: Path, stateless: bool) -> None:
 # --- servers that do not behave ---
 
 
-def script(body: str) -> str:
-    """A server by hand: answers each line of JSON-RPC with what `answer` gives for its method."""
-    return f'''
-import json, sys, time
-INIT = {{"protocolVersion": "2025-06-18", "capabilities": {{"tools": {{}}}}, "serverInfo": {{"name": "liar", "version": "0"}}}}
-def answer(message):
-    method = message.get("method")
-    if method == "initialize":
-        return {{"result": INIT}}
-    if method == "tools/list":
-        {body}
-    return {{"error": {{"code": -32601, "message": "no"}}}}
-for line in sys.stdin:
-    message = json.loads(line)
-    if "id" in message:
-        print(json.dumps({{"jsonrpc": "2.0", "id": message["id"], **answer(message)}}), flush=True)
-'''
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "said"),
@@ -144,13 +129,13 @@ for line in sys.stdin:
 )
 async def test_a_server_that_lies_is_a_source_that_failed(tmp_path: Path, body: str, said: str) -> None:
     with pytest.raises(SourceFailed, match=said) as error:
-        await stdio(tmp_path, script(body), timeout=30).observe(T0)
+        await stdio(tmp_path, mcp_script(body), timeout=30).observe(T0)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.slow
 async def test_a_server_that_hangs_is_given_up(tmp_path: Path) -> None:
-    with pytest.raises(SourceTimeout, match="no answer in 0.5 s"):
+    with pytest.raises(SourceTimeout, match=r"no answer in 0\.5 s"):
         await stdio(tmp_path, "import time; time.sleep(600)", timeout=0.5).observe(T0)
 
 
@@ -205,7 +190,9 @@ async def test_headers_and_secrets(tmp_path: Path) -> None:
 
     async with serving(listening) as url:
         options = {"url": url, "headers": {"Authorization": "env:TOKEN"}, "timeout": 20}
-        registry = open_registry(entry("mcp", "tool_schemas", **options), Surroundings(service="desk", root=tmp_path, secret=secret))
+        registry = open_registry(
+            entry("mcp", "tool_schemas", **options), Surroundings(service="desk", root=tmp_path, secret=secret)
+        )
         with pytest.raises(SourceFailed):
             await registry.observe(T0)
     assert (b"authorization", b"Bearer t0ken") in heard
@@ -229,10 +216,6 @@ def test_each_mistake_in_its_settings_is_one_line(tmp_path: Path, options: dict,
 
 
 def test_the_outline_is_json(tmp_path: Path) -> None:
-    from mcp_types import Tool
-
-    from triagebot.domain.toolschema import outline
-
     tool = Tool(name="t", input_schema={"type": "object", "properties": {"q": {"type": "string"}}})
     dumped = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
     assert json.loads(json.dumps(outline([dumped])))["t"]["parameters"] == {"q": {"type": "string"}}

@@ -48,7 +48,10 @@ async def test_a_list_that_changed_in_meaning_is_a_change_between_two_looks(tmp_
 
     assert (change.introduced.earliest, change.introduced.latest) == (T0 + HOUR, T0 + 2 * HOUR)
     assert change.source == "mcp tools/list"
-    assert {(d["kind"], d["tool"]) for d in change.detail["diff"]} >= {("tool_removed", "close"), ("parameter_removed", "search")}
+    assert {(d["kind"], d["tool"]) for d in change.detail["diff"]} >= {
+        ("tool_removed", "close"),
+        ("parameter_removed", "search"),
+    }
     assert change.before.startswith("sha256:")
 
 
@@ -143,7 +146,7 @@ def test_times_in_names(name: str, at: str | None) -> None:
     assert time_in_name(name) == (parse_time(at) if at else None)
 
 
-@given(st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1)).map(lambda t: t.replace(microsecond=0, tzinfo=UTC)))
+@given(st.integers(631152000, 3786912000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)))
 def test_a_time_that_was_written_into_a_name_is_read_from_it(at: datetime) -> None:
     assert time_in_name(f"x_{at:%Y%m%dT%H%M%SZ}.json") == at
     assert time_in_name(f"{at:%Y-%m-%dT%H-%M-%S}+00-00_y.json") == at

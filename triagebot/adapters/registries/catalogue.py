@@ -13,6 +13,7 @@ from triagebot.adapters.registries.evals import EvalsRegistry
 from triagebot.adapters.registries.git import GitRegistry
 from triagebot.adapters.registries.lancedb_table import LancedbRegistry
 from triagebot.adapters.registries.mcp_server import McpRegistry
+from triagebot.adapters.registries.mlflow_registry import MlflowRegistry
 from triagebot.adapters.registries.snapshots import SnapshotsRegistry
 from triagebot.domain.service import RegistryEntry
 from triagebot.errors import BadConfig
@@ -25,6 +26,7 @@ REGISTRIES: Final[tuple[tuple[str, Callable[[RegistryEntry, Surroundings], BaseR
     ("evals", EvalsRegistry),
     ("mcp", McpRegistry),
     ("anthropic", AnthropicRegistry),
+    ("mlflow", MlflowRegistry),
     ("lancedb", LancedbRegistry),
     ("chroma", ChromaRegistry),
 )

@@ -82,7 +82,7 @@ class LancedbRegistry(BaseRegistry):
     async def history(self, window: Window) -> Sequence[Change]:
         versions, _ = await self._read()
         bursts = _bursts([version for version in versions if version.at <= window.end])
-        changes = [self._change(before, burst) for before, burst in zip([None, *bursts[:-1]], bursts, strict=True)]
+        changes = [self._change(before, burst) for before, burst in zip([None, *bursts], bursts, strict=False)]
         return [change for change in changes if change.introduced.latest >= window.start]
 
     async def probe(self) -> str:

@@ -141,5 +141,8 @@ def _leaf(group: ExceptionGroup[Exception]) -> Exception:
 
 
 def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{lines[0][:200]}" if lines else type(error).__name__
+    """One line; pydantic says on its second what was wrong where."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    return (
+        ": ".join(lines[:2] if "validation error" in lines[0] else lines[:1])[:200] if lines else type(error).__name__
+    )
