@@ -18,7 +18,12 @@ from triagebot.domain.tooldiff import describe, diff
 from triagebot.domain.toolschema import is_outline
 
 # Members of an observation's detail that move with every look and say nothing about what was looked at.
-_RUNNING: Final = {"last_run", "started", "scores", "snapshot", "passed", "failed", "outline", "file", "status", "taken_at", "skipped"}
+_RUNNING: Final = frozenset(
+    (
+        *("last_run", "started", "scores", "passed", "failed", "status", "file"),
+        *("snapshot", "taken_at", "outline", "skipped"),
+    )
+)
 
 
 def changes_from_observations(observations: Iterable[Observation]) -> list[Change]:
