@@ -152,6 +152,8 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         registries=[source.registry for found in registries.values() for source in found if source.registry],
         deadline_seconds=options.span("probes", "deadline", "20s").total_seconds(),
         keep=options.span("retention", "pages", "90d"),
+        tell_again=way.tell_again,
+        retain=traces.retain,
     )
     probes: dict[str, Probe] = {"database": database.check, "traces": traces.probe}
     if isinstance(chat, SlackChat):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.applications import Starlette
 
@@ -23,52 +19,29 @@ from triagebot.entrypoints.slack import SlackDeps, build_slack_app, slack_endpoi
 from triagebot.entrypoints.web import WebDeps, build_app
 from triagebot.errors import SourceFailed
 
-log = logging.getLogger(__name__)
-
-LONGEST_WAIT: Final = 60.0
-
 
 @dataclass(slots=True)
 class Socket:
-    """Slack's WebSocket: opened in the background, since a Slack that is down must not keep pages out."""
+    """Slack's WebSocket: opened in the background, since a Slack that is down must not keep pages out.
+
+    slack_sdk goes on trying, and connects again whenever it is cut off.
+    """
 
     handler: AsyncSocketModeHandler
-    problem: str = "not connected yet"
-    opening: asyncio.Task[None] | None = field(default=None)
+    opening: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        self.opening = asyncio.create_task(self._open(), name="slack-socket")
+        self.opening = asyncio.create_task(self.handler.client.connect(), name="slack-socket")
 
     async def close(self) -> None:
         if self.opening is not None:
             self.opening.cancel()
             await asyncio.gather(self.opening, return_exceptions=True)
-        with contextlib.suppress(OSError):
-            await self.handler.client.close()
+        await self.handler.client.close()
 
     async def probe(self) -> None:
-        if self.problem:
-            raise SourceFailed(self.problem)
         if not await self.handler.client.is_connected():
-            raise SourceFailed("the WebSocket is not connected")
-
-    async def _open(self) -> None:
-        wait = 1.0
-        while True:
-            try:
-                await self.handler.client.connect()
-            except SlackApiError as error:
-                self.problem = (
-                    f"Slack does not open a WebSocket: {error.response.get('error')}; is the app token right?"
-                )
-            except Exception as error:  # noqa: BLE001  an entrypoint: aiohttp has many ways to say that nobody answers
-                self.problem = f"Slack cannot be reached: {type(error).__name__}"
-            else:
-                self.problem = ""
-                return
-            log.warning("%s; again in %.0f s", self.problem, wait)
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
+            raise SourceFailed("the WebSocket to Slack is not open; is the app token right?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

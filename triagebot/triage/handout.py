@@ -7,13 +7,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from triagebot.errors import NotFound, SourceFailed
-from triagebot.ports import Chat, Ledger
+from triagebot.ports import Chat, Ledger, Told
 from triagebot.triage.messages.replies import postmortem_reply
 from triagebot.triage.postmortem.lifecycle import files
 from triagebot.triage.tell import INCIDENT, Tell
+
+_FILE: Final = "postmortem_file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +41,18 @@ class Handout:
         if told is None:  # a page for a service that is not configured has no thread
             return
         await self.tell.reply(id_, "postmortem", postmortem_reply(incident, document, ""))
+        state = f"{document['sources']['digest']}:{document['status']}"
+        if (known := (await self.ledger.told(id_)).get(_FILE)) is not None and known.digest == state:
+            return
         await self.chat.upload(
             told.posted,
             f"postmortem-{id_}.md",
             str(document["markdown"]).encode(),
             title=f"{id_}: postmortem ({document['status']})",
             alt=f"The postmortem of {id_} as Markdown",
-            key=f"{id_}:postmortem:{document['sources']['digest']}:{document['status']}",
+            key=f"{id_}:postmortem:{state}",
         )
+        await self.ledger.save_told(id_, Told(purpose=_FILE, posted=told.posted, digest=state))
 
 
 def write_files(document: Mapping[str, Any], folder: Path) -> list[Path]:

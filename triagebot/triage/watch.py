@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Any, Final
@@ -54,7 +54,7 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """What the scheduled use cases need; `registries` by service."""
+    """What the scheduled use cases need. `tell_again` tells what could not be told, `retain` drops old spans."""
 
     ledger: Ledger
     journal: Journal
@@ -67,6 +67,8 @@ class Watch:
     deadline_seconds: float = 20.0
     keep: timedelta = timedelta(days=90)
     look_back: timedelta = timedelta(minutes=15)
+    tell_again: Callable[[], Awaitable[None]] | None = None
+    retain: Callable[[], Awaitable[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,10 +263,16 @@ async def remind_owners(watch: Watch) -> None:
         await remind(watch.ledger, watch.chat, watch.clock, watch.quiet)
 
 
+async def tell_again(watch: Watch) -> None:
+    if watch.tell_again is not None:
+        await watch.tell_again()
+
+
 async def forget(watch: Watch) -> None:
     """Retention."""
     rows = await watch.ledger.forget_before(watch.clock.now() - watch.keep)
-    log.info("retention: %d rows dropped", rows)
+    days = await watch.retain() if watch.retain is not None else 0
+    log.info("retention: %d rows and %d parts of the trace store dropped", rows, days)
 
 
 def _tell(looked: Looked, what: str) -> None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from triagebot.domain.evidence import Verdict
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 BEFORE_ONSET: Final = timedelta(days=2)
 WALK_LIMIT: Final = 60.0
+LOOKED_AT: Final = 20  # incidents, newest first: what is older and was never told, nobody waits for any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +66,17 @@ class Way:
         if taken.service is None and page.kind == "triggered":
             await self.tell.unconfigured(work, page)
             return
-        if taken.next == "investigate":
-            await self._investigate(work, taken)
-        elif taken.next == "joined":
-            await self.tell.joined(taken.incident.id)
-        elif taken.next in ("resolved", "noted"):
-            await self.tell.refresh(taken.incident.id)
-        incident = await self.ledger.incident(taken.incident.id)
-        if incident is not None and incident.status == "resolved":
-            await self.ask_postmortem(incident.id, at=page.event_id)
+        try:
+            if taken.next == "investigate":
+                await self._investigate(work, taken)
+            elif taken.next == "joined":
+                await self.tell.joined(taken.incident.id)
+            elif taken.next in ("resolved", "noted"):
+                await self.tell.refresh(taken.incident.id)
+        finally:  # a chat that is down must not keep the postmortem from being drafted
+            incident = await self.ledger.incident(taken.incident.id)
+            if incident is not None and incident.status == "resolved":
+                await self.ask_postmortem(incident.id, at=page.event_id)
 
     async def _investigate(self, work: Work, taken: Taken) -> None:
         assert taken.incident is not None  # noqa: S101 - page() has seen to it
@@ -105,6 +109,23 @@ class Way:
             await self.ledger.append(incident, event)
         number = await self.ledger.save_verdict(incident, verdict.as_json())
         return {"verdict": number, "symptoms": len(verdict.symptoms)}
+
+    async def tell_again(self) -> None:
+        """Tells what could not be told when it came up: a token that was revoked, a channel that was archived. Costs nothing
+        where everything has been told. Raises SourceFailed at the first message that still cannot be.
+        """
+        if (await self.ledger.queue())["leased"]:
+            return  # a worker is telling something; both would draw and upload its picture
+        for incident in reversed(await self.ledger.incidents(limit=LOOKED_AT)):
+            verdict = await self.ledger.verdict(incident.id)
+            if verdict is None:
+                await self.tell.refresh(incident.id)
+                continue
+            measured = bool(verdict["symptoms"])
+            await self.tell.verdict(incident.id, partial(self.picture, incident.id) if measured else _nothing)
+            document = await self.ledger.document(incident.id)
+            if document is not None and self.publish is not None:
+                await self.publish(document)
 
     async def ask_postmortem(self, incident: str, *, at: str) -> None:
         """Puts the drafting into the queue, once for each event that asks for it."""

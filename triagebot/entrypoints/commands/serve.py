@@ -141,6 +141,16 @@ def _log(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
     )
-    if level != "debug":
-        for name in _NOISY:
-            logging.getLogger(name).setLevel(logging.WARNING)
+    if level == "debug":
+        return
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """slack_sdk writes one each time it cannot connect, and says the same in its line."""
+    if record.name.startswith("slack"):
+        record.exc_info = None
+    return True
