@@ -28,6 +28,7 @@ COMPANION_WEIGHT = (
     0.35  # signals of one answer are read from the same text: a companion is worth about a third of a new one
 )
 MAX_COMPANIONS = 6
+STIRRED = -2.0  # ln odds that it moved
 CLEARLY = 5.0  # e^5: about 150 to 1
 WOKEN = "woken"
 
@@ -85,10 +86,15 @@ def weigh(panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice]
         seed = board.seed()
         if seed is None:
             break
+        open_names &= board.stirred()
         explanation, exposure = board.explain(panel, seed, slices)
-        columns = _condition(panel, columns, exposure)
-        after = scan(panel, [columns[m.signal] for m in explanation.members], slices[:1])
-        members = tuple(m for m in explanation.members if m.signal not in after or after[m.signal].best < 0.5 * m.best)
+        conditioned = _condition(panel, columns, exposure)
+        others = board.others(panel, explanation, len(slices))
+        # A signal that follows something else clearly better is another symptom: it is left as it is for the next round.
+        columns = {name: columns[name] if name in others else c for name, c in conditioned.items()}
+        mine = [m for m in explanation.members if m.signal not in others]
+        after = scan(panel, [columns[m.signal] for m in mine], slices[:1])
+        members = tuple(m for m in mine if m.signal not in after or after[m.signal].best < 0.5 * m.best)
         explained.append(replace(explanation, members=members))
         open_names -= {explanation.seed.signal, *(m.signal for m in members)}
     return explained
@@ -129,6 +135,11 @@ class _Board:
         strength = self.strength()
         top = int(strength.argmax())
         return top if strength[top] > np.log(MOVED / (1 - MOVED)) else None
+
+    def stirred(self) -> set[str]:
+        """Signals worth another look in the next round; taking a cause out of the others would show nothing new."""
+        strength = self.strength()
+        return {c.signal.name for c, odds in zip(self.columns, strength, strict=True) if odds > STIRRED}
 
     def strength(self) -> Array:
         """Ln odds that anything moved the signal."""
@@ -211,6 +222,18 @@ class _Board:
         priors = np.array([_prior(c, column) for c in self.candidates])
         price = moved.best - moved.log_bf + np.log(4.0)
         return np.where(weighed > moved.best + CLEARLY, priors + weighed - price, -np.inf)
+
+    def others(self, panel: Panel, explanation: Explanation, slices: int) -> frozenset[str]:
+        """Signals that moved and that something else than this explanation's best fits better by far."""
+        place = next((j for j, c in enumerate(self.candidates) if c.key == explanation.best), len(self.candidates))
+        found = set()
+        for i in self._all_moved():
+            told = np.logaddexp.reduce(self._readings(panel, i, slices))
+            row = np.concatenate([told, self.unobserved[i : i + 1]])
+            name = self.columns[i].signal.name
+            if name != explanation.seed.signal and row[place] < row.max() - CLEARLY:
+                found.add(name)
+        return frozenset(found)
 
     def _all_moved(self) -> list[int]:
         strength = self.strength()

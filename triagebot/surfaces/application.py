@@ -31,7 +31,7 @@ class Application(Walked):
             "usage": 0.5,
             "cache": 0.7,
             "ratelimit": 0.5,
-            "eval": 0.2,
+            "eval": 0.1,
             "feedback": 0.3,
             "retrieval": 0.1,
         }

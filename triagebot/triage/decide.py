@@ -17,6 +17,8 @@ from triagebot.surfaces.exposure import moment
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import harmful, relevance
 
+CERTAIN = 0.95
+TOGETHER = 12 * 3600.0
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 
 
@@ -104,9 +106,7 @@ def decide(readings: Sequence[Reading], found: Attribution, *, visible: bool, bl
     first = ordered[0]
     told = [first]
     for other in ordered[1:]:
-        # What the page does not speak of needs a change on record and a clear harm before anybody is named for it.
-        spoken = other.words > 0 and (other.suspect is not None or other.implied is not None)
-        if spoken or (other.suspect is not None and other.harm):
+        if _also(other, first):
             told.append(other)
     if first.suspect is None and first.implied is None:
         possible = dict(first.possible)
@@ -119,6 +119,21 @@ def decide(readings: Sequence[Reading], found: Attribution, *, visible: bool, bl
     distinct = _distinct(told)
     status: VerdictStatus = "implicated" if any(r.node in SURFACES for r in distinct) else "none_of_five"
     return Decision(status, tuple(distinct), {}, "")
+
+
+def _also(other: Reading, first: Reading) -> bool:
+    """Whether a second cause is told. What the page does not speak of needs a change on record, and harm or company.
+
+    Company: it moved about when the page's own symptom did, and is as good as certain.
+    """
+    if other.words > 0 and (other.suspect is not None or other.implied is not None):
+        return True
+    if other.suspect is None:
+        return False
+    if other.harm:
+        return True
+    apart = abs(other.explanation.seed.start - first.explanation.seed.start)
+    return other.harm is None and other.confidence >= CERTAIN and apart <= TOGETHER
 
 
 def _rank(reading: Reading) -> tuple[float, float, float]:

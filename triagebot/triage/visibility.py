@@ -11,7 +11,7 @@ from triagebot.surfaces.contract import Weighed
 from triagebot.triage.attribute import Attribution
 
 ENOUGH = 100  # requests that must say a signal before its stillness means anything
-ANSWER_FAMILIES = frozenset({"content", "eval", "feedback", "tool", "retrieval"})
+JUDGED_FAMILIES = frozenset({"eval", "feedback"})
 
 
 def what_is_hidden(
@@ -29,7 +29,8 @@ def what_is_hidden(
         return True, ""
     if asked:
         return False, f"the page speaks of {asked[0].title}, which the traces do not record"
-    answers = [s for s in signals if s.family in ANSWER_FAMILIES and _said(table.signals.get(s.name))]
+    told = [s for s in signals if s.family in JUDGED_FAMILIES or "output_text" in s.needs]
+    answers = [s for s in told if _said(table.signals.get(s.name))]
     if answers:
         return True, ""
     return False, "the page speaks of what users got, and neither answers, evaluations nor feedback are recorded"

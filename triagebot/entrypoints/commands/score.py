@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from triagebot.errors import BadInput
+from triagebot.errors import BadInput, TriagebotError
 from triagebot.triage.score import Scored, Summary, score, summarise
 
 COLUMNS = (
@@ -73,9 +73,15 @@ def _run(folders: Sequence[Path], jobs: int) -> Iterator[Scored]:
 
 
 def score_case(folder: Path) -> Scored:
-    """Walks one case and compares it with its expected.json, which nothing opens before the verdict stands."""
+    """Walks one case and compares it with its expected.json, which nothing opens before the verdict stands.
+
+    A case that cannot be walked is wrong, and the others are still scored.
+    """
     started = time.monotonic()
-    verdict = asyncio.run(_verdict(folder))
+    try:
+        verdict = asyncio.run(_verdict(folder))
+    except TriagebotError as error:
+        verdict = {"status": f"error: {error}", "causes": []}
     seconds = time.monotonic() - started
     try:
         expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
