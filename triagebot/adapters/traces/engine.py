@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,21 @@ def literal(value: str | float | datetime | Sequence[str]) -> str:
         item.replace("\\", "\\\\").replace("'", "\\'").replace("\t", "\\t").replace("\n", "\\n") for item in value
     )
     return "[" + ",".join(f"'{item}'" for item in quoted) + "]"
+
+
+_ESCAPED = re.compile(r"\\\\(.)", re.DOTALL)
+_ITEM = re.compile(r"'((?:[^'\\\\]|\\\\.)*)'", re.DOTALL)
+
+
+def unquoted(text: str, type_: str) -> str | list[str]:
+    """The value that `literal` wrote, for a driver that does its own quoting: a list for an array, else a text."""
+
+    def plain(escaped: str) -> str:
+        return _ESCAPED.sub(lambda m: {"t": "\t", "n": "\n"}.get(m[1], m[1]), escaped)
+
+    if type_.startswith("Array("):
+        return [plain(item) for item in _ITEM.findall(text)]
+    return plain(text)
 
 
 class Connection:

@@ -226,7 +226,7 @@ class Loader:
             "WHERE match(TraceId, '^[0-9a-f]{32}$') AND match(SpanId, '^[0-9a-f]{16}$') "
             "AND TraceId != repeat('0', 32) AND SpanId != repeat('0', 16)"
         )
-        present = _present(connection, f"{stage}.spans")
+        present = normalise.present_of(connection.arrow(normalise.present_query(f"{stage}.spans", "1")).to_pylist()[0])
         names = normalise.recorded((name for name, _ in normalise.stored_columns()), present)
         source = f"{stage}.spans"
         for number, step in enumerate(normalise.stages(names, present, keep=normalise.COLLECTOR)):
@@ -254,12 +254,6 @@ class Loader:
         )
         stored = int(str(connection.execute(f"SELECT count() FROM {stage}.spans", form="TSV")))
         return Loaded(spans=stored, invalid=total - stored)
-
-
-def _present(connection: Connection, source: str) -> normalise.Present:
-    found = connection.execute(f"SELECT {normalise.PRESENT} FROM {source}", form="JSONCompact")
-    span, resource, events = orjson.loads(found.bytes())["data"][0]
-    return normalise.Present(frozenset(span) - {0}, frozenset(resource) - {0}, bool(events))
 
 
 def _strings(rows: bytes) -> Iterable[bytes]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from triagebot.adapters.traces.columns import COLUMNS, STEPS, Column, Step
 
@@ -93,22 +94,36 @@ class Present:
 ANYTHING = Present()
 
 
-def _ids(numbers: Mapping[str, int], attributes: str) -> str:
-    names = ", ".join(f"'{name}'" for name in numbers)
+def _number(name: str, numbers: Mapping[str, int]) -> str:
+    names = ", ".join(f"'{known}'" for known in numbers)
     values = ", ".join(map(str, numbers.values()))
+    return f"transform(toString({name}), [{names}], [{values}]::Array(UInt16), 0::UInt16)"
+
+
+def _ids(numbers: Mapping[str, int], attributes: str) -> str:
     # An empty value counts as not set, so that the next source of a field gets its turn.
-    return (
-        f"arrayMap((k, v) -> if(v = '', 0::UInt16, transform(toString(k), [{names}], [{values}]::Array(UInt16), 0::UInt16)), "
-        f"mapKeys({attributes}), mapValues({attributes}))"
-    )
+    return f"arrayMap((k, v) -> if(v = '', 0::UInt16, {_number('k', numbers)}), mapKeys({attributes}), mapValues({attributes}))"
 
 
 IDS: Mapping[str, str] = {
     "step_ids": _ids(_SPAN_KEYS, "SpanAttributes"),
     "step_resource_ids": _ids(_RESOURCE_KEYS, "ResourceAttributes"),
 }
-# What `Present` is made of: two lists of numbers and a flag, over rows that have `step_ids` and `step_resource_ids`.
-PRESENT = "groupUniqArrayArray(step_ids), groupUniqArrayArray(step_resource_ids), max(notEmpty(Events.Name))"
+
+
+def present_query(table: str, condition: str) -> str:
+    """One row that `present_of` reads: which of the attributes that the table names occur, and whether there are events."""
+    span, resource = (
+        f"groupUniqArrayArray(arrayMap(k -> {_number('k', numbers)}, mapKeys({attributes})))"
+        for numbers, attributes in ((_SPAN_KEYS, "SpanAttributes"), (_RESOURCE_KEYS, "ResourceAttributes"))
+    )
+    return f"SELECT {span} AS span, {resource} AS resource, max(notEmpty(Events.Name)) AS events FROM {table} WHERE {condition}"
+
+
+def present_of(row: Mapping[str, Any]) -> Present:
+    return Present(
+        frozenset(row.get("span") or ()) - {0}, frozenset(row.get("resource") or ()) - {0}, bool(row.get("events"))
+    )
 
 
 def _look_up(kind: str, numbers: tuple[int, ...]) -> str:

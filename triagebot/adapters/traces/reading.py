@@ -30,8 +30,8 @@ class Reader(ABC):
         self.source = source
 
     @abstractmethod
-    async def ask(self, query: str, parameters: Mapping[str, str]) -> pa.Table:
-        """Rows of a query of our own making. Raises SourceFailed."""
+    async def ask(self, query: str, parameters: Mapping[str, str], *, readonly: bool = False) -> pa.Table:
+        """Rows of a query of our own making; `readonly` has the engine refuse everything else. Raises SourceFailed."""
 
     async def present(self, condition: str, parameters: Mapping[str, str]) -> Present:
         return ANYTHING
@@ -115,7 +115,7 @@ class Reader(ABC):
 
     async def run(self, query: str, parameters: Mapping[str, str]) -> Answer:
         guard.check(query, self.source.table)
-        table = await self.ask(f"{query} SETTINGS readonly = 1", parameters)
+        table = await self.ask(query, parameters, readonly=True)
         rows = [tuple(_shown(value) for value in row.values()) for row in table.to_pylist()]
         return Answer(columns=tuple(table.column_names), rows=tuple(rows))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.adapters.traces import folding, queries
+from triagebot.adapters.traces import folding, normalise, queries, schema
 from triagebot.adapters.traces.engine import literal
 from triagebot.adapters.traces.normalise import Present
 from triagebot.adapters.traces.queries import Sample, Source
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 Ask = Callable[[str, Mapping[str, str]], Awaitable["pa.Table"]]
 
 _RECENT_HOURS: Final = 24
+# Signals of texts cost fifty times what others do; beyond so many requests they are read from a sample of them, and are NaN
+# for the others.
+TEXTS: Final = frozenset(("input_text", "output_text", "system_text", "tool_arguments", "tool_result", "tools_text"))
+TEXT_ROWS: Final = 16_000
 _ENOUGH: Final = 20_000  # spans that say how many spans a trace has
 
 
@@ -39,10 +44,7 @@ async def requests(
     """The port's `requests`. `ask` runs a query; `present_in` says which attributes occur."""
     parameters = queries.window_parameters(names, window)
     sample = await choose(ask, source, parameters, limit)
-    condition = queries.where(source, sample)
-    if not sample.whole:
-        since = datetime.fromtimestamp(sample.since, UTC) - queries.LEAD
-        parameters |= {"since": literal(since), "recent": str(sample.recent), "old": str(sample.old)}
+    condition, parameters = _bound(source, sample, parameters)
     present = await present_in(condition, parameters)
     needed = ["request_id", *sorted({need for signal in signals for need in signal.needs})]
     found = await ask(queries.recorded_query(source, condition, needed, present), parameters)
@@ -53,9 +55,34 @@ async def requests(
 
     table = await ask(queries.spans_query(source, condition, present, named=named), parameters)
     spans = folding.group(table)
-    query = queries.signals_query(source, condition, wanted, present, named=named, once=spans.duplicates)
-    values = await ask(query, parameters)
-    return _table(table, spans, values, signals, wanted, window, sample)
+    texts = [signal for signal in wanted if normalise.mentioned(signal.sql) & TEXTS]
+    rest = [signal for signal in wanted if signal not in texts]
+    rows = _rows(table, spans, window, sample)
+    fewer = rows.fewer(sample, TEXT_ROWS) if texts else sample
+    folded = {}
+    for some, how in ((rest, sample), (texts, fewer)):
+        if some:
+            where, bound = _bound(source, how, parameters)
+            query = queries.signals_query(source, where, some, present, named=named, once=spans.duplicates)
+            folded |= _folded(await ask(query, bound), some, rows, None if how is sample else how)
+    absent = np.full(len(rows.place), np.nan)
+    return RequestTable(
+        at=rows.nanos / 1e9,
+        weight=rows.weight,
+        trace_id=tuple(table.column("trace_id").take(spans.order[rows.first]).to_pylist()),
+        dimensions={name: folding.chosen(folding.dimension(table, name, spans), rows.place) for name in DIMENSIONS},
+        signals={signal.name: folded.get(signal.name, absent) for signal in signals},
+        spans=int(np.diff(np.append(spans.starts, len(spans.nanos)))[rows.place].sum()),
+        requests=round(float(rows.weight.sum())),
+    )
+
+
+def _bound(source: Source, sample: Sample, parameters: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    bound = dict(parameters)
+    if not sample.whole:
+        since = datetime.fromtimestamp(sample.since, UTC) - queries.LEAD
+        bound |= {"since": literal(since), "recent": str(sample.recent), "old": str(sample.old)}
+    return queries.where(source, sample), bound
 
 
 async def choose(ask: Ask, source: Source, parameters: Mapping[str, str], limit: int) -> Sample:
@@ -86,41 +113,63 @@ def _rate(part: NDArray[np.bool_], levels: NDArray[np.int64], spans: NDArray[np.
     return level
 
 
-def _table(
-    table: pa.Table,
-    spans: folding.Spans,
-    values: pa.Table,
-    signals: Sequence[Signal],
-    wanted: Sequence[Signal],
-    window: Window,
-    sample: Sample,
-) -> RequestTable:
-    nanos, place = folding.request_times(spans)
-    keys, where = _aligned(values, spans.keys)
-    inside = (nanos >= _nanos(window.start)) & (nanos < _nanos(window.end)) & (where >= 0)
-    levels = _levels(table, spans.order[place])
-    weight = np.ones(len(nanos))
-    if not sample.whole:
-        recent = nanos >= round(sample.since * 1e9)
-        inside &= recent | (levels >= sample.old)
-        weight = np.where(recent, 2.0**sample.recent, 2.0**sample.old)
-    rows = np.flatnonzero(inside)
-    rows = rows[np.argsort(nanos[rows], kind="stable")]
-    picked = where[rows]
-    absent = np.full(len(rows), np.nan)
-    folded: dict[str, NDArray[np.float64]] = {signal.name: absent for signal in signals}
-    for number, signal in enumerate(wanted):
-        folded[signal.name] = values.column(f"s{number}").to_numpy()[keys][picked]
-    sizes = np.diff(np.append(spans.starts, len(spans.nanos)))
-    return RequestTable(
-        at=nanos[rows] / 1e9,
-        weight=weight[rows],
-        trace_id=tuple(table.column("trace_id").take(spans.order[place][rows]).to_pylist()),
-        dimensions={name: folding.chosen(folding.dimension(table, name, spans), rows) for name in DIMENSIONS},
-        signals=folded,
-        spans=int(sizes[rows].sum()),
-        requests=round(float(weight[rows].sum())),
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The requests of the table, by time: their place among all that were read, key, time, level, weight, and whether they
+    lie in the recent part of a sampled window; `first` is the span that gives the time."""
+
+    place: NDArray[np.intp]
+    keys: NDArray[np.uint64]
+    nanos: NDArray[np.int64]
+    first: NDArray[np.intp]
+    levels: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    recent: NDArray[np.bool_]
+
+    def within(self, sample: Sample) -> NDArray[np.bool_]:
+        return self.levels >= np.where(self.recent, sample.recent, sample.old)
+
+    def fewer(self, sample: Sample, most: int) -> Sample:
+        """The sample halved until it has at most so many of these requests, both of its parts alike."""
+        while np.count_nonzero(self.within(sample)) > most and sample.old < schema.LEVELS:
+            sample = replace(sample, recent=sample.recent + 1, old=sample.old + 1)
+        return sample
+
+
+def _rows(table: pa.Table, spans: folding.Spans, window: Window, sample: Sample) -> Rows:
+    nanos, first = folding.request_times(spans)
+    inside = (nanos >= _nanos(window.start)) & (nanos < _nanos(window.end))
+    levels = table.column("lvl").to_numpy()[spans.order[first]].astype(np.int64)
+    recent = nanos >= round(sample.since * 1e9)
+    inside &= levels >= np.where(recent, sample.recent, sample.old)
+    place = np.flatnonzero(inside)
+    place = place[np.argsort(nanos[place], kind="stable")]
+    recent = recent[place]
+    return Rows(
+        place=place,
+        keys=spans.keys[place],
+        nanos=nanos[place],
+        first=first[place],
+        levels=levels[place],
+        weight=np.where(recent, 2.0**sample.recent, 2.0**sample.old),
+        recent=recent,
     )
+
+
+def _folded(
+    values: pa.Table, signals: Sequence[Signal], rows: Rows, sample: Sample | None
+) -> dict[str, NDArray[np.float64]]:
+    """Each signal of each row; NaN for rows outside `sample` and for those that the query did not see."""
+    order, place = _aligned(values, rows.keys)
+    there = place >= 0
+    if sample:
+        there &= rows.within(sample)
+    at = order[np.where(there, place, 0)] if len(order) else place
+    found = {}
+    for number, signal in enumerate(signals):
+        column = values.column(f"s{number}").to_numpy()
+        found[signal.name] = np.where(there, column[at] if len(column) else np.nan, np.nan)
+    return found
 
 
 def _aligned(values: pa.Table, keys: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -131,11 +180,6 @@ def _aligned(values: pa.Table, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int
         return order, np.full(len(keys), -1, np.intp)
     place = np.minimum(np.searchsorted(found, keys, sorter=order), len(found) - 1)
     return order, np.where(found[order][place] == keys, place, -1)
-
-
-def _levels(table: pa.Table, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = table.column("lvl").to_numpy()[rows].astype(np.int64)
-    return found
 
 
 def _nanos(at: datetime) -> int:

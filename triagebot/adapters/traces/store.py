@@ -73,7 +73,9 @@ class ChdbStore(Reader):
         """Loads an OTLP file of our own making; see `Loader.load`."""
         return await self._writer.run(lambda: self._loader.load(path, json=json, token=token))
 
-    async def ask(self, query: str, parameters: Mapping[str, str]) -> pa.Table:
+    async def ask(self, query: str, parameters: Mapping[str, str], *, readonly: bool = False) -> pa.Table:
+        if readonly:
+            query += " SETTINGS readonly = 1"
         return await self._connection.run(self._connection.arrow, query, parameters)
 
     async def works(self) -> bool:
