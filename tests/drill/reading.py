@@ -4,6 +4,7 @@ import ast
 import gzip
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +74,22 @@ def answer_of(a: dict[str, Any]) -> str | None:
 
 
 def documents_of(a: dict[str, Any]) -> list[tuple[float, float]]:
-    """Score and age of each document."""
+    """Score and date of each document."""
     if "gen_ai.retrieval.documents" in a:
-        return [(d["score"], d["metadata"]["age_days"]) for d in orjson.loads(a["gen_ai.retrieval.documents"])]
+        return [(d["score"], dated(d["metadata"])) for d in orjson.loads(a["gen_ai.retrieval.documents"])]
     made = []
     while f"retrieval.documents.{len(made)}.document.score" in a:
         stem = f"retrieval.documents.{len(made)}.document."
-        made.append((a[stem + "score"], orjson.loads(a[stem + "metadata"])["age_days"]))
+        made.append((a[stem + "score"], dated(orjson.loads(a[stem + "metadata"]))))
     return made
+
+
+def dated(metadata: dict[str, Any]) -> float:
+    """Days since the epoch, or the age in days where that is what is written (smaller than 9,000)."""
+    for name in ("updated_at", "last_modified"):
+        if name in metadata:
+            return datetime.fromisoformat(metadata[name]).timestamp() / 86400
+    return float(metadata["age_days"])
 
 
 def is_json(text: str) -> bool:
@@ -245,4 +254,6 @@ def of_retrieval(spans: list[dict[str, Any]]) -> dict[str, float]:
     documents = documents_of(spans[0]["attributes"])
     if not documents:
         return {"empty": 1.0}
-    return {"empty": 0.0, "score": documents[0][0], "age": float(np.log(documents[0][1]))}
+    day = documents[0][1]
+    age = day if day < 9000 else seconds(spans[0])[0] / 86400 - day
+    return {"empty": 0.0, "score": documents[0][0], "age": float(np.log(max(age, 0.01)))}

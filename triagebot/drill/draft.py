@@ -199,6 +199,8 @@ class Draft:
         Raises Redraw where no size that is plausible gives enough. Returns the delta.
         """
         z = z if z is not None else log_uniform(self.rng, LEAST_Z + 1.5, 32.0)
+        if knob == "json_invalid":
+            z *= 1.5  # refusals and preambles do not parse either, and blur it
         ground = self.applies(knob) & self.before_page
         if among is not None:
             ground &= among

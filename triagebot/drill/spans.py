@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import orjson
 
 from triagebot.drill.arrays import Mask, fingerprint, rng_for
 from triagebot.drill.artifacts import Artifact
 from triagebot.drill.conventions import CONVENTIONS, Record
 from triagebot.drill.draft import Draft
+from triagebot.drill.observed import Observed
 from triagebot.drill.otlp import attributes, nanos
 from triagebot.drill.requests import ERRORS, STATUS, Outcome
 from triagebot.drill.toolcalls import ToolCalls
@@ -63,6 +63,7 @@ class SpanWriter:
         self.fingerprints = [
             f"fp_{fingerprints[(int(p) + 4 * int(v)) % 12]}" for p, v in zip(pool, served, strict=True)
         ]
+        self.observed = Observed(draft, outcome, self.salt)
         self.calls = ToolCalls(draft, outcome, self.salt)
         self.code = next(a for a in draft.artifacts if a.surface == "code")
 
@@ -288,7 +289,7 @@ class SpanWriter:
         span = self._provider_span(i, 1, record, root, clock, end)
         if overflow:
             span["status"] = {"code": 2, "message": "context_length_exceeded"}
-        events = self._evaluations(i, end)
+        events = self.observed.evaluations(i, end)
         if events:
             span["events"] = events
         made.append(span)
@@ -313,22 +314,8 @@ class SpanWriter:
         )
 
     def _retrieval(self, i: int, base: Record, root: str, start: float, end: float) -> Span:
-        o, w = self.o, self.w
         version = self.versions["retrieval_corpus"][0]
-        gone, since = self.d.options.get("deleted_source", (None, None))
-        sources = [s for k, s in enumerate(w.sources) if k != gone or not since[i]]
-        documents = []
-        for k in range(int(o.docs[i])):
-            source = sources[(self.t.intent[i] + (0 if k < 3 else k)) % len(sources)]
-            age = float(o.ages[i]) * (0.6 + 0.2 * k)
-            documents.append(
-                (
-                    f"{source}/{(self.salt[i] + 31 * k) % 4999}",
-                    round(float(o.top[i]) * (1 - 0.06 * k), 4),
-                    source,
-                    round(age, 1),
-                )
-            )
+        documents = self.observed.documents(i, start)
         record = {**base, "corpus": version.artifact.name, "corpus_version": version.of(i), "documents": documents}
         return self._span(
             base["trace"],
@@ -340,28 +327,6 @@ class SpanWriter:
             end,
             self.convention.retrieval(record),
         )
-
-    def _evaluations(self, i: int, at: float) -> list[dict[str, Any]]:
-        o, made = self.o, []
-        if not np.isnan(o.score[i]) and not (self.lost[i] and "scores" in self.d.options.get("lost_attributes", ())):
-            value = round(float(o.score[i]), 3)
-            made.append((self.w.judge or "answer_quality", value, "pass" if value >= 0.5 else "fail"))
-        if o.thumbs[i] >= 0:
-            made.append(("user_feedback", float(o.thumbs[i]), "up" if o.thumbs[i] else "down"))
-        return [
-            {
-                "timeUnixNano": nanos(at),
-                "name": "gen_ai.evaluation.result",
-                "attributes": attributes(
-                    {
-                        "gen_ai.evaluation.name": name,
-                        "gen_ai.evaluation.score.value": value,
-                        "gen_ai.evaluation.score.label": label,
-                    }
-                ),
-            }
-            for name, value, label in made
-        ]
 
     def _span_id(self, i: int, place: int) -> str:
         return f"{(self.salt[i] * 1009 + i * 7 + 1) & 0xFFFFFFFFFFFF:012x}{place:04x}"

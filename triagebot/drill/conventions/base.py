@@ -39,7 +39,7 @@ def messages(role: str, content: str, finish: str | None = None) -> str:
 
 
 def documents(r: Record) -> list[dict[str, Any]]:
-    return [{"id": d[0], "score": d[1], "metadata": {"source": d[2], "age_days": d[3]}} for d in r["documents"]]
+    return [{"id": own, "score": score, "metadata": metadata} for own, score, metadata in r["documents"]]
 
 
 def extra(r: Record) -> Attributes:
