@@ -38,8 +38,8 @@ def literal(value: str | float | datetime | Sequence[str]) -> str:
     return "[" + ",".join(f"'{item}'" for item in quoted) + "]"
 
 
-_ESCAPED = re.compile(r"\\\\(.)", re.DOTALL)
-_ITEM = re.compile(r"'((?:[^'\\\\]|\\\\.)*)'", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 
 
 def unquoted(text: str, type_: str) -> str | list[str]:

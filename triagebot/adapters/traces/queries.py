@@ -50,7 +50,7 @@ def _keyed(spans: str, *, named: bool) -> tuple[str, str]:
         f"SELECT trace_id, any(request_id) AS lent FROM {spans} WHERE request_id != '' GROUP BY trace_id "
         "HAVING uniqExact(request_id) = 1"
     )
-    return _REQUEST, f"{spans} LEFT ANY JOIN ({lent}) AS lending USING (trace_id)"
+    return _REQUEST, f"{spans} AS spans LEFT ANY JOIN ({lent}) AS lending USING (trace_id)"
 
 
 @dataclass(frozen=True, slots=True)
