@@ -155,8 +155,8 @@ def parsed_time(text: str) -> str:
     iso = f"replaceOne(substring(if(length({text}) = 10, concat({text}, ' 00:00:00'), {text}), 1, 19), 'T', ' ')"
     epoch = f"toFloat64OrNull(if(match({text}, '^[0-9]{{10}}([0-9]{{3}})?$'), {text}, ''))"
     return (
-        f"coalesce({epoch} * if(length({text}) = 10, 1000, 1), "
-        f"toFloat64(toUnixTimestamp64Milli(toDateTime64OrNull({iso}, 3, 'UTC'))))"
+        f"if({text} = '', NULL, coalesce({epoch} * if(length({text}) = 10, 1000, 1), "
+        f"toFloat64(toUnixTimestamp64Milli(toDateTime64OrNull({iso}, 3, 'UTC')))))"
     )
 
 

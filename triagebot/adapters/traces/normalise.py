@@ -156,6 +156,16 @@ def _absent(name: str, present: Present) -> bool:
     )
 
 
+def _possible(form: str, present: Present) -> bool:
+    """Whether an alternative can say anything about the rows at hand."""
+    tokens, references = _TOKEN.findall(form), _REFERENCE.findall(form)
+    return (
+        not (tokens or references)
+        or any(present.narrowed(*token) for token in tokens)
+        or any(not _absent(name, present) for name in references)
+    )
+
+
 def _default(type_: str) -> str:
     if type_.startswith("Nullable"):
         return f"CAST(NULL, '{type_}')"
@@ -188,11 +198,7 @@ def expression(name: str, present: Present = ANYTHING) -> str:
 
     forms = _forms(item)
     if item.alternatives:
-        forms = tuple(
-            form
-            for form in forms
-            if not (found := _TOKEN.findall(form)) or any(present.narrowed(*token) for token in found)
-        )
+        forms = tuple(form for form in forms if _possible(form, present))
 
     def refer(match: re.Match[str]) -> str:
         other = match[1]
