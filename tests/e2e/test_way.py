@@ -52,12 +52,12 @@ async def test_acknowledging_and_asking_over_the_web_socket(here: Bench) -> None
     await here.page(event())
     await here.idle()
     assert here.doors.socket is not None
-    await until(lambda: here.doors.socket.handler.client.is_connected())
+    await until(here.doors.socket.handler.client.is_connected)
     (message,) = here.messages()
     ada = here.slack.user("ada")
     delivery = await ada.click(message, "acknowledge")
     assert delivery.acked
-    await until(lambda: ada.ephemerals())
+    await until(ada.ephemerals)
     assert (await here.server.ledger.incident("INC-1")).acknowledged_at is not None or any(
         e.kind == "acknowledged" for e in await here.server.ledger.timeline("INC-1")
     )
@@ -67,7 +67,7 @@ async def test_acknowledging_and_asking_over_the_web_socket(here: Bench) -> None
 
 
 async def test_a_command_walks_a_service(here: Bench) -> None:
-    await until(lambda: here.doors.socket.handler.client.is_connected())
+    await until(here.doors.socket.handler.client.is_connected)
     delivery = await here.slack.user("ada").slash("/triage", "support-agent answers are empty", ROOM)
     assert delivery.acked
     await here.idle()

@@ -20,7 +20,8 @@ _MOST: Final = 200 << 30  # bytes of spans kept unless `retention.size` says som
 @dataclass(frozen=True, slots=True)
 class Traces:
     """`sink` is None where a collector writes the store. `probe` raises SourceFailed where the store does not
-    answer; `retain` drops old spans."""
+    answer; `retain` drops old spans.
+    """
 
     store: TraceStore
     sink: SpanSink | None

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
@@ -31,16 +32,16 @@ class Socket:
     opening: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        self.opening = asyncio.create_task(self.handler.client.connect(), name="slack-socket")
+        self.opening = asyncio.create_task(_client(self.handler).connect(), name="slack-socket")
 
     async def close(self) -> None:
         if self.opening is not None:
             self.opening.cancel()
             await asyncio.gather(self.opening, return_exceptions=True)
-        await self.handler.client.close()
+        await _client(self.handler).close()
 
     async def probe(self) -> None:
-        if not await self.handler.client.is_connected():
+        if not await _client(self.handler).is_connected():
             raise SourceFailed("the WebSocket to Slack is not open; is the app token right?")
 
 
@@ -96,6 +97,10 @@ async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
         await server.pool.stop()
         if server.spans is not None:
             await server.spans.flush()
+
+
+def _client(handler: AsyncSocketModeHandler) -> Any:
+    return handler.client  # slack_sdk has no types for its methods
 
 
 def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
