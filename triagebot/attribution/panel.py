@@ -12,6 +12,8 @@ from triagebot.domain.signal import Signal
 
 Array = NDArray[np.float64]
 SHARED = 0.9
+FLOOR = 0.05  # of a logarithm: five in a hundred
+FLOORS = {"score": 0.01, "ratio": 0.01, "days": 1.0}
 LOGGED_UNITS = frozenset({"ms", "tokens", "characters", "count"})
 
 
@@ -114,9 +116,11 @@ def build_panel(
         rows = np.flatnonzero(observed)
         if rows.size < 20 or np.ptp(raw[rows]) == 0:
             continue
-        key = observed.tobytes()
+        key = observed.tobytes() + (b"days" if signal.unit == "days" else b"")
         if key not in groups:
-            groups[key] = _group(rows, weight, strata)
+            # What is not renewed grows older by itself: of an age, only what time alone does not explain is a movement.
+            extra = [(at - at[0])[:, None] / max(float(at[-1] - at[0]), 1.0)] if signal.unit == "days" else []
+            groups[key] = _group(rows, weight, np.concatenate([strata, *extra], axis=1))
         group = groups[key]
         scaled, binary = scale(raw[rows], signal)
         residual = group.residual(scaled)
@@ -124,6 +128,9 @@ def build_panel(
         sigma2 = float(residual @ residual) / degrees
         if sigma2 < 1e-9:
             continue
+        # Nearly constant numbers move by rounding alone: below these spreads a movement is nothing that anybody could feel.
+        if not binary:
+            sigma2 = max(sigma2, FLOORS.get(signal.unit, FLOOR) ** 2)
         clusters = None if conversations is None else conversations[rows]
         columns[signal.name] = Column(
             signal,

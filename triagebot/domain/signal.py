@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["up", "down", "both"]
-Unit = Literal["rate", "ms", "tokens", "characters", "count", "score", "ratio"]
+Unit = Literal["rate", "ms", "tokens", "characters", "count", "score", "ratio", "days"]
 Over = Literal["llm", "tool", "retrieval", "root", "any"]
 Fold = Literal["max", "min", "sum", "avg", "first", "last", "count"]
 

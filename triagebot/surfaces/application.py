@@ -40,17 +40,25 @@ class Application(Walked):
     columns = ("service_version",)
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
+        found = []
         for signs, what, confidence in (
             (STREAM, "answers end without a finish reason", 0.85),
-            (RETRY, "calls per request rose without more failures at the provider", 0.7),
+            (RETRY, "calls are repeated without more failures at the provider", 0.7),
             (CACHE, "the cache is no longer warm: same texts, fewer tokens read from it", 0.8),
         ):
             sign = first_hand(explanation, signs)
             if sign is not None:
-                return Implied(
-                    node=self.name, artifact=service.name, explanation=number, reason=what, confidence=confidence
+                found.append(
+                    Implied(
+                        node=self.name,
+                        artifact=service.name,
+                        explanation=number,
+                        reason=what,
+                        confidence=confidence,
+                        strength=sign.best,
+                    )
                 )
-        return None
+        return max(found, key=lambda i: i.strength, default=None)
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:
         if snapshot.problems:

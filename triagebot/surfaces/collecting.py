@@ -12,6 +12,7 @@ from triagebot.domain.journal import changes_from_observations, merge_changes
 from triagebot.domain.people import Claim
 from triagebot.errors import TriagebotError
 from triagebot.surfaces.contract import Scope, Snapshot, Source, Sources
+from triagebot.surfaces.standing import stopped
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ async def collect_changes(node: str, surfaces: Sequence[str], sources: Sources, 
     observations.sort(key=lambda o: (o.observed_at, o.artifact, o.fingerprint))
     changes = [c for answer in told for c in answer.changes]
     changes += [c for c in (events[0] or []) if c.surface in surfaces]
-    changes += changes_from_observations(observations)
+    changes += changes_from_observations(observations) + stopped(observations)
     within = [
         c for c in changes if c.introduced.latest >= scope.window.start and c.introduced.earliest <= scope.window.end
     ]

@@ -88,13 +88,17 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Implied:
-    """A node that the evidence points at without a recorded change: its own signals moved first-hand."""
+    """A node that the evidence points at without a recorded change: its own signals moved first-hand.
+
+    `strength` is how clearly (ln Bayes factor): of several nodes the one that shows it most clearly is told.
+    """
 
     node: str
     artifact: str
     explanation: int
     reason: str
     confidence: float
+    strength: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

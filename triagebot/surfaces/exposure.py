@@ -21,6 +21,7 @@ Mask = NDArray[np.bool_]
 MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
 FIRST_PART = 0.03  # a value already there in this first part of the requests was not introduced within the window
 LEAST = 8  # requests that must carry a value before it counts as introduced
+WORN_OFF = 36 * 3600.0  # seconds until a cache that nobody warms, or an answer that nobody renews, has run out
 SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
 
 
@@ -117,6 +118,9 @@ def suspects(
     unmatched = arrivals(table, node.dimensions)
     result: list[tuple[Suspect, Candidate | None]] = []
     for change in changes:
+        if "probe" in change.source or "probe" in change.detail:
+            result.append(_dated(node, change, table))  # the name stayed: no version in the traces shows it
+            continue
         arrival = next((a for a in unmatched if _matches(a, change)), None) or _in_step(change, unmatched, changes)
         if arrival is not None:
             unmatched = [a for a in unmatched if a is not arrival and not _twin(a, arrival)]
@@ -256,12 +260,30 @@ def _fallback_artifact(arrival: Arrival, table: RequestTable) -> str:
 def _served(node: Node, change: Change, mask: Mask, table: RequestTable, dimension: str) -> tuple[Suspect, Candidate]:
     plain = _filled(mask, table, dimension)
     parts, names = [plain], [""]
+    after = _and_later(plain, mask, table, dimension)
+    if after is not None:
+        parts.append(after)
+        names.append("it and what came after it")
     born = _born_under(plain > 0, table)
     if born is not None:
         parts.append(born)
         names.append("conversations that had it")
     suspect = Suspect(key=change.key, node=node.name, change=change, served=True, requests=int(mask.sum()))
     return suspect, _candidate(node, change, parts, names, averaged=False)
+
+
+def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str) -> Array | None:
+    """The exposure of a change that later ones carried on: requests with it, or with a value that appeared only after it."""
+    column = table.dimensions[dimension]
+    used, first = np.unique(column.codes, return_index=True)
+    began = {int(code): int(place) for code, place in zip(used, first, strict=True)}
+    mine = int(np.flatnonzero(mask)[0])
+    later = np.array([bool(label) and began.get(code, 0) > mine for code, label in enumerate(column.labels)])
+    follow = later[column.codes]
+    if follow.sum() < LEAST:
+        return None
+    joined = np.maximum(plain, _filled(follow, table, dimension))
+    return joined if LEAST <= joined.sum() <= joined.size - LEAST else None
 
 
 def _filled(mask: Mask, table: RequestTable, dimension: str) -> Array:
@@ -304,7 +326,8 @@ def _born_under(mask: Mask, table: RequestTable) -> Array | None:
 
 def _lifecycle(change: Change) -> bool:
     """An alias that still means the same id: its retirement date or limits moved, which no request has felt."""
-    return change.surface == "model_alias" and bool(change.after) and change.before == change.after
+    same = change.surface == "model_alias" and bool(change.after) and change.before == change.after
+    return same and "probe" not in change.source and "probe" not in change.detail
 
 
 def _dated(node: Node, change: Change, table: RequestTable) -> tuple[Suspect, Candidate | None]:
@@ -313,12 +336,24 @@ def _dated(node: Node, change: Change, table: RequestTable) -> tuple[Suspect, Ca
     moments = [end] if end - start < 1 else list(np.linspace(start, end, MOMENTS))
     parts = [((table.at >= m) & scope).astype(float) for m in moments]
     names = ["" if len(moments) == 1 else moment(m).isoformat() for m in moments]
+    if change.detail.get("stopped"):
+        return _wearing_off(node, change, table, end)
     suspect = Suspect(
         key=change.key, node=node.name, change=change, served=False, requests=int((table.at >= end)[scope].sum())
     )
     if _lifecycle(change) or not any(LEAST <= p.sum() <= table.at.size - LEAST for p in parts):
         return suspect, None
     return suspect, _candidate(node, change, parts, names, averaged=True)
+
+
+def _wearing_off(node: Node, change: Change, table: RequestTable, since: float) -> tuple[Suspect, Candidate | None]:
+    """What stopped is not missed at once: its effect comes at a step, over a day and a half, or grows for as long as it lasts."""
+    late = np.maximum(table.at - since, 0.0)
+    parts = [(late > 0).astype(float), np.minimum(late / WORN_OFF, 1.0), late / max(float(late.max()), 1.0)]
+    suspect = Suspect(key=change.key, node=node.name, change=change, served=False, requests=int((late > 0).sum()))
+    if not LEAST <= suspect.requests <= table.at.size - LEAST:
+        return suspect, None
+    return suspect, _candidate(node, change, parts, ["", "wearing off", "growing"], averaged=False)
 
 
 SCOPE_DIMENSIONS: Mapping[str, str] = {

@@ -49,6 +49,7 @@ class Provider(Walked):
             explanation=number,
             reason=f"{provider or 'the provider'} is {how}; no change of ours is on record that it follows",
             confidence=0.85,
+            strength=sign.best,
         )
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:

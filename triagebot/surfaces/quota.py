@@ -30,7 +30,9 @@ class Quota(Walked):
         neighbour = _neighbour(weighed.table, exposed(weighed.table, sign))
         told = f"{neighbour} takes a larger share of the tokens while calls are limited"
         reason = told if neighbour else "calls are limited while own traffic is as before"
-        return Implied(node=self.name, artifact=neighbour, explanation=number, reason=reason, confidence=0.85)
+        return Implied(
+            node=self.name, artifact=neighbour, explanation=number, reason=reason, confidence=0.85, strength=sign.best
+        )
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:
         if snapshot.problems:

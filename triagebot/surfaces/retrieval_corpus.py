@@ -33,6 +33,7 @@ class RetrievalCorpus(Walked):
             explanation=number,
             reason="what is retrieved changed, without a rebuild on record",
             confidence=0.85,
+            strength=sign.best,
         )
 
 

@@ -60,6 +60,7 @@ class ToolSchemas(Walked):
             explanation=number,
             reason=f"what {tool or 'a tool'} returns changed, without a change of its declared schema on record",
             confidence=0.85,
+            strength=sign.best,
         )
 
 

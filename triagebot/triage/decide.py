@@ -17,6 +17,8 @@ from triagebot.surfaces.exposure import moment
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import harmful, relevance
 
+NEARLY = 12.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
+SLACK = 3600.0
 CERTAIN = 0.95
 TOGETHER = 12 * 3600.0
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
@@ -80,10 +82,28 @@ def read(
         implied = None
         if not top:
             signs = [node.imply(explanation, number, weighed, service) for node in tree]
-            implied = max((i for i in signs if i is not None), key=lambda i: i.confidence, default=None)
+            implied = max((i for i in signs if i is not None), key=lambda i: i.strength, default=None)
         confidence = implied.confidence * chance if implied else 0.0
+        recorded = _recorded(explanation, implied, found) if implied else None
+        if recorded is not None:
+            readings.append(Reading(number, explanation, recorded, None, {}, confidence, relevant, harm))
+            continue
         readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm))
     return readings
+
+
+def _recorded(explanation: Explanation, implied: Implied, found: Attribution) -> Suspect | None:
+    """The change on record that the node's own signals speak of: of that node, at that time, and fitting nearly as well."""
+    seed, bar = explanation.seed, explanation.evidence[""] - NEARLY
+    fitting = [
+        s
+        for s in found.suspects
+        if s.node == implied.node
+        and explanation.evidence.get(s.key, -1e9) >= max(bar, 0.0)
+        and s.change.introduced.earliest.timestamp() <= seed.latest + SLACK
+        and s.change.introduced.latest.timestamp() >= seed.earliest - SLACK
+    ]
+    return max(fitting, key=lambda s: explanation.evidence[s.key], default=None)
 
 
 def _harm(explanation: Explanation, signals: Mapping[str, Signal], seed: Signal) -> bool | None:
@@ -143,13 +163,15 @@ def _rank(reading: Reading) -> tuple[float, float, float]:
 
 
 def _distinct(readings: Sequence[Reading]) -> list[Reading]:
+    """Each cause once; a node that is named by a change on record is not also named without one."""
+    named = {r.suspect.node for r in readings if r.suspect is not None}
     seen: set[str] = set()
     kept = []
     for reading in readings:
+        if reading.implied is not None and reading.node in named:
+            continue
         key = (
-            reading.suspect.key
-            if reading.suspect
-            else f"{reading.node}|{reading.implied.artifact if reading.implied else ''}"
+            reading.suspect.key if reading.suspect else f"{reading.node}|{reading.implied and reading.implied.artifact}"
         )
         if key not in seen:
             seen.add(key)
