@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.journal import changes_from_observations, merge_changes
 from triagebot.domain.people import Author
-from triagebot.domain.times import Interval
+from triagebot.domain.times import Interval, parse_time
 
 T0 = datetime(2026, 9, 12, 17, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -356,3 +356,29 @@ def test_a_chain_told_by_everyone_is_told_once_a_step(versions: list[str], gap: 
     assert [(c.before, c.after) for c in merged] == list(pairwise(versions))
     assert all(c.introduced.exact for c in merged)
     assert all(set(c.detail["merged"]["sources"]) == {"ci", "journal", "traces", "git"} for c in merged)
+
+
+def test_a_commit_of_digits_only_is_not_taken_for_a_version() -> None:
+    commit = change(-60, -2, "71010364", "20267788", source="git", summary="Fix a typo")
+    rollout = change(0, before="v15", after="v16", summary="Fix a typo")
+    (one,) = merge_changes([commit, rollout])
+    assert (one.before, one.after) == ("v15", "v16")
+
+
+def test_a_look_that_missed_a_step_saw_the_outcome_of_the_last() -> None:
+    event = change(50, before="v2", after="v3", author=Author(name="Maria", email="m@example.com"))
+    seen = change(0, 60, "v1", "v3", source="eval_results")
+    (one,) = merge_changes([seen, event])
+    assert (one.before, one.after, one.introduced) == ("v2", "v3", event.introduced)
+    assert one.detail["merged"]["labels"]["eval_results"] == ["v1", "v3"]
+    assert len(merge_changes([change(100, 160, "v1", "v3", source="eval_results"), event])) == 2
+
+
+def test_what_a_suite_shows_is_as_old_as_its_last_run() -> None:
+    runs = {"a": "2026-09-12T02:00:00Z", "b": "2026-09-12T14:00:00Z"}
+    seen = [look(m, f, detail={"last_run": runs[f]}) for m, f in ((0, "a"), (120, "a"), (240, "b"))]
+    (found,) = changes_from_observations(seen)
+    assert found.introduced == Interval(parse_time(runs["a"]), parse_time(runs["b"]))
+    odd = [look(0, "a", detail={"last_run": "2099-01-01T00:00:00Z"}), look(9, "b", detail={"last_run": "soon"})]
+    (found,) = changes_from_observations(odd)
+    assert found.introduced == Interval(T0, T0 + 9 * MINUTE)

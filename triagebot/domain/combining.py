@@ -43,9 +43,12 @@ def plain(label: str) -> str:
     return text[1:] if re.match(r"v\d", text) else text
 
 
-def opaque(label: str) -> bool:
-    """Whether a label is a hash, which says nothing to people and cannot be compared with a version."""
-    return _OPAQUE.match(label) is not None
+def opaque(label: str, teller: Change) -> bool:
+    """Whether a label is a hash, which says nothing to people and cannot be compared with a version.
+
+    All of git's are, also those that happen to have digits only.
+    """
+    return teller.source == "git" or _OPAQUE.match(plain(label)) is not None
 
 
 def sources_of(change: Change) -> list[str]:
@@ -59,6 +62,17 @@ def has_text(change: Change) -> bool:
 
 def references_of(change: Change) -> list[str]:
     return list(_merged(change).get("references", [change.reference] if change.reference else []))
+
+
+def labels_of(change: Change) -> dict[str, list[str]]:
+    """Before and after as each source names them."""
+    return dict(_merged(change).get("labels", {change.source: [change.before, change.after]}))
+
+
+def fingerprints_of(change: Change) -> dict[str, list[str]]:
+    """Before and after by source: each source hashes in its own way."""
+    told = {change.source: list(change.fingerprints)} if any(change.fingerprints) else {}
+    return dict(_merged(change).get("fingerprints", told))
 
 
 def interval_of(members: Sequence[Change]) -> Interval:
@@ -83,13 +97,15 @@ def combine(members: Sequence[Change]) -> Change:
     if role(first) != "written":
         detail.pop("written", None)
     labels: dict[str, list[str]] = {}
-    for member in ordered:
-        for source, pair in _merged(member).get("labels", {member.source: [member.before, member.after]}).items():
-            labels.setdefault(source, pair)
+    prints_told: dict[str, list[str]] = {}
+    for member in reversed(ordered):
+        labels.update(labels_of(member))
+        prints_told.update(fingerprints_of(member))
     detail[MERGED] = {
         "sources": _unique(source for member in ordered for source in sources_of(member)),
         "references": _unique(reference for member in ordered for reference in references_of(member)),
-        "labels": labels,
+        "labels": {source: labels[source] for source in sorted(labels)},
+        "fingerprints": {source: prints_told[source] for source in sorted(prints_told)},
         "times": _once(entry for member in ordered for entry in _times(member)),
         "authors": _once(entry for member in ordered for entry in _authors(member)),
         "text": any(has_text(member) for member in ordered),
@@ -119,7 +135,7 @@ def _labels(ordered: Sequence[Change]) -> tuple[str, str]:
     """The pair that people use, from one teller where one has both."""
 
     def human(label: str, teller: Change) -> bool:
-        return bool(label) and role(teller) != "written" and not opaque(plain(label))
+        return bool(label) and role(teller) != "written" and not opaque(label, teller)
 
     for member in ordered:
         if human(member.before, member) and human(member.after, member):

@@ -7,13 +7,14 @@ again by a commit, by CI, by a webhook and by the first span that carried it; ea
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from itertools import groupby, pairwise
 from typing import Any, Final
 
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.combining import order
 from triagebot.domain.merging import merge_group
-from triagebot.domain.times import Interval
+from triagebot.domain.times import Interval, parse_time
 from triagebot.domain.tooldiff import describe, diff
 from triagebot.domain.toolschema import is_outline
 
@@ -25,13 +26,16 @@ _RUNNING: Final = frozenset(
     )
 )
 
+# Members that say when the state was so, where that is before it was looked at.
+_DATED: Final = ("last_run", "taken_at")
+
 
 def changes_from_observations(observations: Iterable[Observation]) -> list[Change]:
     """Every difference between consecutive observations of an artifact by the same source, oldest first.
 
-    A change lies between the last look that still saw the old state and the first that saw the new one. Sources are kept
-    apart because each hashes in its own way: their fingerprints cannot be compared. A state that comes back is a second
-    change. The author is unknown unless the later observation names one.
+    A change lies between the last look that still saw the old state and the first that saw the new one; where a look tells
+    when its state was so (the last run of a suite), that time counts. Sources are kept apart because each hashes in its own
+    way. A state that comes back is a second change. The author is unknown unless the later observation names one.
     """
     ordered = sorted(observations, key=lambda o: (_thing(o), o.observed_at, o.fingerprint))
     changes = []
@@ -48,8 +52,8 @@ def merge_changes(changes: Iterable[Change]) -> list[Change]:
     """One change for each thing that happened, out of what several sources say of it; oldest first.
 
     Kept are the narrowest interval, the labels that people use (`v17` before a hash), an author if any source has one, and
-    every reference (`detail["merged"]`). The result does not depend on the
-    order of the input, and merging it again changes nothing. The rules of sameness are in merging.py.
+    every reference (`detail["merged"]`). The result does not depend on the order of the input, and merging it again changes
+    nothing. The rules of sameness are in merging.py.
     """
     ordered = sorted(changes, key=lambda c: (c.surface, c.artifact))
     merged: list[Change] = []
@@ -76,7 +80,7 @@ def _change(before: Observation, after: Observation, earlier: Observation | None
         service=after.service,
         surface=after.surface,
         artifact=after.artifact,
-        introduced=Interval(before.observed_at, after.observed_at),
+        introduced=Interval(_as_of(before), max(_as_of(before), _as_of(after))),
         before=before.label or _short(before.fingerprint),
         after=after.label or _short(after.fingerprint),
         author=after.author,
@@ -85,6 +89,18 @@ def _change(before: Observation, after: Observation, earlier: Observation | None
         fingerprints=(before.fingerprint, after.fingerprint),
         detail=detail,
     )
+
+
+def _as_of(observation: Observation) -> datetime:
+    """When what was seen was so: an eval suite shows the instrument of its last run, a folder the list of its last snapshot."""
+    for member in _DATED:
+        told = observation.detail.get(member)
+        if isinstance(told, str):
+            try:
+                return min(parse_time(told), observation.observed_at)
+            except (ValueError, OverflowError):
+                continue
+    return observation.observed_at
 
 
 def _short(fingerprint: str) -> str:

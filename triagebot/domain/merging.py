@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
 from triagebot.domain.change import Change
 from triagebot.domain.combining import (
     combine,
+    fingerprints_of,
     has_text,
     interval_of,
+    labels_of,
     opaque,
     order,
     plain,
@@ -75,31 +77,40 @@ def merge_group(told_changes: Sequence[Change]) -> list[Change]:
         changes = sorted(merged, key=order)
 
 
-def alike(one: str, other: str, *, same_source: bool) -> Alike:
-    """Whether two labels name the same version. A hash and a version cannot be compared, nor can hashes of two sources."""
-    a, b = plain(one), plain(other)
+def alike(one: tuple[str, Change], other: tuple[str, Change], *, same_source: bool) -> Alike:
+    """Whether two labels, each with its teller, name the same version.
+
+    A hash and a version cannot be compared, nor can hashes of two sources.
+    """
+    a, b = plain(one[0]), plain(other[0])
+    hashes = opaque(*one), opaque(*other)
     if not a or not b:
         return "unknown"
     if a == b:
         return "equal"
-    if opaque(a) and opaque(b):
+    if all(hashes):
         if min(len(a), len(b)) >= 7 and (a.startswith(b) or b.startswith(a)):
             return "equal"
         return "different" if same_source else "unknown"
-    return "unknown" if opaque(a) != opaque(b) else "different"
+    return "unknown" if any(hashes) else "different"
 
 
 def _side(one: Change, other: Change, index: int) -> Alike:
-    """Compares before (0) or after (1). Within one source fingerprints decide; across sources only equality tells something."""
-    same_source = bool(set(sources_of(one)) & set(sources_of(other)))
-    prints = one.fingerprints[index], other.fingerprints[index]
-    if all(prints):
-        if prints[0] == prints[1]:
-            return "equal"
-        if same_source:
-            return "different"
-    labels = ((one.before, other.before), (one.after, other.after))[index]
-    return alike(*labels, same_source=same_source)
+    """Compares before (0) or after (1). What the same source says of both decides; else equal fingerprints, else labels."""
+    prints, others = fingerprints_of(one), fingerprints_of(other)
+    for source in prints.keys() & others.keys():
+        if prints[source][index] and others[source][index]:
+            return "equal" if prints[source][index] == others[source][index] else "different"
+    if {p[index] for p in prints.values() if p[index]} & {p[index] for p in others.values() if p[index]}:
+        return "equal"
+    told, told_too = labels_of(one), labels_of(other)
+    for source in sorted(told.keys() & told_too.keys()):
+        labels = told[source][index], told_too[source][index]
+        result = alike((labels[0], one), (labels[1], other), same_source=True)
+        if result != "unknown":
+            return result
+    sides = [(change.after if index else change.before, change) for change in (one, other)]
+    return alike(sides[0], sides[1], same_source=False)
 
 
 def _scopes_agree(one: Change, other: Change) -> bool:
@@ -139,9 +150,17 @@ def _same_event(change: Change, told: Sequence[_Told]) -> _Told | None:
             _may_be_same(whole, change) and at - other.introduced.latest <= CLOSE and change.source not in other.sources
         ):
             return other
-        if change.before and _side(replace(change, after=change.before, fingerprints=("", "")), whole, 1) == "equal":
+        if _starts_from(change, whole):
             return None
     return None
+
+
+def _starts_from(change: Change, earlier: Change) -> bool:
+    """Whether an earlier change left the state that this one starts from: then nothing before it is this one."""
+    states = {p[0] for p in fingerprints_of(change).values() if p[0]}
+    if states & {p[1] for p in fingerprints_of(earlier).values()}:
+        return True
+    return alike((change.before, change), (earlier.after, earlier), same_source=False) == "equal"
 
 
 def _same_seen(change: Change, told: Sequence[_Told]) -> _Told | None:
@@ -154,7 +173,7 @@ def _same_seen(change: Change, told: Sequence[_Told]) -> _Told | None:
     for other in sorted(told, key=lambda t: (t.introduced.latest, t.introduced.earliest)):
         whole = other.whole
         after = _side(whole, change, 1)
-        if not _may_be_same(whole, change) and not (after == "equal" and _ends_chain(change, whole, told)):
+        if not _may_be_same(whole, change) and not (after == "equal" and _last_step(change, whole)):
             continue
         if not _overlap(other.introduced, change.introduced, _slack(after, other.introduced)):
             continue
@@ -178,10 +197,13 @@ def _slack(after: Alike, introduced: Interval) -> timedelta:
     return CLOSE if after == "equal" else timedelta()
 
 
-def _ends_chain(change: Change, last: Change, told: Sequence[_Told]) -> bool:
-    """v1 → v3 seen across an interval in which v1 → v2 and v2 → v3 are told: the sum, not a third change."""
-    inside = [t.whole for t in told if _overlap(t.introduced, change.introduced, CLOSE)]
-    return _scopes_agree(change, last) and any(_side(first, change, 0) == "equal" for first in inside)
+def _last_step(change: Change, whole: Change) -> bool:
+    """v1 → v3 seen between two looks, v2 → v3 told within: the look saw the outcome of that, and of steps before it."""
+    services = {change.service, whole.service} - {""}
+    inside = change.introduced.earliest <= whole.introduced.earliest and _overlap(
+        change.introduced, whole.introduced, timedelta()
+    )
+    return len(services) <= 1 and _scopes_agree(change, whole) and inside
 
 
 def _overlap(one: Interval, other: Interval, slack: timedelta) -> bool:
