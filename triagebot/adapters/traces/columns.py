@@ -103,7 +103,9 @@ OPERATIONS = (
     "transform(A[traceloop.span.kind], ['tool', 'workflow', 'task', 'agent'], ['tool', 'chain', 'chain', 'agent'], '')",
     "transform(A[langsmith.span.kind], ['llm', 'tool', 'retriever', 'embedding', 'chain'], "
     "['llm', 'tool', 'retrieval', 'embedding', 'chain'], '')",
-    "if(@model != '' AND NOT H[agent_name], 'llm', '')",
+    "if(H[gen_ai.tool.name|tool.name|gen_ai.tool.call.id], 'tool', '')",
+    "if(H[agent_name|pydantic_ai.all_messages|all_messages_events], 'agent', '')",
+    "if(@model != '', 'llm', '')",
     "if(H[gen_ai.retrieval.documents] OR H[retrieval.documents.0.document.id] OR "
     "H[retrieval.documents.0.document.content], 'retrieval', '')",
     "if(ParentSpanId = '' AND (H[http.request.method] OR H[http.method]), 'http', '')",

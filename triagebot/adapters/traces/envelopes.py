@@ -9,6 +9,15 @@ _MESSAGE = "Tuple(role String, content String, parts String, text String, finish
 _PART = "Array(Tuple(type String, content String, text String))"
 
 
+def _is_list(text: str) -> str:
+    """Whether a text is a JSON list of objects, pretty-printed or not; the pattern is anchored, so it fails at once."""
+    return f"match({text}, '^[[:space:]]*[[][[:space:]]*[{{]')"
+
+
+def _is_object(text: str) -> str:
+    return f"match({text}, '^[[:space:]]*[{{]')"
+
+
 def _c(item: str) -> str:
     return f"tupleElement({item}, 'content')"
 
@@ -23,7 +32,7 @@ def joined(parts: str) -> str:
 
 def text_of(message: str) -> str:
     content, parts = _c(message), f"tupleElement({message}, 'parts')"
-    listed = f"multiIf({parts} != '', {parts}, startsWith({content}, '[{{'), {content}, '')"
+    listed = f"multiIf({parts} != '', {parts}, {_is_list(content)}, {content}, '')"
     return f"multiIf({content} = '' AND {parts} = '', tupleElement({message}, 'text'), {listed} = '', {content}, {joined(listed)})"
 
 
@@ -33,7 +42,7 @@ def messages(raw: str) -> str:
     """
     one = f"concat('[', {raw}, ']')"
     return (
-        f"JSONExtract(multiIf(startsWith({raw}, '[{{'), {raw}, NOT startsWith({raw}, '{{'), '', "
+        f"JSONExtract(multiIf({_is_list(raw)}, {raw}, NOT {_is_object(raw)}, '', "
         f"JSONHas({raw}, 'messages'), JSONExtractRaw({raw}, 'messages'), "
         f"JSONHas({raw}, 'choices'), concat('[', arrayStringConcat(arrayMap(c -> JSONExtractRaw(c, 'message'), "
         f"JSONExtractArrayRaw({raw}, 'choices')), ','), ']'), "
@@ -176,4 +185,4 @@ def last_text(listed: str, *roles: str) -> str:
 
 def instructions(raw: str) -> str:
     """`gen_ai.system_instructions`: a JSON list of parts, or plain text."""
-    return f"if(startsWith({raw}, '[{{'), {joined(raw)}, {raw})"
+    return f"if({_is_list(raw)}, {joined(raw)}, {raw})"
