@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,11 @@ from triagebot.domain.signal import Signal
 
 Array = NDArray[np.float64]
 SHARED = 0.9
-FLOOR = 0.05  # of a logarithm: five in a hundred
-FLOORS = {"score": 0.01, "ratio": 0.01, "days": 1.0}
+# Differences below these are nothing that anybody could feel: five in a hundred, a hundredth of a score, a day of age.
+GRAIN = 0.05
+GRAINS = {"score": 0.01, "ratio": 0.01, "days": 1.0}
+_PROBABILITIES = (np.arange(4096) + 0.5) / 4096
+_QUANTILES = np.array([NormalDist().inv_cdf(p) for p in _PROBABILITIES])
 LOGGED_UNITS = frozenset({"ms", "tokens", "characters", "count"})
 
 
@@ -128,9 +132,6 @@ def build_panel(
         sigma2 = float(residual @ residual) / degrees
         if sigma2 < 1e-9:
             continue
-        # Nearly constant numbers move by rounding alone: below these spreads a movement is nothing that anybody could feel.
-        if not binary:
-            sigma2 = max(sigma2, FLOORS.get(signal.unit, FLOOR) ** 2)
         clusters = None if conversations is None else conversations[rows]
         columns[signal.name] = Column(
             signal,
@@ -150,16 +151,23 @@ def scale(raw: Array, signal: Signal) -> tuple[Array, bool]:
     """Values for the regression, and whether they are events (0 or 1).
 
     Rates as they are. A number that nine in ten requests share becomes "differs from it": its few large values would look like
-    certainty to a regression. Heavy-tailed units as logarithms. The rest is clipped to its own 0.5 to 99.5 percentiles.
+    certainty to a regression. All others become normal scores of their ranks, rounded first (heavy-tailed units as logarithms)
+    so that no movement is made of rounding errors: a handful of extreme requests must not look like a step.
     """
     if signal.binary:
         return np.asarray(raw, dtype=np.float64), True
     usual = float(np.median(raw))
     if np.mean(raw == usual) > SHARED:
         return (raw != usual).astype(np.float64), True
-    values = np.sign(raw) * np.log1p(np.abs(raw)) if signal.unit in LOGGED_UNITS else np.asarray(raw, dtype=np.float64)
-    low, high = np.quantile(values, (0.005, 0.995))
-    return (values if high <= low else np.asarray(np.clip(values, low, high))), False
+    logged = signal.unit in LOGGED_UNITS
+    values = np.sign(raw) * np.log1p(np.abs(raw)) if logged else np.asarray(raw, dtype=np.float64)
+    return _normal_scores(np.round(values / GRAINS.get(signal.unit, GRAIN))), False
+
+
+def _normal_scores(values: Array) -> Array:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle = (np.cumsum(counts) - 0.5 * counts) / values.size
+    return np.asarray(np.interp(middle, _PROBABILITIES, _QUANTILES)[place])
 
 
 def _group(rows: NDArray[np.int64], weight: Array, strata: Array) -> Group:

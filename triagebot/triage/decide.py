@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from triagebot.attribution.thresholds import NAMED
 from triagebot.attribution.weigh import Explanation
-from triagebot.domain.evidence import VerdictStatus
+from triagebot.domain.evidence import Symptom, VerdictStatus
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
-from triagebot.surfaces.exposure import moment
+from triagebot.surfaces.exposure import WORN_OFF, moment
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import harmful, relevance
 
@@ -50,12 +50,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`told` are the readings that make up the verdict, the page's own symptom first."""
+    """`told` are the readings that make up the verdict, the page's own symptom first.
+
+    `ruler` is an evaluation that stepped with its own definition while the product stood still; `traffic` says what grew.
+    """
 
     status: VerdictStatus
     told: tuple[Reading, ...]
     possible: Mapping[str, float]
     why: str
+    ruler: tuple[Suspect, Symptom] | None = None
+    traffic: str = ""
 
 
 def read(
@@ -101,7 +106,8 @@ def _recorded(explanation: Explanation, implied: Implied, found: Attribution) ->
         if s.node == implied.node
         and explanation.evidence.get(s.key, -1e9) >= max(bar, 0.0)
         and s.change.introduced.earliest.timestamp() <= seed.latest + SLACK
-        and s.change.introduced.latest.timestamp() >= seed.earliest - SLACK
+        and s.change.introduced.latest.timestamp()
+        >= seed.earliest - (WORN_OFF if s.change.detail.get("stopped") else SLACK)
     ]
     return max(fitting, key=lambda s: explanation.evidence[s.key], default=None)
 
@@ -114,14 +120,21 @@ def _harm(explanation: Explanation, signals: Mapping[str, Signal], seed: Signal)
     return False if False in verdicts else None
 
 
-def decide(readings: Sequence[Reading], found: Attribution, *, visible: bool, blind: str) -> Decision:
-    """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not."""
+def decide(
+    readings: Sequence[Reading],
+    found: Attribution,
+    *,
+    visible: bool,
+    blind: str,
+    ruler: tuple[Suspect, Symptom] | None = None,
+    demand: str = "",
+) -> Decision:
+    """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not.
+
+    `ruler` and `demand` (what offline.py and volume.py found) count only where the product itself stood still.
+    """
     if not readings:
-        if found.mixed:
-            return Decision("none_of_five", (), {}, "the mix of requests moved; rates within each slice did not")
-        if visible:
-            return Decision("none_of_five", (), {}, "nothing that was measured moved")
-        return Decision("undetermined", (), {}, blind)
+        return _still(found, visible=visible, blind=blind, ruler=ruler, demand=demand)
     ordered = sorted(readings, key=_rank)
     first = ordered[0]
     told = [first]
@@ -139,6 +152,20 @@ def decide(readings: Sequence[Reading], found: Attribution, *, visible: bool, bl
     distinct = _distinct(told)
     status: VerdictStatus = "implicated" if any(r.node in SURFACES for r in distinct) else "none_of_five"
     return Decision(status, tuple(distinct), {}, "")
+
+
+def _still(
+    found: Attribution, *, visible: bool, blind: str, ruler: tuple[Suspect, Symptom] | None, demand: str
+) -> Decision:
+    """The product stood still: the ruler moved, the traffic did, nothing did, or it could not have been seen."""
+    if ruler is not None:
+        return Decision("implicated", (), {}, "the ruler moved, the product did not", ruler=ruler)
+    traffic = "the mix of requests moved; rates within each slice did not" if found.mixed else demand
+    if traffic:
+        return Decision("none_of_five", (), {}, traffic, traffic=traffic)
+    if visible:
+        return Decision("none_of_five", (), {}, "nothing that was measured moved")
+    return Decision("undetermined", (), {}, blind)
 
 
 def _also(other: Reading, first: Reading) -> bool:

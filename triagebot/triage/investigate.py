@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from triagebot.attribution.weigh import Explanation
+from triagebot.attribution.weigh import WOKEN, Explanation
 from triagebot.domain.evidence import Cause, Evidence, Finding, Symptom, Verdict
 from triagebot.domain.page import Page
 from triagebot.domain.people import Author, Claim, Ownership
@@ -20,16 +20,21 @@ from triagebot.domain.times import Window
 from triagebot.ports import Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import judged_signals
-from triagebot.surfaces.contract import Node, Scope, Snapshot, Source, Sources, Weighed
+from triagebot.surfaces.contract import Implied, Node, Scope, Snapshot, Source, Sources, Suspect, Weighed
+from triagebot.surfaces.exposure import moment
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.attribute import Attribution, attribute
 from triagebot.triage.decide import Decision, Reading, decide, read
 from triagebot.triage.facts import facts_of
 from triagebot.triage.measure import measure
 from triagebot.triage.nextcheck import next_check
+from triagebot.triage.offline import stepped
 from triagebot.triage.symptoms import page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
+from triagebot.triage.volume import grown
 
+RULER_CONFIDENCE = 0.9
+TRAFFIC_CONFIDENCE = 0.85
 ROWS = 40_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
 
 
@@ -79,14 +84,18 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     words = page_words(page)
     readings = read(found, weighed, deps.tree, service, by_name, words)
     visible, blind = what_is_hidden(words, signals, weighed, found)
-    decision = decide(readings, found, visible=visible, blind=blind)
+    ruler = stepped(snapshots["eval_freshness"].observations, found.suspects)
+    demand = demand_of(table)
+    decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand)
     weighed = replace(
         weighed,
-        blamed={r.suspect.key: r.confidence for r in decision.told if r.suspect},
+        blamed={r.suspect.key: r.confidence for r in decision.told if r.suspect} | ruled(decision),
         possible=decision.possible,
-        implied=tuple(r.implied for r in decision.told if r.implied),
+        implied=tuple(r.implied for r in decision.told if r.implied) + traffic_of(decision, service),
     )
     symptoms = _symptoms(found, decision, by_name)
+    if decision.ruler is not None:
+        symptoms = [decision.ruler[1], *symptoms]
     findings = _number(
         [node.assess(snapshots[node.name], weighed) for node in deps.tree], symptoms, service, window, deps, by_name
     )
@@ -153,7 +162,10 @@ def _number(
         if finding.node == bearer:
             for told in symptoms[:5]:
                 split = f"@onset={told.onset.latest.isoformat()}"
-                query, parameters = deps.traces.evidence_query(names, window, signals[told.signal], told.slice, split)
+                signal = signals.get(told.signal)
+                if signal is None:
+                    continue
+                query, parameters = deps.traces.evidence_query(names, window, signal, told.slice, split)
                 lines.append(
                     Evidence(
                         id="", text=sentence(told), n=told.before.n + told.after.n, query=query, parameters=parameters
@@ -180,44 +192,106 @@ async def _causes(
 ) -> list[Cause]:
     if decision.status == "undetermined":
         return []
-    return [await _cause(reading, found, snapshots, service, deps) for reading in decision.told]
-
-
-async def _cause(
-    reading: Reading, found: Attribution, snapshots: Mapping[str, Snapshot], service: Service, deps: Investigation
-) -> Cause:
-    explains = tuple(dict.fromkeys(m.signal for m in (reading.explanation.seed, *reading.explanation.members)))
-    if reading.suspect is None:
-        assert reading.implied is not None  # noqa: S101 - decide() names one or the other
-        implied = reading.implied
-        claims = snapshots[implied.node].claims.get(implied.artifact, ())
-        ownership = await deps.owners.resolve(service, implied.node, implied.artifact, claims, Author())
-        return Cause(
-            node=implied.node,
-            artifact=implied.artifact,
-            before="",
-            after="",
-            introduced=reading.onset,
-            author=Author(),
-            reference="",
-            confidence=reading.confidence,
-            explains=explains,
-            ownership=ownership,
-            summary=implied.reason,
+    causes = [await _cause(reading, snapshots, service, deps) for reading in decision.told]
+    if decision.ruler is not None:
+        causes.append(
+            await _changed(decision.ruler[0], RULER_CONFIDENCE, (decision.ruler[1].signal,), snapshots, service, deps)
         )
-    change, node = reading.suspect.change, reading.suspect.node
-    claims = snapshots[node].claims.get(change.artifact, ())
+    for implied in traffic_of(decision, service):
+        ownership = await deps.owners.resolve(service, implied.node, implied.artifact, (), Author())
+        causes.append(
+            Cause(
+                node=implied.node,
+                artifact=implied.artifact,
+                before="",
+                after="",
+                introduced=None,
+                author=Author(),
+                reference="",
+                confidence=implied.confidence,
+                explains=tuple(m.signal for m in found.mixed[:3]),
+                ownership=ownership,
+                summary=implied.reason,
+            )
+        )
+    return causes
+
+
+async def _cause(reading: Reading, snapshots: Mapping[str, Snapshot], service: Service, deps: Investigation) -> Cause:
+    explains = tuple(dict.fromkeys(m.signal for m in (reading.explanation.seed, *reading.explanation.members)))
+    if reading.suspect is not None:
+        cause = await _changed(reading.suspect, reading.confidence, explains, snapshots, service, deps)
+        woken = reading.explanation.variant == WOKEN
+        return replace(cause, triggered=reading.onset if woken else None)
+    assert reading.implied is not None  # noqa: S101 - decide() names one or the other
+    implied = reading.implied
+    claims = snapshots[implied.node].claims.get(implied.artifact, ())
+    ownership = await deps.owners.resolve(service, implied.node, implied.artifact, claims, Author())
+    return Cause(
+        node=implied.node,
+        artifact=implied.artifact,
+        before="",
+        after="",
+        introduced=reading.onset,
+        author=Author(),
+        reference="",
+        confidence=reading.confidence,
+        explains=explains,
+        ownership=ownership,
+        summary=implied.reason,
+    )
+
+
+async def _changed(
+    suspect: Suspect,
+    confidence: float,
+    explains: tuple[str, ...],
+    snapshots: Mapping[str, Snapshot],
+    service: Service,
+    deps: Investigation,
+) -> Cause:
+    """A cause that is a change: on record, or first seen in the traces."""
+    change = suspect.change
+    claims = snapshots[suspect.node].claims.get(change.artifact, ())
     ownership = await deps.owners.resolve(service, change.surface, change.artifact, claims, change.author)
     return Cause(
-        node=node,
+        node=suspect.node,
         artifact=change.artifact,
         before=change.before,
         after=change.after,
         introduced=change.introduced,
         author=change.author,
         reference=change.reference,
-        confidence=reading.confidence,
+        confidence=confidence,
         explains=explains,
         ownership=ownership,
         summary=change.summary,
+    )
+
+
+def ruled(decision: Decision) -> dict[str, float]:
+    return {decision.ruler[0].key: RULER_CONFIDENCE} if decision.ruler is not None else {}
+
+
+def traffic_of(decision: Decision, service: Service) -> tuple[Implied, ...]:
+    if not decision.traffic:
+        return ()
+    return (
+        Implied(
+            node="traffic",
+            artifact=service.name,
+            explanation=-1,
+            reason=decision.traffic,
+            confidence=TRAFFIC_CONFIDENCE,
+            strength=0.0,
+        ),
+    )
+
+
+def demand_of(table: RequestTable) -> str:
+    rise = grown(table.at, table.weight)
+    return (
+        ""
+        if rise is None
+        else f"requests are {rise[1]:.1f} times what is usual since {moment(rise[0]):%Y-%m-%d %H:%M} UTC"
     )

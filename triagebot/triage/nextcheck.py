@@ -19,6 +19,8 @@ SEE = {
 
 def next_check(decision: Decision, findings: Sequence[Finding], weighed: Weighed) -> str:
     if decision.status == "implicated":
+        if not decision.told:
+            return "Score the last good run with the new definition, or run the old one again: the ruler moved, not the product."
         first = decision.told[0]
         what = first.suspect.change.artifact if first.suspect else first.implied.artifact if first.implied else ""
         return f"Replay failing requests with only {what} swapped back; then hold it and ask its owner to revert."
@@ -35,7 +37,7 @@ def next_check(decision: Decision, findings: Sequence[Finding], weighed: Weighed
 
 def _beside(decision: Decision) -> str:
     if not decision.told:
-        if "mix" in decision.why:
+        if decision.traffic:
             return "See which requests grew: the mix moved, behaviour did not."
         return "Nothing that is measured moved: read the requests that the page names, or close it."
     node = decision.told[0].node

@@ -122,7 +122,7 @@ class Way:
                 await self.tell.refresh(incident.id)
                 continue
             measured = bool(verdict["symptoms"])
-            await self.tell.verdict(incident.id, partial(self.picture, incident.id) if measured else _nothing)
+            await self.tell.verdict(incident.id, partial(self.picture_of, incident.id) if measured else _nothing)
             document = await self.ledger.document(incident.id)
             if document is not None and self.publish is not None:
                 await self.publish(document)

@@ -1,0 +1,105 @@
+"""Evaluations that run beside the product: did their result step, and did the ruler change with it?
+
+Their results are no requests: a run is a count of passed cases, and runs are compared as counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from triagebot.domain.change import Observation
+from triagebot.domain.evidence import Measured, Symptom
+from triagebot.domain.times import Interval, parse_time
+from triagebot.surfaces.contract import Suspect
+
+# Standard errors between the runs before and after: about one in a million by chance, over a dozen suites and weeks of runs.
+STEP = 5.0
+LEAST_RUNS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """`passed` of `cases` in the run that ended at `at`."""
+
+    at: datetime
+    passed: float
+    cases: int
+    fingerprint: str
+
+
+def runs_of(observations: Sequence[Observation], artifact: str) -> list[Run]:
+    """Each run once, oldest first; observations that tell no share of passed cases are left out."""
+    found: dict[datetime, Run] = {}
+    for look in observations:
+        if look.artifact != artifact:
+            continue
+        scores, cases = look.detail.get("scores"), look.detail.get("cases")
+        rate = next(iter(scores.values()), None) if isinstance(scores, dict) and scores else None
+        if not isinstance(rate, int | float) or not isinstance(cases, int) or cases <= 0 or not 0 <= rate <= 1:
+            continue
+        told = look.detail.get("last_run")
+        try:
+            at = parse_time(told) if isinstance(told, str) else look.observed_at
+        except ValueError:
+            at = look.observed_at
+        found[at] = Run(at=at, passed=rate * cases, cases=cases, fingerprint=look.fingerprint)
+    return [found[at] for at in sorted(found)]
+
+
+def stepped(observations: Sequence[Observation], suspects: Sequence[Suspect]) -> tuple[Suspect, Symptom] | None:
+    """The change of a suite's definition with which its pass rate stepped, and that step; None where there is none."""
+    for suspect in suspects:
+        if suspect.node != "eval_freshness":
+            continue
+        runs = runs_of(observations, suspect.change.artifact)
+        before, after = _parted(runs, suspect)
+        if len(before) < LEAST_RUNS or not after:
+            continue
+        symptom = _symptom(suspect, before, after)
+        if symptom is not None:
+            return suspect, symptom
+    return None
+
+
+def _parted(runs: Sequence[Run], suspect: Suspect) -> tuple[list[Run], list[Run]]:
+    """Runs of the old and of the new definition; by time where the runs do not tell them apart."""
+    new = suspect.change.fingerprints[1]
+    if new and any(run.fingerprint == new for run in runs):
+        first = next(i for i, run in enumerate(runs) if run.fingerprint == new)
+        return list(runs[:first]), [run for run in runs[first:] if run.fingerprint == new]
+    since = suspect.change.introduced.latest
+    return [r for r in runs if r.at < suspect.change.introduced.earliest], [r for r in runs if r.at >= since]
+
+
+def _symptom(suspect: Suspect, before: Sequence[Run], after: Sequence[Run]) -> Symptom | None:
+    n, m = sum(r.cases for r in before), sum(r.cases for r in after)
+    p, q = sum(r.passed for r in before) / n, sum(r.passed for r in after) / m
+    # The same cases are run again and again: nightly runs of one suite are worth one run, not many.
+    size_before, size_after = n / len(before), m / len(after)
+    pooled = (p * size_before + q * size_after) / (size_before + size_after)
+    error = math.sqrt(max(pooled * (1 - pooled), 1e-4) * (1 / size_before + 1 / size_after))
+    spread = _spread(before)
+    step = abs(q - p)
+    # Against what the suite does from run to run; a single pair of runs is held to the binomial error.
+    if step < STEP * spread or step < 2.0 * error:
+        return None
+    margin = 1.96 * error
+    return Symptom(
+        signal=f"offline:{suspect.change.artifact}",
+        slice={},
+        before=Measured(n=n, value=p),
+        after=Measured(n=m, value=q),
+        interval=(q - p - margin, q - p + margin),
+        onset=Interval(before[-1].at, after[0].at),
+        title=f"pass rate of {suspect.change.artifact}",
+        unit="rate",
+    )
+
+
+def _spread(runs: Sequence[Run]) -> float:
+    rates = [r.passed / r.cases for r in runs]
+    mean = sum(rates) / len(rates)
+    return max(math.sqrt(sum((r - mean) ** 2 for r in rates) / max(len(rates) - 1, 1)), 0.01)
