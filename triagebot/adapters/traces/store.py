@@ -55,6 +55,7 @@ class ChdbStore(Reader):
         (path / "db").mkdir(parents=True, exist_ok=True)
         lock = _locked(path / "owner.pid")
         try:
+            _tidy(path / "db")
             return cls(path, _DATABASE, lock)
         except BaseException:
             lock.close()
@@ -119,6 +120,19 @@ class ChdbStore(Reader):
             shutil.rmtree(self._folder, ignore_errors=True)
         else:
             self._lock.close()
+
+
+def _tidy(path: Path) -> None:
+    """Forgets databases in memory of a process that was killed: their names, on disk, are all that is left of them."""
+    connection = Connection(path)
+    try:
+        left = connection.arrow(
+            "SELECT name FROM system.databases WHERE engine = 'Memory' AND match(name, '^[a-z]+_[0-9]+$')"
+        )
+        for name in left.column("name").to_pylist():
+            connection.execute(f"DROP DATABASE {name}")
+    finally:
+        connection.close()
 
 
 def _locked(path: Path) -> IO[str]:

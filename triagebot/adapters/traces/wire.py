@@ -15,6 +15,7 @@ from triagebot.errors import BadTrace
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+_PIECE: Final = 1024
 _IDS: Final = "trace or span id is not valid"
 
 
@@ -34,11 +35,7 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
         if encoding == "gzip":
             return _gunzip(body, limit)
         if encoding == "zstd":
-            with zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True) as reader:
-                plain = reader.read(limit + 1)
-            if not plain and body:
-                raise BadTrace("the body is not whole zstd")
-            return _within(plain, limit)
+            return _unzstd(body, limit)
     except (zlib.error, zstandard.ZstdError) as error:
         raise BadTrace(f"the body is not {encoding}: {error}") from error
     if encoding:
@@ -63,6 +60,23 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         if not member.eof:
             raise BadTrace("the body is not whole gzip")
         body = member.unused_data
+    return bytes(out)
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    """Every frame of a zstd stream, fed in small pieces: a kilobyte can unfold into 32 megabytes, not into everything."""
+    out = bytearray()
+    while body:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        for start in range(0, len(body), _PIECE):
+            out += frame.decompress(body[start : start + _PIECE])
+            if len(out) > limit:
+                raise BadTrace(f"the body is larger than {limit} bytes")
+            if frame.eof:
+                body = frame.unused_data + body[start + _PIECE :]
+                break
+        else:
+            raise BadTrace("the body is not whole zstd")
     return bytes(out)
 
 
@@ -153,9 +167,9 @@ def _scan_json(body: bytes) -> Scanned:
     if problem := shape_problem(found):
         raise BadTrace(f"the body is not an ExportTraceServiceRequest: {problem}")
     spans = rejected = 0
-    for resource in found.get("resourceSpans", ()):
-        for scope in resource.get("scopeSpans", ()):
-            for span in scope.get("spans", ()):
+    for resource in found.get("resourceSpans") or ():
+        for scope in resource.get("scopeSpans") or ():
+            for span in scope.get("spans") or ():
                 spans += 1
                 rejected += not (_hex(span.get("traceId"), 32) and _hex(span.get("spanId"), 16))
     return Scanned(body=orjson.dumps(found), json=True, spans=spans, rejected=rejected)
@@ -172,48 +186,42 @@ def _hex(value: Any, length: int) -> bool:
 
 def shape_problem(found: Any) -> str:
     """What keeps a JSON value from being an export request; '' where it is one."""
-    if not isinstance(found, dict):
-        return "it is not an object"
-    for resource in _listed(found, "resourceSpans"):
-        if not isinstance(resource, dict) or not isinstance(resource.get("resource", {}), dict):
-            return "resourceSpans holds something that is not ResourceSpans"
-        if problem := _attributes_problem(resource.get("resource", {}), "resource"):
-            return problem
-        for scope in _listed(resource, "scopeSpans"):
-            if not isinstance(scope, dict) or not isinstance(scope.get("scope", {}), dict):
-                return "scopeSpans holds something that is not ScopeSpans"
-            for span in _listed(scope, "spans"):
-                if problem := _span_problem(span):
-                    return problem
-    return next(
-        (f"{name} is not a list" for name in ("resourceSpans",) if not isinstance(found.get(name, []), list)), ""
-    )
-
-
-def _listed(of: dict[str, Any], name: str) -> list[Any]:
-    value = of.get(name, [])
-    return value if isinstance(value, list) else [value]
-
-
-def _span_problem(span: Any) -> str:
-    if not isinstance(span, dict):
-        return "spans holds something that is not a Span"
-    for name in ("events", "links"):
-        for item in _listed(span, name):
-            if problem := _attributes_problem(item, name):
-                return problem
-    if not isinstance(span.get("status", {}), dict):
-        return "status is not a Status"
-    return _attributes_problem(span, "span")
-
-
-def _attributes_problem(of: Any, where: str) -> str:
-    if not isinstance(of, dict):
-        return f"{where} holds something that is not an object"
-    for attribute in _listed(of, "attributes"):
-        if not isinstance(attribute, dict) or not isinstance(attribute.get("value", {}), dict):
-            return f"attributes of {where} holds something that is not a KeyValue"
+    try:
+        for resource in _listed(_object(found, "the request"), "resourceSpans"):
+            _attributes(_object(resource.get("resource") or {}, "resource"), "resource")
+            for scope in _listed(resource, "scopeSpans"):
+                _object(scope.get("scope") or {}, "scope")
+                for span in _listed(scope, "spans"):
+                    _object(span.get("status") or {}, "status")
+                    _attributes(span, "span")
+                    for name in ("events", "links"):
+                        for item in _listed(span, name):
+                            _attributes(item, name)
+    except _ShapeError as error:
+        return str(error)
     return ""
+
+
+class _ShapeError(Exception):
+    """What is wrong with the shape of a JSON value."""
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _ShapeError(f"{name} is not an object")
+    return value
+
+
+def _listed(of: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    value = of.get(name) or []
+    if not isinstance(value, list):
+        raise _ShapeError(f"{name} is not a list")
+    return [_object(item, f"a member of {name}") for item in value]
+
+
+def _attributes(of: dict[str, Any], name: str) -> None:
+    for attribute in _listed(of, "attributes"):
+        _object(attribute.get("value") or {}, f"the value of an attribute of {name}")
 
 
 def answer(scanned: Scanned) -> bytes:

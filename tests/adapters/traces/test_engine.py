@@ -1,0 +1,46 @@
+"""Parameters: what goes in comes out, whatever it is made of."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from triagebot.adapters.traces.engine import Connection, literal, unquoted
+from triagebot.errors import SourceFailed
+
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def connection() -> AsyncIterator[Connection]:
+    connection = Connection(None)
+    yield connection
+    connection.close()
+
+
+@given(text=texts, several=st.lists(texts, max_size=4))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_values_come_through_as_they_are(connection: Connection, text: str, several: list[str]) -> None:
+    table = connection.arrow(
+        "SELECT {text:String} AS text, {several:Array(String)} AS several",
+        {"text": literal(text), "several": literal(several)},
+    )
+    assert table.to_pylist() == [{"text": text, "several": several}]
+    assert unquoted(literal(text), "String") == text
+    assert unquoted(literal(several), "Array(String)") == several
+
+
+def test_times_keep_their_microseconds(connection: Connection) -> None:
+    at = datetime(2026, 3, 1, 2, 3, 4, 567_890, UTC)
+    table = connection.arrow("SELECT toUnixTimestamp64Micro({at:DateTime64(6, 'UTC')}) AS at", {"at": literal(at)})
+    assert table.to_pylist() == [{"at": round(at.timestamp() * 1e6)}]
+
+
+def test_an_error_is_one_line(connection: Connection) -> None:
+    with pytest.raises(SourceFailed) as caught:
+        connection.execute("SELECT nothing FROM nowhere")
+    assert str(caught.value).startswith("trace store: Code: 60")
+    assert "\n" not in str(caught.value)
