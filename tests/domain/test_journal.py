@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triagebot.domain.change import Change, Observation
@@ -104,6 +104,7 @@ looks = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(looks, st.randoms())
 def test_changes_replay_the_states(seen: list[Observation], rng: random.Random) -> None:
     """Applying the changes to the first state gives the state at every look, and no look contradicts them."""
@@ -315,6 +316,7 @@ tellings = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(tellings, st.randoms())
 def test_merging_is_independent_of_order_and_idempotent(told: list[Change], rng: random.Random) -> None:
     merged = merge_changes(told)
@@ -324,6 +326,7 @@ def test_merging_is_independent_of_order_and_idempotent(told: list[Change], rng:
     assert merge_changes(merged) == merged
 
 
+@settings(deadline=None)
 @given(tellings)
 def test_merging_loses_no_name_and_no_scope_and_invents_nothing(told: list[Change]) -> None:
     merged = merge_changes(told)
@@ -341,6 +344,7 @@ def test_merging_loses_no_name_and_no_scope_and_invents_nothing(told: list[Chang
         assert one.introduced.latest - one.introduced.earliest >= timedelta() <= narrow
 
 
+@settings(deadline=None)
 @given(st.permutations(["v1", "v2", "v3", "v4", "v5"]), st.integers(31, 3000))
 def test_a_chain_told_by_everyone_is_told_once_a_step(versions: list[str], gap: int) -> None:
     told = []

@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triagebot.domain.tooldiff import SchemaChange, describe, diff
@@ -169,6 +169,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_any_schema_is_outlined(schema) -> None:
     """Servers send what they like: no shape of JSON may be an accident."""
@@ -178,6 +179,7 @@ def test_any_schema_is_outlined(schema) -> None:
     assert diff(one, one) == []
 
 
+@settings(deadline=None)
 @given(json_values, json_values)
 def test_equal_outlines_and_empty_differences_are_the_same_thing(a, b) -> None:
     one, other = outline([{"name": "t", "inputSchema": a}]), outline([{"name": "t", "inputSchema": b}])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.adapters.registries import evalfiles
@@ -277,6 +277,7 @@ def test_no_part_of_an_archive_is_taken_for_a_whole(tmp_path: Path, pack) -> Non
         read_archive(file)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_damaged_archive_is_refused_or_read(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     whole = bytearray(zstandard_archive(evalfiles.inspect_ai(T0, {"a": True})))
@@ -339,6 +340,7 @@ documents = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(documents)
 def test_any_document_is_read_or_refused(document: dict) -> None:
     """Files in a results folder are whatever somebody put there."""

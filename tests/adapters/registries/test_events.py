@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triagebot.adapters.registries.events import parse_change_event, parse_observation, read_changes, read_journal
@@ -198,6 +198,7 @@ anything = st.recursive(
 members = st.dictionaries(st.sampled_from([*EVENT, *SEEN, "x"]), anything, max_size=6)
 
 
+@settings(deadline=None)
 @given(members)
 def test_any_json_is_read_or_refused(given_members: dict) -> None:
     for base, parse, kind in ((EVENT, parse_change_event, Change), (SEEN, parse_observation, Observation)):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.adapters.registries.support import DAY, HOUR, PLACE, T0, WINDOW, Repository, opened
@@ -296,6 +296,7 @@ async def test_observation_and_history_agree(repository: Repository) -> None:
     assert replace(seen, observed_at=T0) == replace((await registry.observe(T0 + 2 * DAY))[0], observed_at=T0)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_headings_of_any_text(before: str, after: str) -> None:
     removed, added = moved_headings(before, after)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.adapters.registries.support import HOUR, PLACE, T0, opened
@@ -112,6 +112,7 @@ def test_each_mistake_in_its_settings_is_one_line(tmp_path: Path) -> None:
         opened("lancedb", tmp_path, "retrieval_corpus", uri="/srv/db")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5000), unique=True))
 def test_bursts_cover_every_version_once(minutes: list[int]) -> None:
     versions = [_Version(n, T0 + timedelta(minutes=m), n) for n, m in enumerate(sorted(minutes), 1)]

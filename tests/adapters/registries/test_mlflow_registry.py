@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -316,6 +316,7 @@ def test_a_webhook_that_cannot_be_read_is_bad_input(body: bytes) -> None:
         parse_mlflow({}, body)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=4), st.text(max_size=20)), st.binary(max_size=40))
 def test_no_headers_and_no_body_get_past_the_signature(headers: dict[str, str], body: bytes) -> None:
     with pytest.raises(Refused):

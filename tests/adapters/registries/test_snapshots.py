@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.adapters.registries.support import DAY, HOUR, PLACE, T0, WINDOW, opened
@@ -146,12 +146,14 @@ def test_times_in_names(name: str, at: str | None) -> None:
     assert time_in_name(name) == (parse_time(at) if at else None)
 
 
+@settings(deadline=None)
 @given(st.integers(631152000, 3786912000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)))
 def test_a_time_that_was_written_into_a_name_is_read_from_it(at: datetime) -> None:
     assert time_in_name(f"x_{at:%Y%m%dT%H%M%SZ}.json") == at
     assert time_in_name(f"{at:%Y-%m-%dT%H-%M-%S}+00-00_y.json") == at
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789-T:Z+._ ", max_size=40))
 def test_no_name_breaks_the_reader(name: str) -> None:
     at = time_in_name(name)
