@@ -57,7 +57,7 @@ def input_columns(table: RequestTable) -> list[Array]:
         centred = np.where(known, logged - logged[known].mean(), 0.0)
         columns.append(centred)
         if name == "input_chars":
-            columns.extend((centred**2, known.astype(float)))
+            columns.append(centred**2)
     return columns
 
 
@@ -90,5 +90,6 @@ def _levels(table: RequestTable, name: str, most: int) -> list[Array]:
     if dimension is None or len(dimension.labels) < 2:
         return []
     counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
-    order = [int(code) for code in np.argsort(-counts) if counts[code] >= LEAST]
+    # Not recorded is no level of its own: whether something is recorded can be the outcome itself (a call that failed).
+    order = [int(code) for code in np.argsort(-counts) if counts[code] >= LEAST and dimension.labels[code]]
     return [(dimension.codes == code).astype(float) for code in order[1 : most + 1]]

@@ -172,7 +172,7 @@ class _Board:
             if reading == 1:
                 exposure = exposure * moved.slice.mask
             elif reading == 2:
-                exposure, variant = exposure * _step(panel, moved), WOKEN
+                exposure, variant = candidate.exposure[:, 0] * _step(panel, moved), WOKEN
         _, effect = weigh_exposures(self.columns[seed], exposure[:, None])
         members = tuple(self.moved[self.columns[i].signal.name] for i in self._all_moved() if i != seed)
         return (
@@ -217,8 +217,8 @@ class _Board:
             return np.full(len(self.candidates), -np.inf)
         column = self.columns[seed]
         when = _step(panel, moved)
-        chosen = [c.exposure[:, int(self.variant[seed, j])] * when for j, c in enumerate(self.candidates)]
-        weighed, _ = weigh_exposures(column, np.stack(chosen, axis=1))
+        plain = [c.exposure[:, 0] * when for c in self.candidates]
+        weighed, _ = weigh_exposures(column, np.stack(plain, axis=1))
         priors = np.array([_prior(c, column) for c in self.candidates])
         price = moved.best - moved.log_bf + np.log(4.0)
         return np.where(weighed > moved.best + CLEARLY, priors + weighed - price, -np.inf)

@@ -18,6 +18,10 @@ from triagebot.surfaces.contract import Node, Suspect
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+SUPERSEDED = 0.5
+# How often changes of these kinds are to blame beside a deployment: settings and notices come by far more often than they harm.
+OFTEN: Mapping[str, float] = {"config": 0.5, "flag": 0.7, "job": 0.8, "limit": 0.5, "provider": 0.5}
+HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
 MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
 FIRST_PART = 0.03  # a value already there in this first part of the requests was not introduced within the window
 LEAST = 8  # requests that must carry a value before it counts as introduced
@@ -117,7 +121,11 @@ def suspects(
     """Every change of a node as a hypothesis, recorded ones first, then those that only the traces show."""
     unmatched = arrivals(table, node.dimensions)
     result: list[tuple[Suspect, Candidate | None]] = []
+    rolled: set[tuple[str, str, str]] = set()
     for change in changes:
+        # A roll-out in stages is one change: the traces show who had it when.
+        if change.after and (change.surface, change.artifact, change.after) in rolled:
+            continue
         if "probe" in change.source or "probe" in change.detail:
             result.append(_dated(node, change, table))  # the name stayed: no version in the traces shows it
             continue
@@ -125,6 +133,7 @@ def suspects(
         if arrival is not None:
             unmatched = [a for a in unmatched if a is not arrival and not _twin(a, arrival)]
             result.append(_served(node, _with_arrival(change, arrival), arrival.mask, table, arrival.dimension))
+            rolled.add((change.surface, change.artifact, change.after))
             continue
         mask, dimension = _served_mask(node, change, table)
         if mask is not None and mask.any() and not mask.all():
@@ -170,7 +179,7 @@ def _in_step(change: Change, arrivals_: Sequence[Arrival], changes: Sequence[Cha
 
 def _could_be(arrival: Arrival, change: Change) -> bool:
     """A label that itself names another version of the same vocabulary is another change."""
-    if arrival.dimension in ("prompt_hash", "tools", "fingerprint"):
+    if arrival.dimension in HASHED:
         return change.surface in ("prompt_version", "tool_schemas", "model_alias")
     name, _, version = arrival.label.rpartition("@")
     if name and name != change.artifact:
@@ -222,11 +231,15 @@ def _knows_versions(node: Node, change: Change, table: RequestTable) -> bool:
 def _with_arrival(change: Change, arrival: Arrival) -> Change:
     """The change as its registry tells it, dated by when it was first served, which is what can have hurt anybody."""
     detail = {**change.detail, "recorded": change.introduced.as_json(), "seen_as": arrival.label}
+    # What is served under a version is known to people by it; the commit or hash that its registry has stays beside it.
+    versioned = arrival.dimension not in HASHED and _vocabulary(version_of(arrival.label)) != _vocabulary(change.after)
+    if versioned and change.after:
+        detail["recorded_as"] = change.after
     return replace(
         change,
         introduced=arrival.introduced,
-        before=change.before or version_of(arrival.before),
-        after=change.after or version_of(arrival.label),
+        before=(version_of(arrival.before) if versioned else "") or change.before or version_of(arrival.before),
+        after=(version_of(arrival.label) if versioned else "") or change.after or version_of(arrival.label),
         detail=detail,
     )
 
@@ -282,6 +295,9 @@ def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str) ->
     follow = later[column.codes]
     if follow.sum() < LEAST:
         return None
+    meanwhile = plain[mine : int(np.flatnonzero(follow)[0])]
+    if meanwhile.size == 0 or meanwhile.mean() < SUPERSEDED:
+        return None  # a value that lives beside others (a fallback) is not carried on by the next
     joined = np.maximum(plain, _filled(follow, table, dimension))
     return joined if LEAST <= joined.sum() <= joined.size - LEAST else None
 
@@ -389,6 +405,6 @@ def _candidate(node: Node, change: Change, parts: list[Array], names: list[str],
         exposure=np.stack(parts, axis=1),
         variants=tuple(names),
         averaged=averaged,
-        prior=node.prior,
+        prior=node.prior * OFTEN.get(change.surface, 1.0),
         moves=node.families.get,
     )

@@ -52,14 +52,15 @@ class Reading:
 class Decision:
     """`told` are the readings that make up the verdict, the page's own symptom first.
 
-    `ruler` is an evaluation that stepped with its own definition while the product stood still; `traffic` says what grew.
+    `ruler` is evidence from beside the product, which itself stood still: an evaluation that stepped with its own definition,
+    or a probe. `traffic` says what grew.
     """
 
     status: VerdictStatus
     told: tuple[Reading, ...]
     possible: Mapping[str, float]
     why: str
-    ruler: tuple[Suspect, Symptom] | None = None
+    ruler: tuple[Suspect, Symptom | None] | None = None
     traffic: str = ""
 
 
@@ -126,7 +127,7 @@ def decide(
     *,
     visible: bool,
     blind: str,
-    ruler: tuple[Suspect, Symptom] | None = None,
+    ruler: tuple[Suspect, Symptom | None] | None = None,
     demand: str = "",
 ) -> Decision:
     """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not.
@@ -155,11 +156,13 @@ def decide(
 
 
 def _still(
-    found: Attribution, *, visible: bool, blind: str, ruler: tuple[Suspect, Symptom] | None, demand: str
+    found: Attribution, *, visible: bool, blind: str, ruler: tuple[Suspect, Symptom | None] | None, demand: str
 ) -> Decision:
     """The product stood still: the ruler moved, the traffic did, nothing did, or it could not have been seen."""
     if ruler is not None:
-        return Decision("implicated", (), {}, "the ruler moved, the product did not", ruler=ruler)
+        return Decision(
+            "implicated", (), {}, "it is seen beside the product, whose own signals stood still", ruler=ruler
+        )
     traffic = "the mix of requests moved; rates within each slice did not" if found.mixed else demand
     if traffic:
         return Decision("none_of_five", (), {}, traffic, traffic=traffic)

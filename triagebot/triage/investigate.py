@@ -28,7 +28,7 @@ from triagebot.triage.decide import Decision, Reading, decide, read
 from triagebot.triage.facts import facts_of
 from triagebot.triage.measure import measure
 from triagebot.triage.nextcheck import next_check
-from triagebot.triage.offline import stepped
+from triagebot.triage.offline import probed, stepped
 from triagebot.triage.symptoms import page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
 from triagebot.triage.volume import grown
@@ -84,7 +84,8 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     words = page_words(page)
     readings = read(found, weighed, deps.tree, service, by_name, words)
     visible, blind = what_is_hidden(words, signals, weighed, found)
-    ruler = stepped(snapshots["eval_freshness"].observations, found.suspects)
+    drifted = probed(snapshots["model_alias"].observations, found.suspects)
+    ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
     demand = demand_of(table)
     decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand)
     weighed = replace(
@@ -94,7 +95,7 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
         implied=tuple(r.implied for r in decision.told if r.implied) + traffic_of(decision, service),
     )
     symptoms = _symptoms(found, decision, by_name)
-    if decision.ruler is not None:
+    if decision.ruler is not None and decision.ruler[1] is not None:
         symptoms = [decision.ruler[1], *symptoms]
     findings = _number(
         [node.assess(snapshots[node.name], weighed) for node in deps.tree], symptoms, service, window, deps, by_name
@@ -194,9 +195,8 @@ async def _causes(
         return []
     causes = [await _cause(reading, snapshots, service, deps) for reading in decision.told]
     if decision.ruler is not None:
-        causes.append(
-            await _changed(decision.ruler[0], RULER_CONFIDENCE, (decision.ruler[1].signal,), snapshots, service, deps)
-        )
+        explains = (decision.ruler[1].signal,) if decision.ruler[1] is not None else ()
+        causes.append(await _changed(decision.ruler[0], RULER_CONFIDENCE, explains, snapshots, service, deps))
     for implied in traffic_of(decision, service):
         ownership = await deps.owners.resolve(service, implied.node, implied.artifact, (), Author())
         causes.append(

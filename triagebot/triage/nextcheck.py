@@ -20,7 +20,7 @@ SEE = {
 def next_check(decision: Decision, findings: Sequence[Finding], weighed: Weighed) -> str:
     if decision.status == "implicated":
         if not decision.told:
-            return "Score the last good run with the new definition, or run the old one again: the ruler moved, not the product."
+            return "Look at what was measured beside the product, before and after: its own signals stood still."
         first = decision.told[0]
         what = first.suspect.change.artifact if first.suspect else first.implied.artifact if first.implied else ""
         return f"Replay failing requests with only {what} swapped back; then hold it and ask its owner to revert."

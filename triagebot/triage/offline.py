@@ -18,6 +18,8 @@ from triagebot.surfaces.contract import Suspect
 # Standard errors between the runs before and after: about one in a million by chance, over a dozen suites and weeks of runs.
 STEP = 5.0
 LEAST_RUNS = 3
+# Probes run twice a day for weeks: at this level chance alone tells of a drift once in decades.
+PROBE_LEVEL = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,21 @@ def stepped(observations: Sequence[Observation], suspects: Sequence[Suspect]) ->
         if symptom is not None:
             return suspect, symptom
     return None
+
+
+def probed(observations: Sequence[Observation], suspects: Sequence[Suspect]) -> Suspect | None:
+    """The change that a probe with fixed prompts told: other answers, or other confidence, under an unchanged name."""
+    told = [look for look in observations if isinstance(look.detail.get("probe"), dict)]
+    if not told:
+        return None
+    last = told[-1]
+    p_value = last.detail["probe"].get("p_value")
+    if not isinstance(p_value, int | float) or p_value >= PROBE_LEVEL:
+        return None
+    fitting = [
+        s for s in suspects if s.change.artifact == last.artifact and s.change.fingerprints[1] == last.fingerprint
+    ]
+    return fitting[-1] if fitting else None
 
 
 def _parted(runs: Sequence[Run], suspect: Suspect) -> tuple[list[Run], list[Run]]:
