@@ -19,9 +19,10 @@ from triagebot.drill.make import make_case
 from triagebot.settings import FILE_NAME, WORLD_NAME
 from triagebot.triage.init import write_from_world
 
-# A prompt edit that is live in one region only, paged at night, with harmless changes around it.
+# A prompt edit that is live in one region only, paged at 02:46, with a model alias and an index rebuilt every night as decoys.
 FAMILY: Final = "prompt_skew"
-SEED: Final = 6936
+SEED: Final = 13710
+TITLE: Final = "answers end mid-sentence"
 REQUESTS: Final = 4000
 BATCH: Final = 500  # spans in a request, as the Collector's batch processor sends them
 MITIGATED_AFTER: Final = timedelta(minutes=31)
@@ -52,6 +53,8 @@ class Incident:
     @property
     def page(self) -> dict[str, Any]:
         body: dict[str, Any] = self._json("page.json")["body"]
+        data = body["event"]["data"]
+        data["title"] = f"{data['service']['summary']}: {TITLE}"
         return body
 
     @property

@@ -58,7 +58,7 @@ class Demo:
         scored = await self._score(incident, server, verdict)
         thread = render_thread(slack.workspace, channel, message.ts)
         await self._click(incident, slack, message)
-        document = await self._resolve(incident, server, slack, channel, message)
+        document = await self._resolve(incident, server, slack)
         files = await asyncio.to_thread(self._keep, document, slack, channel)
         outcome = Outcome(thread=thread, scored=scored, files=tuple(files), walking=walking, verdict=verdict)
         return outcome, slack, server
@@ -131,19 +131,15 @@ class Demo:
         said = await until(lambda: person.ephemerals(message.channel), "an answer to the click")
         self._say(f"only they see: {said[-1].text.splitlines()[0]}")
 
-    async def _resolve(
-        self, incident: Incident, server: Served, slack: LocalSlack, channel: Channel, message: Message
-    ) -> dict[str, Any]:
+    async def _resolve(self, incident: Incident, server: Served, slack: LocalSlack) -> dict[str, Any]:
         self._say("PagerDuty: resolved")
         await server.pagerduty(incident.resolved())
-        document: dict[str, Any] = await until(
-            lambda: server.get(f"/api/incidents/{ID}/postmortem"), "the postmortem", every=0.1
-        )
-        name = f"postmortem-{ID}"
         files = slack.workspace.files
+        name = f"postmortem-{ID}"
         await until(
             lambda: any(f.complete and f.name.startswith(name) for f in files.values()), "the postmortem in the thread"
         )
+        document: dict[str, Any] = await server.get(f"/api/incidents/{ID}/postmortem")
         self._say(f"the postmortem is drafted ({document['status']}) and in the thread")
         return document
 
