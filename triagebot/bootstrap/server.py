@@ -17,7 +17,6 @@ from triagebot.adapters.db.engine import Database, open_database
 from triagebot.adapters.db.journal import SqlJournal
 from triagebot.adapters.db.ledger import SqlLedger
 from triagebot.adapters.db.migrate import upgrade
-from triagebot.adapters.llm.anthropic_narrator import connect as connect_narrator
 from triagebot.adapters.pagers import pagerduty_api
 from triagebot.adapters.pagers.pagerduty import Signature
 from triagebot.adapters.pagers.parse import parse_page
@@ -228,8 +227,11 @@ def _narrator(settings: Settings, options: Options, stack: AsyncExitStack) -> Na
     key = settings.secret("anthropic_api_key")
     if key is None:
         return None
+    # Imported only here: the SDK takes longer to load than everything else together.
+    from triagebot.adapters.llm.anthropic_narrator import connect  # noqa: PLC0415
+
     model = options.text("narrator", "model") or "claude-sonnet-4-5"
-    narrator = connect_narrator(key, model=model, base_url=options.text("narrator", "base_url") or None)
+    narrator = connect(key, model=model, base_url=options.text("narrator", "base_url") or None)
     stack.push_async_callback(narrator.close)
     return narrator
 
