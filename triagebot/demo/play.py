@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -20,7 +20,7 @@ from triagebot.triage.handout import write_files
 from triagebot.triage.messages.incident import ACKNOWLEDGE
 from triagebot.triage.score import Scored, score
 
-LEAD: Final = timedelta(seconds=20)  # the server's clock starts this long before the page
+
 ID: Final = "INC-1"
 
 
@@ -65,7 +65,7 @@ class Demo:
 
     async def _slack(self, incident: Incident, stack: AsyncExitStack) -> tuple[LocalSlack, Channel]:
         """A local Slack with the organisation's people, at the time of the incident."""
-        ahead = (incident.paged_at - LEAD - datetime.now(UTC)).total_seconds()
+        ahead = (incident.paged_at - datetime.now(UTC)).total_seconds()
         workspace = Workspace(name=incident.organisation.title(), clock=lambda: time.time() + ahead)
         for person in incident.people:
             name = person.email.partition("@")[0]
@@ -84,7 +84,7 @@ class Demo:
         log = self._out / "server.log"
         log.write_bytes(b"")
         self._say("starting triagebot serve on loopback, with its stores in a temporary folder")
-        running = served(config, folder / "data", own, log=log, clock=incident.paged_at - LEAD)
+        running = served(config, folder / "data", own, log=log, clock=incident.paged_at)
         server = await stack.enter_async_context(running)
         self._say(f"triagebot serves at {server.url}")
         return server
