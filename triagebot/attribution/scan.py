@@ -87,7 +87,7 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
         steps.append(step)
         used.append(slice_)
         for i in range(len(columns)):
-            found[i].append(max((best_step[i], best_pulse[i], best_drift[i]), key=lambda f: f.value))
+            found[i].append(_simplest(best_step[i], best_pulse[i], best_drift[i]))
     if not parts:
         return {}
     total = np.logaddexp.reduce(np.stack(parts))
@@ -115,6 +115,12 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
             best.effect,
         )
     return result
+
+
+def _simplest(step: _Found, pulse: _Found, drift: _Found) -> _Found:
+    """A step, unless another shape fits clearly better."""
+    other = max(pulse, drift, key=lambda f: f.value)
+    return other if other.value > step.value + 3.0 else step
 
 
 def _choose(values: Sequence[float]) -> int:
@@ -217,8 +223,13 @@ class _Binned:
     def pulses(self, noise: Array, dispersion: Array) -> tuple[Array, list[_Found]]:
         edges = np.arange(0, self.count.size, PULSE_EVERY)
         starts, ends = np.triu_indices(edges.size, k=1)
-        keep = (starts > 0) | (ends < edges.size)
-        starts, ends = edges[starts[keep]], edges[ends[keep]]
+        starts, ends = edges[starts], edges[ends]
+        within = np.concatenate([[0.0], np.cumsum(self.count)])
+        # A pulse that takes in most requests is the rest of the window, told upside down.
+        keep = (starts > 0) & (within[ends] - within[starts] <= 0.5 * within[-1])
+        starts, ends = starts[keep], ends[keep]
+        if starts.size == 0:
+            return np.zeros(noise.size), [_Found("pulse", 0.0, 0, None, 0.0) for _ in noise]
 
         def between(values: Array) -> Array:
             sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])

@@ -28,6 +28,7 @@ COMPANION_WEIGHT = (
     0.35  # signals of one answer are read from the same text: a companion is worth about a third of a new one
 )
 MAX_COMPANIONS = 6
+TOGETHER = 1800.0  # seconds: sooner than two changes are mostly apart
 STIRRED = -2.0  # ln odds that it moved
 CLEARLY = 5.0  # e^5: about 150 to 1
 WOKEN = "woken"
@@ -242,7 +243,7 @@ class _Board:
     def _companions(self, seed: int) -> list[int]:
         """Signals that moved at the same time as the seed, so far as the data can tell."""
         mine = self.moved[self.columns[seed].signal.name]
-        margin = 0.02 * (mine.latest - mine.earliest) + 60.0
+        margin = 0.02 * (mine.latest - mine.earliest) + TOGETHER
         near = []
         for i in self._all_moved():
             other = self.moved[self.columns[i].signal.name]
