@@ -20,10 +20,15 @@ class EvalFreshness(Walked):
     families = MappingProxyType({"eval": 1.0})
     columns = ("eval_score",)
 
+    def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:
+        if not snapshot.problems and last_run(snapshot.observations) is None:
+            return "no evaluation run is on record"
+        return super().hidden(snapshot, weighed)
+
     def clear(self, snapshot: Snapshot, weighed: Weighed) -> str:
         last = last_run(snapshot.observations)
         if last is None:
-            return "no run on record: it clears nothing"
+            return super().clear(snapshot, weighed)
         age = weighed.window.end - last if weighed.window else timedelta(0)
         stale = ", stale: it clears nothing" if age > STALE else ""
         return f"last run {format_span(age)} before the page{stale}; definition unchanged"

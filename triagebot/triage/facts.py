@@ -30,7 +30,11 @@ MOST = 6
 
 
 def facts_of(
-    table: RequestTable, found: Attribution, decision: Decision, signals: Mapping[str, Signal]
+    table: RequestTable,
+    coverage: Mapping[str, tuple[int, int]],
+    found: Attribution,
+    decision: Decision,
+    signals: Mapping[str, Signal],
 ) -> dict[str, Any]:
     """`{field: {label: share}}` of the requests since the page's own symptom began, else of the whole window."""
     since = np.ones(table.at.size, dtype=bool)
@@ -44,6 +48,7 @@ def facts_of(
     facts["signals"] = {
         n: {"title": signals[n].title, "unit": signals[n].unit, "bad": signals[n].bad} for n in sorted(told)
     }
+    facts["coverage"] = {name: round(have / total, 4) for name, (have, total) in sorted(coverage.items()) if total}
     facts["why"] = decision.why
     return facts
 

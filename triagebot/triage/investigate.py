@@ -113,7 +113,7 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
         severity=severity,
         next_check=next_check(decision, findings, weighed),
         took_ms=int(1000 * (time.monotonic() - started)),
-        facts=facts_of(table, found, decision, by_name),
+        facts=facts_of(table, coverage, found, decision, by_name),
     )
 
 

@@ -186,7 +186,7 @@ def picture_window(verdict: Mapping[str, Any], service: Service) -> Window:
 
 
 def events_of(verdict: Verdict) -> list[TimelineEvent]:
-    """What the verdict knows of the incident's course, for its timeline: introduced, triggered, detected, and itself."""
+    """What the verdict knows of the incident's course, for its timeline: introduced, triggered, and itself."""
     events = []
     for cause in verdict.causes:
         name = f"{cause.artifact} {cause.after}".strip()
@@ -195,8 +195,6 @@ def events_of(verdict: Verdict) -> list[TimelineEvent]:
                 events.append(
                     _event(kind, interval.latest, f"{name}: {cause.summary}" if cause.summary else name, name)
                 )
-    for symptom in verdict.symptoms[:1]:
-        events.append(_event("detected", symptom.onset.latest, f"{symptom.title} moved", symptom.signal))
     events.append(
         _event("verdict", verdict.as_of, verdict.status, f"{format_time(verdict.as_of)}:{verdict.page.event_id}")
     )
