@@ -13,10 +13,10 @@ from typing import Any, Final
 import orjson
 import yaml
 
-from triagebot.demo.otlp import export_request, spans_in
 from triagebot.domain.times import format_time, parse_time
 from triagebot.drill.make import make_case
 from triagebot.settings import FILE_NAME, WORLD_NAME
+from triagebot.testing.otlp import encode
 from triagebot.triage.init import write_from_world
 
 # A prompt edit that is live in one region only, paged at 02:46, with a model alias and an index rebuilt every night as decoys.
@@ -97,20 +97,20 @@ class Incident:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
     def batches(self) -> Iterator[tuple[int, bytes]]:
-        """Export requests (protobuf, gzip) with their number of spans, those after the page left out: they have not happened."""
-        waiting: list[Mapping[str, Any]] = []
+        """Export requests (protobuf, gzip) with their number of spans."""
+        waiting: list[bytes] = []  # protobuf messages that are put together are merged
         count = 0
         for file in sorted((self.folder / "traces").glob("*.otlp.jsonl.gz")):
             with gzip.open(file) as lines:
                 for line in lines:
                     request = orjson.loads(line)
-                    waiting.append(request)
-                    count += spans_in(request)
+                    waiting.append(encode(request))
+                    count += _spans(request)
                     if count >= BATCH:
-                        yield count, gzip.compress(export_request(waiting), compresslevel=1)
+                        yield count, gzip.compress(b"".join(waiting), compresslevel=1)
                         waiting, count = [], 0
         if waiting:
-            yield count, gzip.compress(export_request(waiting), compresslevel=1)
+            yield count, gzip.compress(b"".join(waiting), compresslevel=1)
 
     def configure(self, slack_ids: Mapping[str, str], slack_api: str) -> Path:
         """triagebot.yaml as `triagebot init` writes it, and what a server needs besides; secrets come by the environment."""
@@ -129,3 +129,7 @@ class Incident:
     def _json(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
         return found
+
+
+def _spans(request: Mapping[str, Any]) -> int:
+    return sum(len(scope["spans"]) for resource in request["resourceSpans"] for scope in resource["scopeSpans"])

@@ -20,7 +20,6 @@ from triagebot.triage.handout import write_files
 from triagebot.triage.messages.incident import ACKNOWLEDGE
 from triagebot.triage.score import Scored, score
 
-
 ID: Final = "INC-1"
 
 
