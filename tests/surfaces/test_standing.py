@@ -1,0 +1,60 @@
+from datetime import timedelta
+
+import pytest
+
+from tests.fakes.walks import AS_OF, observation
+from triagebot.domain.times import format_time
+from triagebot.surfaces.standing import stopped
+
+HOUR = timedelta(hours=1)
+
+
+def look(hours_ago, success_hours_ago, **more):
+    detail = {"last_success": format_time(AS_OF - success_hours_ago * HOUR)} | more.pop("detail", {})
+    at = AS_OF - hours_ago * HOUR
+    return observation("job", **{"artifact": "warm-cache", "observed_at": at, "label": "ok", "detail": detail} | more)
+
+
+def test_a_job_that_no_longer_succeeds_stopped_when_its_next_success_was_due():
+    looks = [look(h, h) for h in (30, 29, 28, 27)] + [look(h, 27) for h in (20, 10, 1)]
+    change = stopped(looks)[0]
+    assert (change.surface, change.artifact, change.detail["stopped"]) == ("job", "warm-cache", True)
+    assert change.introduced.earliest == AS_OF - 27 * HOUR
+    assert change.introduced.latest == AS_OF - 26 * HOUR
+
+
+def test_a_job_that_keeps_succeeding_did_not_stop():
+    assert stopped([look(h, h) for h in range(30, 0, -1)]) == []
+
+
+def test_one_late_run_is_none_missed():
+    assert stopped([look(h, h) for h in (30, 29, 28, 27)] + [look(25, 27)]) == []
+
+
+def test_a_job_that_began_again_did_not_stop():
+    looks = [look(h, h) for h in (30, 29, 28)] + [look(10, 28), look(1, 1)]
+    assert stopped(looks) == []
+
+
+def test_what_is_declared_counts_before_what_was_seen():
+    detail = {"every_seconds": 86400}
+    assert stopped([look(1, 48, detail=detail)]) == []
+    assert len(stopped([look(1, 100, detail=detail)])) == 1
+
+
+def test_two_successes_tell_of_no_rhythm():
+    assert stopped([look(90, 90), look(80, 80), look(1, 80)]) == []
+
+
+@pytest.mark.parametrize("told", [None, 7, "yesterday", "", ["2026-01-01T00:00:00Z"]])
+def test_what_cannot_be_read_as_a_time_stops_nothing(told):
+    looks = [observation("job", "j", at / 10, detail={"last_success": told}) for at in range(9)]
+    assert stopped(looks) == []
+
+
+def test_each_thing_is_looked_at_by_itself_whatever_the_order():
+    broken = [look(h, h) for h in (30, 29, 28)] + [look(1, 28)]
+    fine = [look(h, h, artifact="other") for h in (30, 29, 28, 1)]
+    both = [one for pair in zip(broken, fine, strict=True) for one in pair]
+    assert [c.artifact for c in stopped(both[::-1])] == ["warm-cache"]
+    assert stopped([]) == []
