@@ -22,8 +22,9 @@ INPUT_DIMENSIONS: Mapping[str, int] = {
     "tenant": 12,
     "key": 5,
 }
-# What a change can move: only differences between values that were there from the start are adjusted for.
-VERSION_DIMENSIONS = ("model_served", "provider", "prompt", "corpus", "tools", "judge")
+# Who was asked for: a fallback answers differently all along, and only a change of that is news. Versions are not adjusted for,
+# since the one that a change replaces would take its effect with it.
+ASKED_DIMENSIONS = ("provider", "model_requested")
 INPUT_SIGNALS = ("input_chars", "input_foreign", "input_code")
 LEAST = 25
 RECORDED = 0.98
@@ -61,14 +62,11 @@ def input_columns(table: RequestTable) -> list[Array]:
     return columns
 
 
-def version_columns(table: RequestTable) -> list[Array]:
-    """Contrasts among the versions that were live side by side from the start.
-
-    One fewer than there are, so that what arrives later stays free to explain.
-    """
+def asked_columns(table: RequestTable) -> list[Array]:
+    """Contrasts among what was asked for side by side from the start; what arrives later stays free to explain."""
     columns: list[Array] = []
     first = max(LEAST, int(0.1 * table.at.size))
-    for name in VERSION_DIMENSIONS:
+    for name in ASKED_DIMENSIONS:
         dimension = table.dimensions.get(name)
         if dimension is None or not dimension.labels:
             continue

@@ -9,7 +9,7 @@ import numpy as np
 
 from triagebot.attribution.panel import Panel, build_panel
 from triagebot.attribution.scan import Moved, scan, slices_of
-from triagebot.attribution.strata import hour_columns, input_columns, stack, version_columns
+from triagebot.attribution.strata import asked_columns, hour_columns, input_columns, stack
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, PRIOR_UNOBSERVED
 from triagebot.attribution.weigh import Candidate, Explanation, weigh
 from triagebot.domain.service import Service
@@ -67,7 +67,7 @@ def attribute(
     labels = {name: d.labels for name, d in table.dimensions.items()}
     weight = table.weight / table.weight.mean()
     hours = hour_columns(table.at)
-    adjusted = stack([*hours, *input_columns(table), *version_columns(table)], table.at.size)
+    adjusted = stack([*hours, *input_columns(table), *asked_columns(table)], table.at.size)
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, adjusted)
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES)
     explanations = weigh(panel, _unique(candidates), slices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from triagebot.attribution.thresholds import NAMED
 from triagebot.attribution.weigh import Explanation
@@ -53,7 +53,7 @@ class Decision:
     """`told` are the readings that make up the verdict, the page's own symptom first.
 
     `ruler` is evidence from beside the product, which itself stood still: an evaluation that stepped with its own definition,
-    or a probe. `traffic` says what grew.
+    or a probe. `traffic` says what grew, `telemetry` what is no longer recorded.
     """
 
     status: VerdictStatus
@@ -62,6 +62,7 @@ class Decision:
     why: str
     ruler: tuple[Suspect, Symptom | None] | None = None
     traffic: str = ""
+    telemetry: str = ""
 
 
 def read(
@@ -81,6 +82,8 @@ def read(
         harm = _harm(explanation, signals, seed)
         top = max(explanation.posterior, key=lambda key: explanation.posterior[key])
         chance = explanation.posterior[top]
+        if top and chance < NAMED:
+            chance = max(chance, _vouched(by_key[top], explanation, number, weighed, tree, service))
         if top and chance >= NAMED:
             readings.append(Reading(number, explanation, by_key[top], None, {}, chance, relevant, harm))
             continue
@@ -96,6 +99,16 @@ def read(
             continue
         readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm))
     return readings
+
+
+def _vouched(
+    suspect: Suspect, explanation: Explanation, number: int, weighed: Weighed, tree: Sequence[Node], service: Service
+) -> float:
+    """The confidence of a node whose own signals show most clearly what moved: they vouch for its likeliest change."""
+    bare = replace(explanation, best="")
+    signs = [i for node in tree if (i := node.imply(bare, number, weighed, service)) is not None]
+    clearest = max(signs, key=lambda i: i.strength, default=None)
+    return clearest.confidence if clearest is not None and clearest.node == suspect.node else 0.0
 
 
 def _recorded(explanation: Explanation, implied: Implied, found: Attribution) -> Suspect | None:
@@ -129,13 +142,14 @@ def decide(
     blind: str,
     ruler: tuple[Suspect, Symptom | None] | None = None,
     demand: str = "",
+    lost: str = "",
 ) -> Decision:
     """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not.
 
     `ruler` and `demand` (what offline.py and volume.py found) count only where the product itself stood still.
     """
     if not readings:
-        return _still(found, visible=visible, blind=blind, ruler=ruler, demand=demand)
+        return _still(found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=lost)
     ordered = sorted(readings, key=_rank)
     first = ordered[0]
     told = [first]
@@ -156,13 +170,22 @@ def decide(
 
 
 def _still(
-    found: Attribution, *, visible: bool, blind: str, ruler: tuple[Suspect, Symptom | None] | None, demand: str
+    found: Attribution,
+    *,
+    visible: bool,
+    blind: str,
+    ruler: tuple[Suspect, Symptom | None] | None,
+    demand: str,
+    lost: str,
 ) -> Decision:
     """The product stood still: the ruler moved, the traffic did, nothing did, or it could not have been seen."""
     if ruler is not None:
         return Decision(
             "implicated", (), {}, "it is seen beside the product, whose own signals stood still", ruler=ruler
         )
+    if lost:
+        why = f"no longer recorded: {lost}; what still is stood still"
+        return Decision("none_of_five", (), {}, why, telemetry=why)
     traffic = "the mix of requests moved; rates within each slice did not" if found.mixed else demand
     if traffic:
         return Decision("none_of_five", (), {}, traffic, traffic=traffic)

@@ -26,6 +26,7 @@ from triagebot.surfaces.tree import TREE
 from triagebot.triage.attribute import Attribution, attribute
 from triagebot.triage.decide import Decision, Reading, decide, read
 from triagebot.triage.facts import facts_of
+from triagebot.triage.lost import lost
 from triagebot.triage.measure import measure
 from triagebot.triage.nextcheck import next_check
 from triagebot.triage.offline import probed, stepped
@@ -34,7 +35,26 @@ from triagebot.triage.visibility import what_is_hidden
 from triagebot.triage.volume import grown
 
 RULER_CONFIDENCE = 0.9
-TRAFFIC_CONFIDENCE = 0.85
+BESIDE_CONFIDENCE = 0.85
+# A page that speaks of load or money asks whether demand grew; on any other page more requests explain nothing.
+DEMAND_WORDS = frozenset(
+    (
+        "cost",
+        "costs",
+        "spend",
+        "burn",
+        "bill",
+        "budget",
+        "volume",
+        "traffic",
+        "requests",
+        "load",
+        "capacity",
+        "quota",
+        "limit",
+        "limits",
+    )
+)
 ROWS = 40_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
 
 
@@ -86,13 +106,13 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     visible, blind = what_is_hidden(words, signals, weighed, found)
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
-    demand = demand_of(table)
-    decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand)
+    demand = demand_of(table) if words & DEMAND_WORDS else ""
+    decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=lost(table))
     weighed = replace(
         weighed,
         blamed={r.suspect.key: r.confidence for r in decision.told if r.suspect} | ruled(decision),
         possible=decision.possible,
-        implied=tuple(r.implied for r in decision.told if r.implied) + traffic_of(decision, service),
+        implied=tuple(r.implied for r in decision.told if r.implied) + beside(decision, service),
     )
     symptoms = _symptoms(found, decision, by_name)
     if decision.ruler is not None and decision.ruler[1] is not None:
@@ -197,7 +217,7 @@ async def _causes(
     if decision.ruler is not None:
         explains = (decision.ruler[1].signal,) if decision.ruler[1] is not None else ()
         causes.append(await _changed(decision.ruler[0], RULER_CONFIDENCE, explains, snapshots, service, deps))
-    for implied in traffic_of(decision, service):
+    for implied in beside(decision, service):
         ownership = await deps.owners.resolve(service, implied.node, implied.artifact, (), Author())
         causes.append(
             Cause(
@@ -273,18 +293,14 @@ def ruled(decision: Decision) -> dict[str, float]:
     return {decision.ruler[0].key: RULER_CONFIDENCE} if decision.ruler is not None else {}
 
 
-def traffic_of(decision: Decision, service: Service) -> tuple[Implied, ...]:
-    if not decision.traffic:
+def beside(decision: Decision, service: Service) -> tuple[Implied, ...]:
+    """Traffic or telemetry as the cause, where the product itself stood still."""
+    node, reason = ("traffic", decision.traffic) if decision.traffic else ("telemetry", decision.telemetry)
+    if not reason:
         return ()
+    confidence = BESIDE_CONFIDENCE
     return (
-        Implied(
-            node="traffic",
-            artifact=service.name,
-            explanation=-1,
-            reason=decision.traffic,
-            confidence=TRAFFIC_CONFIDENCE,
-            strength=0.0,
-        ),
+        Implied(node=node, artifact=service.name, explanation=-1, reason=reason, confidence=confidence, strength=0.0),
     )
 
 
