@@ -13,7 +13,8 @@ import orjson
 import pytest
 import zstandard
 
-from triagebot.adapters.traces import loading, wire
+from triagebot.adapters.traces import rows as rows_module
+from triagebot.adapters.traces import wire
 from triagebot.adapters.traces.sink import SpoolSink
 from triagebot.adapters.traces.store import ChdbStore
 from triagebot.errors import BadTrace, SourceFailed
@@ -186,9 +187,9 @@ async def test_bad_data_keeps_the_span(store: ChdbStore, sink: SpoolSink) -> Non
     assert found["far future"]["at"] == 1
     text = found["huge"]["text"]
     assert text.endswith(f"[cut by triagebot: {10 << 20} bytes]")
-    assert len(text.encode()) < loading.VALUE_LIMIT + 100
+    assert len(text.encode()) < rows_module.VALUE_LIMIT + 100
     assert found["huge"]["output_text"] == text
-    assert found["many"]["keys"] == loading.ATTRIBUTE_LIMIT
+    assert found["many"]["keys"] == rows_module.ATTRIBUTE_LIMIT
     assert (found["bytes"]["key"], found["bytes"]["value"]) == ("k\ufffd", "caf\ufffd")
 
 

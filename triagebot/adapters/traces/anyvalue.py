@@ -96,3 +96,24 @@ def _map(body: bytes, depth: int) -> dict[str, Any]:
         if isinstance(key, bytes) and isinstance(value, bytes):
             members[key.decode("utf-8", "replace")] = _any(value, depth)
     return members
+
+
+def plain_json(raw: bytes) -> bytes:
+    """The same for OTLP/JSON, where the rest of `raw` is the JSON text of an ArrayValue or KeyValueList, or base64."""
+    if raw[:1] == b"B":
+        return raw[1:]
+    try:
+        inner: Any = orjson.loads(raw[1:])
+        return orjson.dumps(_plain({"arrayValue" if raw[:1] == b"A" else "kvlistValue": inner}))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return b""
+
+
+def _plain(value: Any) -> Any:
+    for name, item in (value or {}).items():
+        if name == "arrayValue":
+            return [_plain(v) for v in (item or {}).get("values") or ()]
+        if name == "kvlistValue":
+            return {str(a.get("key")): _plain(a.get("value")) for a in (item or {}).get("values") or ()}
+        return int(item) if name == "intValue" else item
+    return None

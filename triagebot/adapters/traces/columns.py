@@ -23,9 +23,7 @@ TEXT = "String"
 NUMBER = "Nullable(Float64)"
 FLAG = "UInt8"
 DOCUMENTS = "Array(Tuple(id String, score Nullable(Float64), content String, metadata String))"
-MESSAGES = (
-    "Array(Tuple(role String, content String, parts String, text String, finish_reason String, tool_calls String))"
-)
+MESSAGES = e.MESSAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +168,9 @@ STEPS = (
         MESSAGES,
         f"if(notEmpty(@indexed_output) AND NOT H[gen_ai.output.messages], @indexed_output, {e.messages('@output_raw')})",
     ),
+    Step("asked", e.MESSAGE, e.last("@input_messages", "user", "human")),
+    Step("instructed", e.MESSAGE, e.last("@input_messages", "system", "developer")),
+    Step("answered", e.MESSAGE, e.last("@output_messages", "assistant", "model", "ai", "")),
     Step(
         "finish",
         TEXT,
@@ -518,27 +519,26 @@ OUTCOME = (
     Column(
         "input_text",
         TEXT,
-        f"multiIf(@op = 'tool', '', notEmpty(@input_messages), {e.last_text('@input_messages', 'user', 'human')}, @input_raw)",
+        f"multiIf(@op = 'tool', '', notEmpty(@input_messages), {e.text_of('@asked')}, @input_raw)",
     ),
     Column(
         "output_text",
         TEXT,
-        f"multiIf(@op = 'tool', '', notEmpty(@output_messages), {e.last_text('@output_messages', 'assistant', 'model', 'ai', '')}, "
-        "@output_raw)",
+        f"multiIf(@op = 'tool', '', notEmpty(@output_messages), {e.text_of('@answered')}, @output_raw)",
     ),
     Column(
         "system_text",
         TEXT,
         "multiIf(H[gen_ai.system_instructions], " + e.instructions("A[gen_ai.system_instructions]") + ", "
-        f"notEmpty(@input_messages), {e.last_text('@input_messages', 'system', 'developer')}, '')",
+        f"{e.text_of('@instructed')})",
     ),
     Column("input_recorded", FLAG, "@input_raw != '' OR notEmpty(@input_messages)"),
     Column("output_recorded", FLAG, "@output_raw != '' OR notEmpty(@output_messages) OR H[ai.response.toolCalls]"),
     Column(
         "has_tool_calls",
         FLAG,
-        "@finish_reason = 'tool_calls' OR H[ai.response.toolCalls] OR arrayExists(m -> tupleElement(m, 'tool_calls') NOT IN ('', '[]', 'null') "
-        "OR position(tupleElement(m, 'parts'), '\"tool_call\"') > 0 OR position(tupleElement(m, 'content'), '\"tool_use\"') > 0, @output_messages)",
+        "@finish_reason = 'tool_calls' OR H[ai.response.toolCalls] OR "
+        f"arrayExists(m -> {e.asks_for_tools('m')}, @output_messages)",
     ),
 )
 

@@ -5,8 +5,9 @@ Every function takes SQL expressions and gives a SQL expression; nothing from ou
 
 from __future__ import annotations
 
-_MESSAGE = "Tuple(role String, content String, parts String, text String, finish_reason String, tool_calls String)"
 _PART = "Array(Tuple(type String, content String, text String))"
+MESSAGE = f"Tuple(role String, content String, parts {_PART}, text String, finish_reason String, tool_calls String)"
+MESSAGES = f"Array({MESSAGE})"
 
 
 def _is_list(text: str) -> str:
@@ -22,18 +23,34 @@ def _c(item: str) -> str:
     return f"tupleElement({item}, 'content')"
 
 
-def joined(parts: str) -> str:
-    """Text of a JSON list of parts; parts that are not text (tool calls, images) are left out."""
+def _words(parts: str) -> str:
+    """Text of a list of parts; parts that are not text (tool calls, images) are left out."""
     return (
-        f"arrayStringConcat(arrayMap(p -> if({_c('p')} != '', {_c('p')}, tupleElement(p, 'text')), arrayFilter(p -> tupleElement(p, 'type') IN "
-        f"('text', 'output_text', 'input_text', ''), JSONExtract({parts}, '{_PART}'))), '\\n')"
+        f"arrayStringConcat(arrayMap(p -> if({_c('p')} != '', {_c('p')}, tupleElement(p, 'text')), arrayFilter(p -> "
+        f"tupleElement(p, 'type') IN ('text', 'output_text', 'input_text', ''), {parts})), '\\n')"
     )
+
+
+def joined(parts: str) -> str:
+    """The same for a JSON list of parts."""
+    return _words(f"JSONExtract({parts}, '{_PART}')")
 
 
 def text_of(message: str) -> str:
     content, parts = _c(message), f"tupleElement({message}, 'parts')"
-    listed = f"multiIf({parts} != '', {parts}, {_is_list(content)}, {content}, '')"
-    return f"multiIf({content} = '' AND {parts} = '', tupleElement({message}, 'text'), {listed} = '', {content}, {joined(listed)})"
+    return (
+        f"multiIf(notEmpty({parts}), {_words(parts)}, {content} = '', tupleElement({message}, 'text'), "
+        f"{_is_list(content)}, {joined(content)}, {content})"
+    )
+
+
+def asks_for_tools(message: str) -> str:
+    """Whether an answer asks for tools: OpenAI's `tool_calls`, a part or a content block of that type."""
+    return (
+        f"tupleElement({message}, 'tool_calls') NOT IN ('', '[]', 'null') OR arrayExists(p -> tupleElement(p, 'type') IN "
+        f"('tool_call', 'tool_use', 'function_call'), tupleElement({message}, 'parts')) "
+        f"OR position({_c(message)}, '\"tool_use\"') > 0"
+    )
 
 
 def messages(raw: str) -> str:
@@ -52,7 +69,7 @@ def messages(raw: str) -> str:
         f"JSONHas({raw}, 'role') OR (JSONHas({raw}, 'text') AND JSONHas({raw}, 'finish_reason')) "
         f"OR (JSONHas({raw}, 'content') AND JSONType({raw}, 'content') IN ('Array', 'Object')), "
         f"if(JSONType({raw}, 'content') = 'Object', concat('[', JSONExtractRaw({raw}, 'content'), ']'), {one}), ''), "
-        f"'Array({_MESSAGE})')"
+        f"'{MESSAGES}')"
     )
 
 
@@ -72,8 +89,8 @@ def indexed_messages(prefix: str, infix: str) -> tuple[str, tuple[str, ...]]:
     calls = "arrayExists(k -> startsWith(k, concat(b, 'tool_calls.')), mapKeys(SpanAttributes))"
     sql = (
         f"if($first = '', [], arrayMap(b -> CAST((SpanAttributes[concat(b, 'role')], if(SpanAttributes[concat(b, 'content')] "
-        f"!= '', SpanAttributes[concat(b, 'content')], {contents}), '', '', SpanAttributes[concat(b, 'finish_reason')], "
-        f"if({calls}, '[1]', '')), '{_MESSAGE}'), arrayFilter(b -> b != '', {bases})))"
+        f"!= '', SpanAttributes[concat(b, 'content')], {contents}), [], '', SpanAttributes[concat(b, 'finish_reason')], "
+        f"if({calls}, '[1]', '')), '{MESSAGE}'), arrayFilter(b -> b != '', {bases})))"
     )
     return sql, (f"{prefix}0.{infix}role", f"{prefix}0.{infix}content")
 
@@ -176,11 +193,13 @@ def document_time(metadata: str) -> str:
     return f"arrayElement(arrayMap(x -> {parsed_time('x')}, [coalesce({found}, '')]), 1)"
 
 
-def last_text(listed: str, *roles: str) -> str:
-    """Text of the last message with one of these roles, '' where there is none."""
+def last(listed: str, *roles: str) -> str:
+    """The last message with one of these roles, an empty one where there is none.
+
+    Found by its index among the roles: a filter would copy every text of every message.
+    """
     wanted = ", ".join(f"'{role}'" for role in roles)
-    chosen = f"arrayLast(m -> lower(tupleElement(m, 'role')) IN ({wanted}), {listed})"
-    return f"arrayElement(arrayMap(m -> {text_of('m')}, [{chosen}]), 1)"
+    return f"{listed}[arrayLastIndex(r -> lower(r) IN ({wanted}), tupleElement({listed}, 'role'))]"
 
 
 def instructions(raw: str) -> str:

@@ -169,6 +169,8 @@ def _possible(form: str, present: Present) -> bool:
 def _default(type_: str) -> str:
     if type_.startswith("Nullable"):
         return f"CAST(NULL, '{type_}')"
+    if type_.startswith("Tuple"):
+        return f"defaultValueOfTypeName('{type_}')"
     return f"CAST({'[]' if type_.startswith('Array') else 0 if type_ == 'UInt8' else chr(39) * 2}, '{type_}')"
 
 
@@ -321,3 +323,13 @@ def stored_columns() -> list[tuple[str, str]]:
 
 def types() -> dict[str, str]:
     return {column.name: column.type for column in COLUMNS}
+
+
+def type_of(name: str, present: Present) -> str:
+    """The type of a column, step or look-up of `stages`."""
+    if name in IDS:
+        return "Array(UInt16)"
+    for (kind, _), look in _look_ups(present).items():
+        if look == name:
+            return "Nullable(Float64)" if kind == "N" else "String"
+    return _ALL[name.removeprefix("step_")].type

@@ -36,6 +36,30 @@ _COLLECTOR: Final = """
         Attributes Map(LowCardinality(String), String)
     ) CODEC(ZSTD(1))"""
 
+COLLECTOR_TYPES: Final[dict[str, str]] = {
+    "Timestamp": "DateTime64(9)",
+    "TraceId": "String",
+    "SpanId": "String",
+    "ParentSpanId": "String",
+    "TraceState": "String",
+    "SpanName": "LowCardinality(String)",
+    "SpanKind": "LowCardinality(String)",
+    "ServiceName": "LowCardinality(String)",
+    "ResourceAttributes": "Map(LowCardinality(String), String)",
+    "ScopeName": "String",
+    "ScopeVersion": "String",
+    "SpanAttributes": "Map(LowCardinality(String), String)",
+    "Duration": "UInt64",
+    "StatusCode": "LowCardinality(String)",
+    "StatusMessage": "String",
+    "Events.Timestamp": "Array(DateTime64(9))",
+    "Events.Name": "Array(LowCardinality(String))",
+    "Events.Attributes": "Array(Map(LowCardinality(String), String))",
+    "Links.TraceId": "Array(String)",
+    "Links.SpanId": "Array(String)",
+    "Links.TraceState": "Array(String)",
+    "Links.Attributes": "Array(Map(LowCardinality(String), String))",
+}
 TABLE: Final = "otel_traces"
 LEVELS: Final = 20
 # Every trace has a level by the trailing zeros of its hash: level k and above hold one in 2^k of all traces. With the level
@@ -121,15 +145,27 @@ _VALUE: Final = (
 _ATTRIBUTES: Final = f"Array(Tuple(key String, value {_VALUE}))"
 
 
-def structure(*, json: bool) -> str:
-    """The type of an export request for `file()`. Numbers of OTLP/JSON come as texts or numbers: both are read as texts."""
+ATTRIBUTES_MAP: Final = "Map(LowCardinality(String), String)"
+SCOPE: Final = "Tuple(name String, version String)"
+
+
+def span(*, json: bool) -> str:
+    """The type of a Span. Numbers of OTLP/JSON come as texts or numbers: both are read as texts."""
     number, code = ("String", "String") if json else ("UInt64", "Int32")
     event = f"Tuple(timeUnixNano {number}, name String, attributes {_ATTRIBUTES})"
     link = f"Tuple(traceId String, spanId String, traceState String, attributes {_ATTRIBUTES})"
-    span = (
+    return (
         f"Tuple(traceId String, spanId String, traceState String, parentSpanId String, name String, kind {code}, "
         f"startTimeUnixNano {number}, endTimeUnixNano {number}, attributes {_ATTRIBUTES}, events Array({event}), "
         f"links Array({link}), status Tuple(message String, code {code}))"
     )
-    scope = f"Tuple(scope Tuple(name String, version String), spans Array({span}))"
-    return f"resourceSpans Array(Tuple(resource Tuple(attributes {_ATTRIBUTES}), scopeSpans Array({scope})))"
+
+
+def resource_spans(*, json: bool) -> str:
+    scope = f"Tuple(scope {SCOPE}, spans Array({span(json=json)}))"
+    return f"Tuple(resource Tuple(attributes {_ATTRIBUTES}), scopeSpans Array({scope}))"
+
+
+def structure(*, json: bool) -> str:
+    """The type of an export request for `file()`."""
+    return f"resourceSpans Array({resource_spans(json=json)})"

@@ -1,0 +1,160 @@
+"""OTLP spans as the engine parses them into rows as the Collector's ClickHouse exporter writes them, in SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+# What one span may bring. Longer values are cut with a marker, further attributes are dropped: the span itself stays.
+VALUE_LIMIT: Final = 131_072
+KEY_LIMIT: Final = 256
+ATTRIBUTE_LIMIT: Final = 1_024
+
+_KINDS: Final = "['Internal', 'Server', 'Client', 'Producer', 'Consumer']"
+
+
+def _member(name: str, of: str = "span") -> str:
+    return f"tupleElement({of}, '{name}')"
+
+
+def _value(name: str) -> str:
+    return _member(name, _member("value", "a"))
+
+
+# Lists, maps and bytes of an attribute `a`, marked by what they are; '' for every other value.
+NESTED: Final = (
+    f"coalesce(concat('A', {_value('arrayValue')}), concat('K', {_value('kvlistValue')}), "
+    f"concat('B', {_value('bytesValue')}), '')"
+)
+EVENT_ATTRIBUTES: Final = f"arrayFlatten(arrayMap(e -> {_member('attributes', 'e')}, {_member('events')}))"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a batch of spans holds at all: SQL is written for that, since most batches hold nothing out of the ordinary."""
+
+    nested: bool
+    events: bool = False
+    links: bool = False
+    unusual: bool = False  # numbers with fractions, booleans
+    unclean: bool = False  # something too long, too many, or not UTF-8
+
+
+# One row for `Traits`, over `parsed`.
+TRAITS: Final = (
+    f"max(notEmpty({_member('events')})) AS events, max(notEmpty({_member('links')})) AS links, "
+    f"max(arrayExists(a -> isNotNull({_value('doubleValue')}) OR isNotNull({_value('boolValue')}), "
+    f"{_member('attributes')})) AS unusual, "
+    f"max(length({_member('attributes')}) > {ATTRIBUTE_LIMIT} OR "
+    f"arrayExists(a -> length(ifNull({_value('stringValue')}, '')) > {VALUE_LIMIT} OR length({_member('key', 'a')}) > {KEY_LIMIT}, "
+    f"{_member('attributes')}) OR NOT isValidUTF8(arrayStringConcat(arrayMap(a -> ifNull({_value('stringValue')}, ''), "
+    f"{_member('attributes')}), ' ')) OR NOT isValidUTF8(arrayStringConcat(arrayMap(a -> {_member('key', 'a')}, "
+    f"{_member('attributes')}), ' '))) AS unclean"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """SQL of the Collector's columns. `nested` is a table of decoded lists and maps: raw, text."""
+
+    json: bool
+    traits: Traits
+    nested: str
+
+    def attributes(self, listed: str, *, careful: bool) -> str:
+        """A Map of a list of attributes. `careful` ones are checked for every oddity whatever the batch's traits say."""
+        other = "''"
+        if self.traits.nested:
+            froms, texts = (f"(SELECT groupArray({name}) FROM {self.nested})" for name in ("raw", "text"))
+            other = f"transform({NESTED}, {froms}, {texts}, '')"
+        if self.json:
+            other = f"ifNull({_value('bytesValue')}, {other})"
+        if careful or self.traits.unusual:
+            flag = f"if(assumeNotNull({_value('boolValue')}), 'true', 'false')"
+            other = f"coalesce(toString({_value('doubleValue')}), if(isNull({_value('boolValue')}), NULL, {flag}), {other})"
+        number, string = _value("intValue"), _value("stringValue")
+        text = f"multiIf(isNotNull({string}), assumeNotNull({string}), isNotNull({number}), toString(assumeNotNull({number})), {other})"
+        keys, values = f"arrayMap(a -> {_member('key', 'a')}, {listed})", f"arrayMap(a -> {text}, {listed})"
+        if careful or self.traits.unclean:
+            kept = f"arraySlice({listed}, 1, {ATTRIBUTE_LIMIT})"
+            cut = (
+                f"if(length(x) > {VALUE_LIMIT}, concat(toValidUTF8(substring(x, 1, {VALUE_LIMIT})), ' [cut by triagebot: ', "
+                "toString(length(x)), ' bytes]'), toValidUTF8(x))"
+            )
+            keys = f"arrayMap(a -> toValidUTF8(substring({_member('key', 'a')}, 1, {KEY_LIMIT})), {kept})"
+            values = f"arrayMap(x -> {cut}, arrayMap(a -> {text}, {kept}))"
+        return f"CAST(({keys}, {values}), 'Map(LowCardinality(String), String)')"
+
+    def _id(self, name: str, of: str = "span") -> str:
+        return f"lower({_member(name, of)})" if self.json else f"lower(hex({_member(name, of)}))"
+
+    def _nanos(self, name: str, of: str = "span") -> str:
+        number = f"toUInt64OrZero({_member(name, of)})" if self.json else _member(name, of)
+        # Beyond what DateTime64(9) can hold counts as not given.
+        return f"if({number} > 9000000000000000000, 0, toInt64({number}))"
+
+    def columns(self) -> dict[str, str]:
+        """The Collector's columns over `span`, `scope` and `resource` (a Map)."""
+        start, end = self._nanos("startTimeUnixNano"), self._nanos("endTimeUnixNano")
+        began = f"multiIf({start} > 0, {start}, {end} > 0, {end}, toUnixTimestamp64Nano(now64(9)))"
+        parent = self._id("parentSpanId")
+        return {
+            "Timestamp": f"fromUnixTimestamp64Nano({began}, 'UTC')",
+            "TraceId": self._id("traceId"),
+            "SpanId": self._id("spanId"),
+            "ParentSpanId": f"if({parent} = '0000000000000000', '', {parent})",
+            "TraceState": f"toValidUTF8({_member('traceState')})",
+            "SpanName": f"toValidUTF8(substring({_member('name')}, 1, 1024))",
+            "SpanKind": self._kind(),
+            "ServiceName": "resource['service.name']",
+            "ResourceAttributes": "resource",
+            "ScopeName": f"toValidUTF8({_member('name', 'scope')})",
+            "ScopeVersion": f"toValidUTF8({_member('version', 'scope')})",
+            "SpanAttributes": self.attributes(_member("attributes"), careful=False),
+            "Duration": f"toUInt64(greatest(if({start} > 0 AND {end} > 0, {end} - {start}, 0), 0))",
+            "StatusCode": self._status(),
+            "StatusMessage": f"toValidUTF8(substring({_member('message', _member('status'))}, 1, {VALUE_LIMIT}))",
+            **self._events(),
+            **self._links(),
+        }
+
+    def _kind(self) -> str:
+        kind = _member("kind")
+        if not self.json:
+            return f"transform({kind}, [1, 2, 3, 4, 5], {_KINDS}, 'Unspecified')"
+        names = ", ".join(f"'SPAN_KIND_{name}'" for name in ("INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))
+        return f"transform({kind}, ['1', '2', '3', '4', '5', {names}], arrayConcat({_KINDS}, {_KINDS}), 'Unspecified')"
+
+    def _status(self) -> str:
+        code = _member("code", _member("status"))
+        if not self.json:
+            return f"transform({code}, [1, 2], ['Ok', 'Error'], 'Unset')"
+        known = "['1', '2', 'STATUS_CODE_OK', 'STATUS_CODE_ERROR'], ['Ok', 'Error', 'Ok', 'Error']"
+        return f"transform({code}, {known}, 'Unset')"
+
+    def _events(self) -> dict[str, str]:
+        if not self.traits.events:
+            return {
+                "`Events.Timestamp`": "CAST([], 'Array(DateTime64(9))')",
+                "`Events.Name`": "CAST([], 'Array(LowCardinality(String))')",
+                "`Events.Attributes`": "CAST([], 'Array(Map(LowCardinality(String), String))')",
+            }
+        events = _member("events")
+        at = f"fromUnixTimestamp64Nano({self._nanos('timeUnixNano', 'e')}, 'UTC')"
+        return {
+            "`Events.Timestamp`": f"arrayMap(e -> {at}, {events})",
+            "`Events.Name`": f"arrayMap(e -> toValidUTF8({_member('name', 'e')}), {events})",
+            "`Events.Attributes`": f"arrayMap(e -> {self.attributes(_member('attributes', 'e'), careful=True)}, {events})",
+        }
+
+    def _links(self) -> dict[str, str]:
+        if not self.traits.links:
+            empty = {name: "CAST([], 'Array(String)')" for name in ("`Links.TraceId`", "`Links.SpanId`", "`Links.TraceState`")}
+            return empty | {"`Links.Attributes`": "CAST([], 'Array(Map(LowCardinality(String), String))')"}
+        links = _member("links")
+        return {
+            "`Links.TraceId`": f"arrayMap(e -> {self._id('traceId', 'e')}, {links})",
+            "`Links.SpanId`": f"arrayMap(e -> {self._id('spanId', 'e')}, {links})",
+            "`Links.TraceState`": f"arrayMap(e -> toValidUTF8({_member('traceState', 'e')}), {links})",
+            "`Links.Attributes`": f"arrayMap(e -> {self.attributes(_member('attributes', 'e'), careful=True)}, {links})",
+        }
