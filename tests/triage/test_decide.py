@@ -1,0 +1,164 @@
+import pytest
+
+from tests.fakes.walks import SERVICE, after, change, explanation, moved, spread, table, weighed
+from triagebot.signals.catalogue import SIGNALS
+from triagebot.surfaces.contract import Suspect
+from triagebot.surfaces.tree import TREE
+from triagebot.triage.attribute import Attribution
+from triagebot.triage.decide import decide, read
+
+N = 200
+BY_NAME = {signal.name: signal for signal in SIGNALS}
+TABLE = table(spread(N))
+
+
+def suspect(node="prompt_version", surface="", artifact="support/system", **more):
+    told = change(surface or node, artifact, **more)
+    return Suspect(key=told.key, node=node, change=told, served=True, requests=90)
+
+
+PROMPT = suspect()
+MODEL = suspect("model_alias", artifact="m")
+RELEASE = suspect("application", "code", "api")
+
+
+def named(seed, by, chance=0.95, *members, **more):
+    return explanation(seed, *members, best=by.key, posterior={by.key: chance, "": 1 - chance}, **more)
+
+
+def unexplained(seed, *members, **more):
+    return explanation(seed, *members, posterior={"": 0.97}, **more)
+
+
+def found(*explanations, suspects=(PROMPT, MODEL, RELEASE), mixed=()):
+    return Attribution(tuple(suspects), tuple(explanations), tuple(mixed), {}, None)
+
+
+def decided(attribution, *, words=(), visible=True, blind="nothing is recorded", **more):
+    around = weighed(TABLE, suspects=attribution.suspects, explanations=attribution.explanations)
+    readings = read(attribution, around, TREE, SERVICE, BY_NAME, frozenset(words))
+    return decide(readings, attribution, visible=visible, blind=blind, **more)
+
+
+def causes(decision):
+    return [r.suspect.change.artifact if r.suspect else r.node for r in decision.told]
+
+
+def test_a_change_of_a_surface_that_is_nearly_certain_is_named():
+    decision = decided(found(named(moved("refusal", N), PROMPT)))
+    assert (decision.status, causes(decision)) == ("implicated", ["support/system"])
+    assert decision.told[0].confidence == pytest.approx(0.95)
+    assert decision.possible == {}
+
+
+def test_a_change_of_an_exit_is_none_of_the_five():
+    decision = decided(found(named(moved("request_failed", N), RELEASE)))
+    assert (decision.status, causes(decision)) == ("none_of_five", ["api"])
+
+
+def test_two_changes_that_cannot_be_told_apart_leave_it_open_and_are_both_told():
+    even = explanation(moved("refusal", N), best=PROMPT.key, posterior={PROMPT.key: 0.5, MODEL.key: 0.45, "": 0.04})
+    decision = decided(found(even))
+    assert decision.status == "undetermined"
+    assert set(decision.possible) == {PROMPT.key, MODEL.key}
+    assert decision.why
+
+
+def test_what_follows_nothing_on_record_is_open_and_blames_nobody():
+    decision = decided(found(unexplained(moved("refusal", N))))
+    assert (decision.status, dict(decision.possible)) == ("undetermined", {})
+    assert all(r.suspect is None and r.implied is None for r in decision.told)
+    assert "no change" in decision.why
+
+
+@pytest.mark.parametrize(
+    ("signal", "node", "status"),
+    [
+        ("overloaded", "provider", "none_of_five"),
+        ("rate_limited", "quota", "none_of_five"),
+        ("unfinished", "application", "none_of_five"),
+        ("tool_result_error", "tool_schemas", "implicated"),
+        ("retrieval_empty", "retrieval_corpus", "implicated"),
+    ],
+)
+def test_a_node_that_shows_it_first_hand_is_named_without_a_change(signal, node, status):
+    decision = decided(found(unexplained(moved(signal, N)), suspects=()))
+    assert (decision.status, causes(decision)) == (status, [node])
+    assert 0 < decision.told[0].confidence < 1
+
+
+def test_the_change_on_record_that_first_hand_signs_speak_of_is_named_with_them():
+    rebuilt = suspect("retrieval_corpus", artifact="kb")
+    seed = moved("retrieval_empty", N, best=40.0)
+    close = unexplained(seed, evidence={"": 40.0, rebuilt.key: 35.0})
+    assert causes(decided(found(close, suspects=[rebuilt]))) == ["kb"]
+    far = unexplained(seed, evidence={"": 40.0, rebuilt.key: 5.0})
+    assert causes(decided(found(far, suspects=[rebuilt]))) == ["retrieval_corpus"]
+
+
+def test_nothing_moved_and_it_could_have_been_seen():
+    decision = decided(found())
+    assert (decision.status, decision.told, decision.traffic) == ("none_of_five", (), "")
+
+
+def test_nothing_moved_and_it_could_not_have_been_seen():
+    decision = decided(found(), visible=False, blind="answers are not recorded")
+    assert (decision.status, decision.why) == ("undetermined", "answers are not recorded")
+
+
+def test_only_the_mix_moved():
+    decision = decided(found(mixed=[moved("refusal", N)]))
+    assert decision.status == "none_of_five"
+    assert decision.traffic
+
+
+def test_demand_and_ruler_count_only_while_the_product_stands_still():
+    ruler = (suspect("eval_freshness", artifact="nightly"), None)
+    assert decided(found(), demand="requests are 3 times what is usual").traffic
+    still = decided(found(), ruler=ruler, demand="requests are 3 times what is usual")
+    assert (still.status, still.ruler, still.traffic) == ("implicated", ruler, "")
+    moving = decided(found(named(moved("refusal", N), PROMPT)), ruler=ruler, demand="requests grew")
+    assert (moving.ruler, moving.traffic, causes(moving)) == (None, "", ["support/system"])
+
+
+def test_the_pages_own_words_come_before_strength():
+    strong = named(moved("refusal", N, best=300.0), PROMPT)
+    asked = named(moved("request_failed", N, best=30.0), RELEASE)
+    assert causes(decided(found(strong, asked), words={"5xx", "outage"}))[0] == "api"
+    assert causes(decided(found(strong, asked)))[0] == "support/system"
+
+
+def test_two_causes_that_both_harm_are_both_told():
+    both = found(named(moved("refusal", N), PROMPT), named(moved("request_failed", N), RELEASE))
+    decision = decided(both)
+    assert decision.status == "implicated"
+    assert sorted(causes(decision)) == ["api", "support/system"]
+
+
+def test_an_improvement_beside_the_harm_is_not_blamed():
+    better = named(moved("top_score", N, effect=0.3), suspect("retrieval_corpus", artifact="kb"), 0.99, effect=0.3)
+    kb = suspect("retrieval_corpus", artifact="kb")
+    both = found(named(moved("refusal", N), PROMPT), better, suspects=(PROMPT, kb))
+    assert causes(decided(both, words={"refusals"})) == ["support/system"]
+
+
+def test_a_second_movement_that_follows_nothing_is_not_a_cause():
+    both = found(named(moved("refusal", N), PROMPT), unexplained(moved("output_chars", N)))
+    assert causes(decided(both)) == ["support/system"]
+
+
+def test_a_cause_of_several_symptoms_is_told_once():
+    both = found(named(moved("refusal", N), PROMPT), named(moved("apology", N), PROMPT))
+    assert causes(decided(both)) == ["support/system"]
+
+
+def test_a_node_named_by_its_change_is_not_also_named_without_one():
+    kb = suspect("retrieval_corpus", artifact="kb")
+    both = found(named(moved("retrieval_empty", N), kb), unexplained(moved("documents", N)), suspects=(kb,))
+    assert causes(decided(both, words={"retrieval"})) == ["kb"]
+
+
+def test_the_onset_is_that_of_the_seed():
+    seed = moved("refusal", N, start=after(0.75).timestamp())
+    reading = decided(found(named(seed, PROMPT))).told[0]
+    assert reading.onset.earliest < after(0.75) < reading.onset.latest

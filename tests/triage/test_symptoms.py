@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from tests.attribution.worlds import DAY, SIGNALS, world
+from tests.fakes.walks import moved as moved_
+from tests.fakes.walks import page
+from triagebot.attribution.scan import scan, slices_of
+from triagebot.domain.signal import Signal
+from triagebot.signals.catalogue import SIGNALS as CATALOGUE
+from triagebot.triage.symptoms import harmful, page_words, relevance, symptom
+
+BY_NAME = {signal.name: signal for signal in CATALOGUE}
+
+
+def told(w, panel, signal=SIGNALS[0]):
+    return symptom(
+        panel, scan(panel, list(panel.columns.values()), slices_of(panel, [], least=60, most=1))[signal.name], signal
+    )
+
+
+def test_before_after_and_the_interval_of_their_difference():
+    w = world(2)
+    late = w.at >= 2.0 * DAY
+    panel = w.panel(0.2 * late)
+    s = told(w, panel)
+    assert s.before.n + s.after.n == w.at.size
+    assert s.before.value == pytest.approx(0.03, abs=0.02)
+    assert s.after.value == pytest.approx(0.23, abs=0.03)
+    assert s.interval[0] < 0.2 < s.interval[1]
+    assert s.onset.earliest.timestamp() <= 2.0 * DAY <= s.onset.latest.timestamp()
+    assert (s.title, s.unit, dict(s.slice)) == ("failures", "rate", {})
+
+
+def test_only_requests_of_the_slice_count():
+    w = world(3)
+    panel = w.panel(0.3 * ((w.at >= 2.0 * DAY) & (w.region == 1)))
+    part = moved_("failed", w.at.size, start=2.0 * DAY, mask=w.region == 1, slice_=("region", "b"))
+    s = symptom(panel, part, SIGNALS[0])
+    assert s.slice == {"region": "b"}
+    assert s.before.n + s.after.n == int((w.region == 1).sum())
+
+
+def test_a_pulse_is_compared_with_the_time_around_it():
+    w = world(4)
+    inside = (w.at >= 1.0 * DAY) & (w.at < 2.0 * DAY)
+    panel = w.panel(0.3 * inside)
+    s = symptom(panel, moved_("failed", w.at.size, start=1.0 * DAY, end=2.0 * DAY, shape="pulse"), SIGNALS[0])
+    assert s.after.n == int(inside.sum())
+    assert s.after.value - s.before.value == pytest.approx(0.3, abs=0.04)
+
+
+def test_a_slice_without_a_single_request_on_a_side():
+    w = world(5)
+    panel = w.panel(0.2 * (w.at >= 2.0 * DAY))
+    s = symptom(panel, moved_("failed", w.at.size, start=-1.0), SIGNALS[0])
+    assert (s.before.n, s.before.value) == (0, 0.0)
+    assert np.isfinite(s.interval).all()
+
+
+def test_words_of_title_text_and_labels():
+    words = page_words(page("JSON parse failures!", text="p99 > 12 s", labels={"alertname": "refusal-rate"}))
+    assert {"json", "parse", "failures", "p99", "refusal-rate"} <= words
+    assert page_words(page("")) == frozenset()
+
+
+def test_relevance_orders_signals_by_the_pages_words():
+    words = page_words(page("JSON parser rejects answers"))
+    assert relevance(["json_valid"], words, BY_NAME) > relevance(["ttft_ms"], words, BY_NAME)
+    assert relevance(["ttft_ms", "json_valid"], words, BY_NAME) == relevance(["json_valid"], words, BY_NAME)
+    assert relevance([], words, BY_NAME) == relevance(["offline:suite"], words, BY_NAME) == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "effect", "expected"),
+    [("up", 0.1, True), ("up", -0.1, False), ("down", -0.1, True), ("down", 0.1, False), ("both", 0.1, None)],
+)
+def test_harm_is_a_movement_in_the_bad_direction(bad, effect, expected):
+    assert harmful(effect, Signal(name="x", title="x", sql="1", bad=bad)) is expected

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from triagebot.triage.volume import grown
+
+HOUR, DAY = 3600.0, 86400.0
+
+
+def hours(days, rate, rng):
+    """Times of requests, `rate(hour)` an hour on average, from a midnight on."""
+    parts = [h * HOUR + rng.uniform(0, HOUR, rng.poisson(rate(h))) for h in range(days * 24)]
+    return np.sort(np.concatenate(parts))
+
+
+def found(at):
+    return grown(at, np.ones(at.size))
+
+
+def daily(hour):
+    return 20 + 15 * np.sin(2 * np.pi * hour / 24)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_lasting_rise_is_told_with_its_time_and_size(seed):
+    rng = np.random.default_rng(seed)
+    at = hours(10, lambda h: daily(h) * (3 if h >= 7 * 24 else 1), rng)
+    since, times = found(at)
+    assert abs(since - 7 * DAY) <= 6 * HOUR
+    assert times == pytest.approx(3, rel=0.3)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_days_that_are_alike_are_no_rise(seed):
+    assert found(hours(10, daily, np.random.default_rng(seed))) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fall_is_no_rise(seed):
+    assert found(hours(10, lambda h: daily(h) / (3 if h >= 7 * 24 else 1), np.random.default_rng(seed))) is None
+
+
+def test_weights_count_as_requests():
+    at = hours(10, daily, np.random.default_rng(0))
+    since, times = grown(at, np.where(at >= 6 * DAY, 4.0, 1.0))
+    assert abs(since - 6 * DAY) <= 6 * HOUR
+    assert times == pytest.approx(4, rel=0.3)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 199])
+def test_too_few_requests_tell_nothing(n):
+    assert found(np.linspace(0, 9 * DAY, n)) is None
+
+
+def test_less_than_two_days_tell_nothing():
+    assert found(np.linspace(0, 1.9 * DAY, 5000)) is None
