@@ -66,7 +66,8 @@ async def test_a_page_is_stored_once_with_its_work_and_comes_back_equal(ledger: 
     assert await ledger.page("pagerduty", "E-one") == sent
     assert await ledger.page("grafana", "E-one") is None
     work = await claimed(ledger)
-    assert (work.ref, dict(work.payload)) == ("pagerduty:E-one", {"source": "pagerduty", "event_id": "E-one"})
+    assert (work.kind, work.ref) == ("page", "pagerduty:E-one")
+    assert work.payload == {"source": "pagerduty", "event_id": "E-one"}
     assert await claim(ledger) is None
 
 

@@ -16,7 +16,7 @@ from triagebot.domain.change import Change
 from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.domain.service import Directory
 from triagebot.domain.times import Window, format_time, parse_span
-from triagebot.entrypoints.guard import Unauthorized
+from triagebot.entrypoints.guard import Unauthorized, read_body
 from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Clock, Journal, Ledger
 from triagebot.triage.postmortem import lifecycle
@@ -50,7 +50,7 @@ def json_response(value: Any, status: int = 200) -> Response:
 async def read_json(request: Request) -> Any:
     """The body as JSON. Raises BadInput, TooLarge."""
     try:
-        return orjson.loads(await request.body())
+        return orjson.loads(await read_body(request.receive))
     except orjson.JSONDecodeError as error:
         raise BadInput(f"the body is not JSON: {error}") from error
 

@@ -14,7 +14,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from triagebot.entrypoints.guard import TooLarge, Unsupported, error_headers, status_of
+from triagebot.entrypoints.guard import TooLarge, Unsupported, error_headers, read_body, status_of
 from triagebot.errors import SourceFailed, TriagebotError
 from triagebot.ports import SpanSink
 
@@ -36,7 +36,7 @@ def traces_endpoint(sink: SpanSink) -> Callable[[Request], Awaitable[Response]]:
             encoding = request.headers.get("content-encoding", "").strip().lower()
             if encoding not in _ENCODINGS:
                 raise Unsupported(f"content encoding is {encoding[:60]}, not gzip or zstd")
-            body = await request.body()
+            body = await read_body(request.receive)
             answer = await sink.accept(body, content_type=content_type, encoding=_ENCODINGS[encoding])
         except TriagebotError as error:
             logger.warning("/v1/traces: %s", error)

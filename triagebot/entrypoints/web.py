@@ -11,21 +11,24 @@ from typing import Any, Final
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from triagebot.domain.change import Change
 from triagebot.domain.page import Page
 from triagebot.domain.service import Directory
 from triagebot.entrypoints import api
-from triagebot.entrypoints.guard import REQUEST_ID, Guard, Metrics, Unsupported
+from triagebot.entrypoints.guard import REQUEST_ID, Guard, Unsupported, read_body
+from triagebot.entrypoints.metrics import Metrics
 from triagebot.entrypoints.otlp import traces_endpoint
 from triagebot.errors import BadPage, SourceFailed
 from triagebot.ports import Clock, Journal, Ledger, SpanSink
-from triagebot.triage.intake import receive
+from triagebot.triage.intake import receive as receive_pages
 
 PAGE_BYTES: Final = 2 * 1024 * 1024
 TRACE_BYTES: Final = 64 * 1024 * 1024
@@ -68,7 +71,7 @@ def build_app(deps: WebDeps) -> Starlette:
     """The application of `deps`. Its lifespan is the caller's business."""
     metrics = Metrics(deps.registry)
     routes = [
-        Route(f"/webhooks/{source}", _webhook(deps, metrics, source, check), methods=["POST"])
+        Route(f"/webhooks/{source}", Webhook(deps, metrics, source, check), methods=["POST"])
         for source, check in deps.checks.items()
     ]
     if deps.spans:
@@ -97,34 +100,40 @@ def build_app(deps: WebDeps) -> Starlette:
     return Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: _http_error})
 
 
-def _webhook(deps: WebDeps, metrics: Metrics, source: str, check: Check) -> api.Endpoint:
-    """202 once every page of the body is stored, however often it comes."""
-    stored = {new: metrics.pages.labels(source, str(new).lower()) for new in (True, False)}
+class Webhook:
+    """A sender's door: 202 without more words once every page of the body is stored, however often it comes.
 
-    async def endpoint(request: Request) -> Response:
-        body = await request.body()
-        headers = request.headers
-        now = deps.clock.now()
-        check(headers, body, now)
-        content_type = headers.get("content-type", "")
-        if content_type and "json" not in content_type.lower():
+    An ASGI application and not a function of a Request: nothing else is under load when everything pages at once.
+    """
+
+    def __init__(self, deps: WebDeps, metrics: Metrics, source: str, check: Check) -> None:
+        self._deps = deps
+        self._metrics = metrics
+        self._source = source
+        self._check = check
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read_body(receive)
+        headers = Headers(scope=scope)
+        now = self._deps.clock.now()
+        self._check(headers, body, now)
+        content_type = headers.get("content-type", "json")
+        if "json" not in content_type and "JSON" not in content_type:
             raise Unsupported(f"content type is {content_type[:60]}, not application/json")
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise BadPage(f"{source}: the body is not JSON: {error}") from error
-        pages = deps.parse_page(source, headers, content, now)
-        new = await receive(deps.ledger, pages, body)
+            raise BadPage(f"{self._source}: the body is not JSON: {error}") from error
+        pages = self._deps.parse_page(self._source, headers, content, now)
+        new = await receive_pages(self._deps.ledger, pages, body)
         if new:
-            deps.wake()
-        stored[bool(new)].inc()
-        return Response(_STORED if new else _KNOWN, 202, media_type="application/json")
+            self._deps.wake()
+        self._metrics.stored(self._source, new=bool(new))
+        await send({"type": "http.response.start", "status": 202, "headers": _EMPTY})
+        await send({"type": "http.response.body"})
 
-    return endpoint
 
-
-_STORED: Final = b'{"stored":true,"new":true}'
-_KNOWN: Final = b'{"stored":true,"new":false}'
+_EMPTY: Final = ((b"content-length", b"0"),)
 
 
 async def _healthz(request: Request) -> Response:

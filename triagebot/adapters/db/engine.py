@@ -8,6 +8,7 @@ asyncpg, on SQLite through aiosqlite for reading and one writer thread (writer.p
 from __future__ import annotations
 
 import importlib
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -39,7 +40,13 @@ class Database:
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._failures: tuple[type[Exception], ...] = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, *failures)
+        self._failures: tuple[type[Exception], ...] = (
+            sa.exc.DBAPIError,
+            sa.exc.TimeoutError,
+            sqlite3.Error,
+            OSError,
+            *failures,
+        )
 
     @property
     def postgresql(self) -> bool:

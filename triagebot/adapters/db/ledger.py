@@ -28,11 +28,7 @@ class SqlLedger:
     # pages and the queue
 
     async def accept(self, page: Page, body: bytes) -> bool:
-        now = self._clock.now()
-        ref = f"{page.source}:{page.event_id}"
-        payload = {"source": page.source, "event_id": page.event_id}
-        work = workqueue.row("page", ref, f"page:{ref}", payload, due=now, now=now)
-        return await self._database.write_row(pages.accept, (pages.page_row(page, body, now), work))
+        return await self._database.write_row(pages.accept, (page, body, self._clock.now()))
 
     async def page(self, source: str, event_id: str) -> Page | None:
         return await self._database.read(pages.find, source, event_id)

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from triagebot.domain.incident import Incident
 from triagebot.domain.page import Page
-from triagebot.domain.times import format_time, parse_time
+from triagebot.domain.times import parse_time
 from triagebot.errors import NotFound
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL stores no NUL, UTF-8 no lone surrogate
@@ -56,25 +57,11 @@ def incident_of(row: Any) -> Incident:
     )
 
 
-def page_content(page: Page) -> dict[str, Any]:
-    """A page as JSON; `page_of` gives the page back."""
-    return {
-        "source": page.source,
-        "event_id": page.event_id,
-        "kind": page.kind,
-        "incident_key": page.incident_key,
-        "service": page.service,
-        "title": page.title,
-        "occurred_at": format_time(page.occurred_at),
-        "url": page.url,
-        "service_ids": page.service_ids,
-        "labels": dict(page.labels),
-        "text": page.text,
-        "actor": page.actor,
-        "detail": dict(page.detail),
-    }
+def page_json(page: Page) -> str:
+    """All members of a page; `page_of` gives the page back."""
+    return orjson.dumps(page, default=dict, option=orjson.OPT_UTC_Z).decode()
 
 
 def page_of(content: Mapping[str, Any]) -> Page:
-    times = {"occurred_at": parse_time(content["occurred_at"]), "service_ids": tuple(content["service_ids"])}
-    return Page(**{**content, **times})
+    told = {"occurred_at": parse_time(content["occurred_at"]), "service_ids": tuple(content["service_ids"])}
+    return Page(**{**content, **told})

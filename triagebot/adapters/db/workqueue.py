@@ -24,12 +24,7 @@ def row(
         "ref": ref,
         "dedupe": dedupe,
         "payload": dict(payload),
-        "state": "ready",
         "due": due,
-        "worker": "",
-        "fence": 0,
-        "attempts": 0,
-        "error": "",
         "changed_at": now,
     }
 

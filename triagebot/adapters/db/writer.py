@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -23,6 +24,7 @@ T = TypeVar("T")
 Row = TypeVar("Row")
 
 BATCH = 1_000
+LINGER_SECONDS = 0.002
 
 
 @dataclass(slots=True)
@@ -85,7 +87,10 @@ class Writer:
         return job.future
 
     def _run(self) -> None:
+        together = 1
         while (job := self._jobs.get()) is not None:
+            if together > 1:  # they come in crowds: wait for the rest of this one, and for one disk write less
+                time.sleep(LINGER_SECONDS)
             batch = [job]
             while len(batch) < BATCH and not self._jobs.empty():
                 following = self._jobs.get()
@@ -93,6 +98,7 @@ class Writer:
                     self._jobs.put(None)
                     break
                 batch.append(following)
+            together = len(batch)
             self._commit(batch)
             for loop, jobs in groupby(batch, key=lambda job: job.loop):
                 _tell(loop, list(jobs))

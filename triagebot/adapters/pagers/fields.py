@@ -19,6 +19,7 @@ LABELS = 64
 
 # C0 controls but tab and newline, DEL, and lone surrogates: PostgreSQL stores no NUL, UTF-8 no surrogates.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,9})?")
 _NO_TIME_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)  # Alertmanager writes 0001-01-01 for "not yet"
 _NO_TIME_AFTER = datetime(2200, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds that would be the year 5138
@@ -26,14 +27,16 @@ _MILLISECONDS_FROM = 100_000_000_000  # as seconds that would be the year 5138
 
 def text(value: Any, limit: int = NAME) -> str:
     """A string or number as text fit to store, at most `limit` characters; "" for anything else."""
-    if type(value) is str and len(value) <= limit and value.isprintable():  # nearly all of them, and on every page's way
-        return value.strip()
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if value is None:
         return ""
-    if isinstance(value, str):
+    if value.__class__ is str:
+        if len(value) <= limit and value.isprintable():  # nearly all of them, and on every page's way
+            return value.strip()
         # slicing first keeps a ten megabyte title from being scanned
         return _UNSTORABLE.sub("", value[: limit + 64]).strip()[:limit]
-    return str(value)[:limit] if isinstance(value, float) or abs(value) < 10**18 else ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)[:limit] if abs(value) < 10**18 else ""
+    return str(value)[:limit] if isinstance(value, float) else ""
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -75,7 +78,8 @@ def when(value: Any) -> datetime | None:
     """An RFC 3339 text or seconds or milliseconds since the epoch; None where it is no time between 2000 and 2200."""
     try:
         if isinstance(value, str):
-            at = _from_number(float(value)) if _is_number(value) else parse_time(value[:64])
+            number = _NUMBER.fullmatch(value) if value[:1].isdigit() and "-" not in value else None
+            at = _from_number(float(value)) if number else parse_time(value[:64])
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             at = _from_number(float(value))
         else:
@@ -83,10 +87,6 @@ def when(value: Any) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return at if _NO_TIME_BEFORE <= at < _NO_TIME_AFTER else None
-
-
-def _is_number(value: str) -> bool:
-    return len(value) < 32 and value.replace(".", "", 1).isascii() and value.replace(".", "", 1).isdigit()
 
 
 def _from_number(number: float) -> datetime:

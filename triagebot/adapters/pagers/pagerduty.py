@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from triagebot.adapters.pagers.fields import NAME, TEXT, TITLE, first, header, mapping, required, text, when
+from triagebot.adapters.pagers.fields import TEXT, TITLE, first, header, mapping, required, text, when
 from triagebot.domain.page import Page, PageKind
 from triagebot.errors import BadPage, Refused
 
@@ -44,13 +44,13 @@ class Signature:
         """Raises Refused unless one of the secrets signed these very bytes. A replay is caught by the event's id, not here."""
         if not self.secrets:
             raise Refused("no PagerDuty webhook secret is configured, so its signature cannot be checked")
-        parts = [part.strip() for part in header(headers, SIGNATURE_HEADER).split(",")]
-        given = [part.removeprefix("v1=").encode() for part in parts if part.startswith("v1=")]
+        parts = header(headers, SIGNATURE_HEADER).replace(" ", "").encode().split(b",")
+        given = [part[3:] for part in parts if part.startswith(b"v1=")]
         if not given:
             raise Refused("X-PagerDuty-Signature is missing or has no v1= signature")
         matches = False
         for secret in self.secrets:
-            expected = hmac.digest(secret.encode(), body, "sha256").hex().encode()
+            expected = hmac.new(secret.encode(), body, "sha256").hexdigest().encode()
             for one in given:
                 matches |= hmac.compare_digest(expected, one)
         if not matches:
@@ -66,40 +66,43 @@ def parse(headers: Mapping[str, str], body: Any, received_at: datetime | None = 
     occurred_at = when(event.get("occurred_at"))
     if occurred_at is None:
         raise BadPage("pagerduty: event.occurred_at is missing or not an RFC 3339 time")
+    about = event.get("resource_type")
     data = mapping(event.get("data"))
     # Notes, status updates and responders carry a reference to their incident instead of being one.
-    incident = mapping(data.get("incident")) or (data if event.get("resource_type") == "incident" else {})
+    incident = mapping(data.get("incident")) or (data if about == "incident" else {})
     incident_key = text(incident.get("id"))
     kind = KINDS.get(event_type, "other")
     if kind != "other" and not incident_key:
         raise BadPage(f"pagerduty: event.data.id is missing, so {event_type} names no incident")
-    service = mapping(data.get("service")) or (data if event.get("resource_type") == "service" else {})
+    service = mapping(data.get("service")) or (data if about == "service" else {})
+    service_id = text(service.get("id"))
     return [
         Page(
             source="pagerduty",
             event_id=required(event, "id", "pagerduty: event."),
             kind=kind,
             incident_key=incident_key,
-            service=first(service.get("summary"), service.get("name"), service.get("id")),
-            service_ids=tuple(filter(None, (text(service.get("id")),))),
+            service=first(service.get("summary"), service.get("name"), service_id),
+            service_ids=(service_id,) if service_id else (),
             title=first(incident.get("title"), incident.get("summary"), data.get("summary"), event_type, limit=TITLE),
             occurred_at=occurred_at,
             url=first(incident.get("html_url"), data.get("html_url"), limit=2000),
             text=first(data.get("content"), data.get("message"), limit=TEXT),
-            actor=text(mapping(event.get("agent")).get("summary"), NAME),
+            actor=text(mapping(event.get("agent")).get("summary")),
             detail=_detail(event_type, data),
         )
     ]
 
 
 def _detail(event_type: str, data: Mapping[str, Any]) -> dict[str, str]:
+    """What else is worth keeping, without what is empty."""
     known = {
         "event_type": event_type,
-        "number": text(data.get("number")),
-        "incident_key": text(data.get("incident_key")),
-        "urgency": text(data.get("urgency")),
-        "priority": text(mapping(data.get("priority")).get("summary")),
-        "escalation_policy": text(mapping(data.get("escalation_policy")).get("summary")),
-        "resolve_reason": text(mapping(data.get("resolve_reason")).get("type")),
+        "number": data.get("number"),
+        "incident_key": data.get("incident_key"),
+        "urgency": data.get("urgency"),
+        "priority": mapping(data.get("priority")).get("summary"),
+        "escalation_policy": mapping(data.get("escalation_policy")).get("summary"),
+        "resolve_reason": mapping(data.get("resolve_reason")).get("type"),
     }
-    return {name: value for name, value in known.items() if value}
+    return {name: text(value) for name, value in known.items() if value}
