@@ -291,7 +291,13 @@ def test_a_mention_in_slack_is_a_page_at_the_time_of_its_message():
         "type": "event_callback",
         "event_id": "Ev01",
         "event_time": 1769849977,
-        "event": {"type": "app_mention", "user": "U1", "text": "<@U0BOT> harbour-support: odd tone", "ts": "1769849977.737205", "channel": "C1"},
+        "event": {
+            "type": "app_mention",
+            "user": "U1",
+            "text": "<@U0BOT> harbour-support: odd tone",
+            "ts": "1769849977.737205",
+            "channel": "C1",
+        },
     }
     (page,) = parse_page("slack", {}, body)
     assert (page.service, page.title, page.event_id) == ("harbour-support", "harbour-support: odd tone", "Ev01")

@@ -1,4 +1,4 @@
-"""The Chat port where no Slack is configured: what would be said is logged by its first line, and people are whom the file knows."""
+"""A chat for a server that has no Slack yet: everything is kept for when it has, and nothing is told to anybody."""
 
 from __future__ import annotations
 

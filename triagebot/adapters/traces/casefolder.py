@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any
 
 import orjson
 import zstandard
@@ -52,7 +52,7 @@ def _unpack(files: list[Path], target: Path) -> None:
             out.write(b"\n")
 
 
-def _open(file: Path) -> IO[bytes]:
+def _open(file: Path) -> Any:
     if file.suffix == ".gz":
         return gzip.open(file, "rb")
     if file.suffix == ".zst":
@@ -72,7 +72,7 @@ def _blocks(file: Path) -> Iterator[bytes]:
 def _check(file: Path) -> None:
     """Finds the line that is not an export request."""
     with _open(file) as lines:
-        for number, line in enumerate(io.BufferedReader(lines), 1):  # type: ignore[arg-type]  # gzip and zstd readers are raw streams too
+        for number, line in enumerate(io.BufferedReader(lines), 1):  # gzip and zstd readers are raw streams too
             if not line.strip():
                 continue
             try:

@@ -66,7 +66,7 @@ class ClickHouseStore(Reader):
                 dsn=dsn, compress=False, send_receive_timeout=int(timeout), autogenerate_session_id=False
             )
             readonly = str(client.command("SELECT getSetting('readonly')")) != "0"
-            client.command(f"SELECT {', '.join(normalise.COLLECTOR)} FROM {table} LIMIT 0")  # noqa: S608
+            client.command(f"SELECT {', '.join(normalise.COLLECTOR)} FROM {table} LIMIT 0")
         except (Error, OSError) as error:
             raise SourceFailed(f"ClickHouse: {_line(error)}") from error
         return cls(client, table, readonly=readonly)

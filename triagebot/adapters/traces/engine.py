@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from triagebot.errors import SourceFailed, StoreBusy
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow as pa
 
 T = TypeVar("T")
 MEMORY = ":memory:"
@@ -80,7 +80,7 @@ class Connection:
             shown = text if len(text) < 500 else f"{text[:300]} … {text[-200:]}"
             raise SourceFailed(f"trace store: {shown}") from error
 
-    def arrow(self, sql: str, parameters: Mapping[str, str] | None = None) -> pyarrow.Table:
+    def arrow(self, sql: str, parameters: Mapping[str, str] | None = None) -> pa.Table:
         """Rows as an Arrow table, dictionary-encoded where the engine's column is LowCardinality."""
         import pyarrow as pa  # noqa: PLC0415  (chdb brings it, and its own import takes as long as chdb's)
 
@@ -114,7 +114,7 @@ def _open(place: str) -> Any:
     from chdb.session import Session  # noqa: PLC0415  (half a second to import)
 
     try:
-        return Session(place)
+        return Session(place)  # type: ignore[no-untyped-call]  # chdb ships no types
     except RuntimeError as error:
         other = next((path for path in _sessions if path != place), "")
         if other:

@@ -38,8 +38,11 @@ def joined(parts: str) -> str:
 
 def text_of(message: str) -> str:
     content, parts = _c(message), f"tupleElement({message}, 'parts')"
+    # One part of text, what nearly every message is, needs no lists to be made.
+    first = f"tupleElement({parts}, 'content')[1]"
+    one = f"length({parts}) = 1 AND {first} != '' AND tupleElement({parts}, 'type')[1] = 'text'"
     return (
-        f"multiIf(notEmpty({parts}), {_words(parts)}, {content} = '', tupleElement({message}, 'text'), "
+        f"multiIf({one}, {first}, notEmpty({parts}), {_words(parts)}, {content} = '', tupleElement({message}, 'text'), "
         f"{_is_list(content)}, {joined(content)}, {content})"
     )
 

@@ -131,7 +131,8 @@ def _sets(
     pairs = np.unique(pairs[values[rows] != empty])
     owner, value = pairs // (empty + 1), (pairs % (empty + 1)).astype(np.int32)
     bounds = np.searchsorted(owner, np.arange(len(several) + 1))
-    blob, seen, result = value.tobytes(), {}, np.empty(len(several), np.int32)
+    blob, result = value.tobytes(), np.empty(len(several), np.int32)
+    seen: dict[bytes, int] = {}
     names: list[str] = []
     for index in range(len(several)):
         key = blob[bounds[index] * 4 : bounds[index + 1] * 4]

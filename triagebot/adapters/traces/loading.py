@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.anyvalue import plain_json, protobuf_json
 from triagebot.adapters.traces.engine import Connection, literal, new_name
-from triagebot.adapters.traces.rows import EVENT_ATTRIBUTES, NESTED, TRAITS, Rows, Traits
+from triagebot.adapters.traces.rows import EVENT_ATTRIBUTES, IS_NESTED, NESTED, TRAITS, Rows, Traits
 from triagebot.errors import BadTrace, SourceFailed
 
 _JSON_SETTINGS: Final = (
@@ -18,6 +18,9 @@ _JSON_SETTINGS: Final = (
     "input_format_json_read_arrays_as_strings = 1, input_format_skip_unknown_fields = 1, "
     "input_format_null_as_default = 1, input_format_parallel_parsing = 0"
 )
+# Blocks that fit the processor's cache: with the engine's usual quarter of a gigabyte every step waits for memory.
+_BLOCKS: Final = "min_insert_block_size_rows = 0, min_insert_block_size_bytes = 4194304, max_block_size = 1024"
+_AS_THEY_ARE: Final = "min_insert_block_size_rows = 0, min_insert_block_size_bytes = 0"
 # Names of engine errors that a parse can end in without anything being wrong with the file.
 _NOT_THE_INPUT: Final = (
     "MEMORY_LIMIT_EXCEEDED",
@@ -76,13 +79,20 @@ class Loader:
         self._connection.execute(f"DROP DATABASE IF EXISTS {self._stage}")
 
     def _make(
-        self, made: list[str], name: str, columns: Mapping[str, str], query: str, parameters: dict[str, str] | None = None
+        self,
+        made: list[str],
+        name: str,
+        columns: Mapping[str, str],
+        query: str,
+        parameters: dict[str, str] | None = None,
     ) -> None:
         """A table in memory filled by a query. Its columns are declared: CREATE … AS SELECT analyses the query twice."""
         made.append(name)
         declared = ", ".join(f"`{column}` {type_}" for column, type_ in columns.items())
         self._connection.execute(f"CREATE TABLE {self._stage}.{name} ({declared}) ENGINE = Memory")
-        self._connection.execute(f"INSERT INTO {self._stage}.{name} {query}", parameters)
+        joiner = ", " if " SETTINGS " in query else " SETTINGS "
+        blocks = _BLOCKS if name in ("batches", "parsed") else _AS_THEY_ARE
+        self._connection.execute(f"INSERT INTO {self._stage}.{name} {query}{joiner}{blocks}", parameters)
 
     def _drop(self, made: list[str], *names: str) -> None:
         for name in names:
@@ -103,7 +113,8 @@ class Loader:
                 made,
                 "batches",
                 {"r": schema.resource_spans(json=json)},
-                f"SELECT arrayJoin(resourceSpans) AS r FROM {file} SETTINGS {settings}",
+                f"SELECT arrayJoin(resourceSpans) AS r FROM {file} SETTINGS {settings}, "
+                "input_format_max_block_size_bytes = 4194304",
                 {"path": literal(str(path))},
             )
         except SourceFailed as error:
@@ -126,7 +137,8 @@ class Loader:
 
     def _traits(self, made: list[str], *, json: bool) -> Traits:
         """What the batch holds; the table `nested` gets its lists and maps."""
-        (found,) = self._connection.arrow(f"SELECT {TRAITS} FROM {self._stage}.parsed").to_pylist() or ({},)
+        rows: list[dict[str, Any]] = self._connection.arrow(f"SELECT {TRAITS} FROM {self._stage}.parsed").to_pylist()
+        found: dict[str, Any] = rows[0] if rows else {}
         events = bool(found.get("events"))
         listed = f"arrayConcat(tupleElement(span, 'attributes'){f', {EVENT_ATTRIBUTES}' if events else ''})"
         return Traits(
@@ -142,7 +154,7 @@ class Loader:
         write for each; False where there are none.
         """
         query = (
-            f"SELECT DISTINCT arrayJoin(arrayFilter(x -> x != '', arrayMap(a -> {NESTED}, {listed}))) AS raw "
+            f"SELECT DISTINCT arrayJoin(arrayMap(a -> {NESTED}, arrayFilter(a -> {IS_NESTED}, {listed}))) AS raw "
             f"FROM {self._stage}.{source}"
         )
         raw = list(_strings(self._connection.execute(query, form="RowBinary").bytes()))
@@ -164,7 +176,7 @@ class Loader:
         """`spans`: the Collector's columns, and which attributes each span has."""
         columns = ", ".join(f"{sql} AS {name}" for name, sql in rows.columns().items())
         ids = ", ".join(f"{sql} AS {name}" for name, sql in normalise.IDS.items())
-        types = {name: "Array(UInt16)" for name in normalise.IDS}
+        types = dict.fromkeys(normalise.IDS, "Array(UInt16)")
         self._make(
             made,
             "spans",

@@ -18,7 +18,8 @@ from triagebot.adapters.traces.columns import COLUMNS, STEPS, Column, Step
 _TOKEN = re.compile(r"\b([ARNH])\[([a-z][^\]']*)\]")
 _REFERENCE = re.compile(r"@([a-z_]+)")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ALL: Mapping[str, Column | Step] = {item.name: item for item in (*STEPS, *COLUMNS)}
+_EVERY: tuple[Column | Step, ...] = (*STEPS, *COLUMNS)
+_ALL: Mapping[str, Column | Step] = {item.name: item for item in _EVERY}
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 COLLECTOR = (
@@ -307,7 +308,8 @@ def promoted(table: str, names: Iterable[str], where: str, tail: str = "") -> st
 def direct(name: str) -> str:
     """One column of our own table for a select list."""
     column = _ALL[name]
-    assert isinstance(column, Column)
+    if not isinstance(column, Column):
+        raise KeyError(f"{name!r} is a step, not a column")
     return name if column.stored else f"{_plain(name)} AS {name}"
 
 

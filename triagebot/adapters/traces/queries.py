@@ -33,7 +33,8 @@ DIMENSION_SQL: Final[Mapping[str, str]] = {
     "eval_judge))), '\\x1f')",
     "instrumentation": "if(op IN ('llm', 'embedding'), scope, '')",
 }
-assert tuple(DIMENSION_SQL) == DIMENSIONS
+if tuple(DIMENSION_SQL) != DIMENSIONS:
+    raise ValueError("DIMENSION_SQL does not follow ports.DIMENSIONS")
 
 _TYPED: Final = normalise.types()
 _LEVEL: Final = schema.LEVEL.replace("TraceId", "trace_id")
@@ -207,15 +208,47 @@ def seen_query(source: Source, dimension: str, present: normalise.Present) -> st
 
 
 # Which spans should have a column: those of one kind, else the request as a whole.
-_LLM: Final = (
-    "model_requested model_served provider fingerprint prompt_name prompt_version prompt_hash tools_text tools_hash tools_count "
-    "input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens cost finish_reason input_text output_text "
-    "system_text input_recorded output_recorded has_tool_calls ttft_ms chunk_count chunk_gap_ms is_stream stored_complete"
-).split()
-_TOOL: Final = "tool_name tool_call_id tool_arguments tool_result".split()
-_RETRIEVAL: Final = (
-    "corpus_name corpus_version doc_count doc_top_score doc_mean_score doc_ids doc_text_chars doc_age_days".split()
-)
+_LLM: Final = [
+    "model_requested",
+    "model_served",
+    "provider",
+    "fingerprint",
+    "prompt_name",
+    "prompt_version",
+    "prompt_hash",
+    "tools_text",
+    "tools_hash",
+    "tools_count",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost",
+    "finish_reason",
+    "input_text",
+    "output_text",
+    "system_text",
+    "input_recorded",
+    "output_recorded",
+    "has_tool_calls",
+    "ttft_ms",
+    "chunk_count",
+    "chunk_gap_ms",
+    "is_stream",
+    "stored_complete",
+]
+_TOOL: Final = ["tool_name", "tool_call_id", "tool_arguments", "tool_result"]
+_RETRIEVAL: Final = [
+    "corpus_name",
+    "corpus_version",
+    "doc_count",
+    "doc_top_score",
+    "doc_mean_score",
+    "doc_ids",
+    "doc_text_chars",
+    "doc_age_days",
+]
 SHOULD: Final[Mapping[str, str]] = {
     **dict.fromkeys(_LLM, "llm"),
     **dict.fromkeys(_TOOL, "tool"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ async def requests(
     rest = [signal for signal in wanted if signal not in texts]
     rows = _rows(table, spans, window, sample)
     fewer = rows.fewer(sample, TEXT_ROWS) if texts else sample
-    folded = {}
+    folded: dict[str, Any] = {}
     for some, how in ((rest, sample), (texts, fewer)):
         if some:
             where, bound = _bound(source, how, parameters)
@@ -116,7 +116,8 @@ def _rate(part: NDArray[np.bool_], levels: NDArray[np.int64], spans: NDArray[np.
 @dataclass(frozen=True, slots=True)
 class Rows:
     """The requests of the table, by time: their place among all that were read, key, time, level, weight, and whether they
-    lie in the recent part of a sampled window; `first` is the span that gives the time."""
+    lie in the recent part of a sampled window; `first` is the span that gives the time.
+    """
 
     place: NDArray[np.intp]
     keys: NDArray[np.uint64]

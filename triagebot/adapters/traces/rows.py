@@ -21,10 +21,12 @@ def _value(name: str) -> str:
     return _member(name, _member("value", "a"))
 
 
-# Lists, maps and bytes of an attribute `a`, marked by what they are; '' for every other value.
+# Lists, maps and bytes of an attribute `a`, marked by what they are.
+IS_NESTED: Final = " OR ".join(f"isNotNull({_value(name)})" for name in ("arrayValue", "kvlistValue", "bytesValue"))
 NESTED: Final = (
-    f"coalesce(concat('A', {_value('arrayValue')}), concat('K', {_value('kvlistValue')}), "
-    f"concat('B', {_value('bytesValue')}), '')"
+    f"multiIf(isNotNull({_value('arrayValue')}), concat('A', assumeNotNull({_value('arrayValue')})), "
+    f"isNotNull({_value('kvlistValue')}), concat('K', assumeNotNull({_value('kvlistValue')})), "
+    f"concat('B', assumeNotNull({_value('bytesValue')})))"
 )
 EVENT_ATTRIBUTES: Final = f"arrayFlatten(arrayMap(e -> {_member('attributes', 'e')}, {_member('events')}))"
 
@@ -45,11 +47,10 @@ TRAITS: Final = (
     f"max(notEmpty({_member('events')})) AS events, max(notEmpty({_member('links')})) AS links, "
     f"max(arrayExists(a -> isNotNull({_value('doubleValue')}) OR isNotNull({_value('boolValue')}), "
     f"{_member('attributes')})) AS unusual, "
-    f"max(length({_member('attributes')}) > {ATTRIBUTE_LIMIT} OR "
-    f"arrayExists(a -> length(ifNull({_value('stringValue')}, '')) > {VALUE_LIMIT} OR length({_member('key', 'a')}) > {KEY_LIMIT}, "
-    f"{_member('attributes')}) OR NOT isValidUTF8(arrayStringConcat(arrayMap(a -> ifNull({_value('stringValue')}, ''), "
-    f"{_member('attributes')}), ' ')) OR NOT isValidUTF8(arrayStringConcat(arrayMap(a -> {_member('key', 'a')}, "
-    f"{_member('attributes')}), ' '))) AS unclean"
+    f"max(length({_member('attributes')}) > {ATTRIBUTE_LIMIT} OR arrayExists(a -> "
+    f"length(assumeNotNull({_value('stringValue')})) > {VALUE_LIMIT} OR length({_member('key', 'a')}) > {KEY_LIMIT} "
+    f"OR NOT isValidUTF8(assumeNotNull({_value('stringValue')})) OR NOT isValidUTF8({_member('key', 'a')}), "
+    f"{_member('attributes')})) AS unclean"
 )
 
 
@@ -66,12 +67,14 @@ class Rows:
         other = "''"
         if self.traits.nested:
             froms, texts = (f"(SELECT groupArray({name}) FROM {self.nested})" for name in ("raw", "text"))
-            other = f"transform({NESTED}, {froms}, {texts}, '')"
+            other = f"if({IS_NESTED}, transform({NESTED}, {froms}, {texts}, ''), '')"
         if self.json:
             other = f"ifNull({_value('bytesValue')}, {other})"
         if careful or self.traits.unusual:
             flag = f"if(assumeNotNull({_value('boolValue')}), 'true', 'false')"
-            other = f"coalesce(toString({_value('doubleValue')}), if(isNull({_value('boolValue')}), NULL, {flag}), {other})"
+            other = (
+                f"coalesce(toString({_value('doubleValue')}), if(isNull({_value('boolValue')}), NULL, {flag}), {other})"
+            )
         number, string = _value("intValue"), _value("stringValue")
         text = f"multiIf(isNotNull({string}), assumeNotNull({string}), isNotNull({number}), toString(assumeNotNull({number})), {other})"
         keys, values = f"arrayMap(a -> {_member('key', 'a')}, {listed})", f"arrayMap(a -> {text}, {listed})"
@@ -149,7 +152,9 @@ class Rows:
 
     def _links(self) -> dict[str, str]:
         if not self.traits.links:
-            empty = {name: "CAST([], 'Array(String)')" for name in ("`Links.TraceId`", "`Links.SpanId`", "`Links.TraceState`")}
+            empty = dict.fromkeys(
+                ("`Links.TraceId`", "`Links.SpanId`", "`Links.TraceState`"), "CAST([], 'Array(String)')"
+            )
             return empty | {"`Links.Attributes`": "CAST([], 'Array(Map(LowCardinality(String), String))')"}
         links = _member("links")
         return {
