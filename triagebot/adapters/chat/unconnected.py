@@ -1,4 +1,4 @@
-"""A chat for a server that has no Slack yet: everything is kept for when it has, and nothing is told to anybody."""
+"""The Chat port without a Slack: what would be said is logged by its first line, and people are those of the file."""
 
 from __future__ import annotations
 
