@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,9 @@ logger = logging.getLogger(__name__)
 
 BODY_LIMIT: Final = 32 << 20  # bytes of one request, decompressed
 SPOOL_LIMIT: Final = 2 << 30  # bytes that may wait for the store
-_PAUSE: Final = 0.1  # seconds that requests are gathered before they are loaded
+# Seconds that requests are gathered before they are loaded: a load costs some tenths of a second however little it loads, so
+# after one that took t the next waits 5 t, unless a segment is full or someone waits.
+_PAUSE: Final = (0.1, 2.0)
 _BACKOFF: Final = 60.0
 
 
@@ -116,15 +119,16 @@ class SpoolSink:
                     done.set_result(None)
 
     async def _load_always(self) -> None:
-        failures = 0
+        failures, pause = 0, _PAUSE[0]
         while True:
             await self._arrived.wait()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), _PAUSE)
+                await asyncio.wait_for(self._hurry.wait(), pause)
             self._arrived.clear()
             self._hurry.clear()
             self._fresh = 0
             target = self._accepted
+            started = time.monotonic()
             segments = await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.cut)
             try:
                 for segment in segments:
@@ -136,6 +140,7 @@ class SpoolSink:
                 await asyncio.sleep(min(_BACKOFF, 2.0**failures / 10))
                 continue
             failures = 0
+            pause = min(_PAUSE[1], max(_PAUSE[0], 5 * (time.monotonic() - started)))
             async with self._loaded:
                 self._done = target
                 self._loaded.notify_all()

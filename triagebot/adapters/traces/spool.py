@@ -18,7 +18,7 @@ from triagebot.errors import SourceFailed
 
 PROTOBUF_SUFFIX: Final = ".pb"
 JSON_SUFFIX: Final = ".jsonl"
-SEGMENT: Final = 24 << 20  # bytes: what a load holds in memory several times over
+SEGMENT: Final = 48 << 20  # bytes: what a load holds in memory several times over
 _RETRY_AFTER: Final = 30.0
 
 
