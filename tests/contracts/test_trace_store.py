@@ -371,6 +371,10 @@ async def test_evidence_says_what_the_table_says(store: Reader) -> None:
         "SELECT 1 FROM otel_traces /* */ , numbers(3)",
         "SELECT sleep(3) FROM otel_traces",
         "SELECT 1 FROM otel_traces, system.tables",
+        "SELECT 1 FROM otel_traces, secrets",
+        "SELECT 1 FROM (SELECT 1 FROM otel_traces) AS a, secrets",
+        "SELECT 1 FROM (SELECT 1 FROM otel_traces), secrets",
+        "SELECT 1 FROM otel_traces JOIN secrets USING (x)",
     ],
 )
 async def test_run_refuses_everything_else(store: Reader, query: str) -> None:

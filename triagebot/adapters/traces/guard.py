@@ -22,13 +22,28 @@ _WORDS: Final = re.compile(
 )
 
 
+# What may follow the one table, or a subquery that stands for it: never a comma and another table.
+_AFTER: Final = re.compile(r"\s*(?:\)|WHERE\b|GROUP BY\b|LIMIT\b|$)", re.IGNORECASE)
+
+
 def check(query: str, table: str) -> None:
     """Raises Refused where the query is not of the shape that `evidence_query` makes over `table`."""
     bare = _LITERAL.sub("''", query)
     if not bare.startswith("SELECT ") or ";" in bare or "--" in bare or "/*" in bare or "`" in bare:
         raise Refused("only evidence queries are run again: this is not one")
-    for source in _SOURCE.findall(bare):
-        if source not in ("(", table):
-            raise Refused(f"only evidence queries are run again: this one reads {source[:60]}")
     if found := _FORBIDDEN.search(bare) or _WORDS.search(bare):
         raise Refused(f"only evidence queries are run again: this one uses {found[0][:60]}")
+    for source in _SOURCE.finditer(bare):
+        end = _closing(bare, source.end()) if source[1] == "(" else source.end()
+        if source[1] not in ("(", table) or not _AFTER.match(bare, end):
+            raise Refused(f"only evidence queries are run again: this one reads {bare[source.start(1) : end + 20][:60]}")
+
+
+def _closing(text: str, start: int) -> int:
+    """Just past the parenthesis that closes the one before `start`; the end where none does."""
+    depth = 1
+    for position in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[position], 0)
+        if not depth:
+            return position + 1
+    return len(text)
