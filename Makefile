@@ -40,7 +40,7 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --quiet
+	@$(BIN)/lint-imports
 	@$(BIN)/python -m triagebot.adapters.db.migrate check
 	@$(BIN)/triagebot docs --check
 

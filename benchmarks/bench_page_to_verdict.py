@@ -90,7 +90,7 @@ async def page(server: Server, incident: Incident, number: int) -> float:
         found = await server.ledger.incident_of("pagerduty", f"Q{number}")
         if found is not None and await server.ledger.verdict(found.id):
             return time.perf_counter() - started
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.02)
 
 
 async def run(spans: int, pages: int) -> tuple[list[float], float]:
