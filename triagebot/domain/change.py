@@ -37,7 +37,10 @@ class Change:
     @property
     def key(self) -> str:
         """Identity for merging what several sources say of the same change."""
-        return f"{self.surface}|{self.artifact}|{self.before}|{self.after}|{format_time(self.introduced.latest)}"
+        where = ",".join(f"{name}={value}" for name, value in sorted(self.scope.items()))
+        return (
+            f"{self.surface}|{self.artifact}|{self.before}|{self.after}|{format_time(self.introduced.latest)}|{where}"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Shape of a finding's `changes` member."""

@@ -78,7 +78,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symptom:
-    """A signal that moved in a slice. `interval` is the difference after minus before, 95%. `title` is for people."""
+    """A signal that moved in a slice. `interval` is the difference after minus before, 95%. `title` is for people.
+
+    `split` is the moment at which before ends and after begins in the counts.
+    """
 
     signal: str
     slice: Mapping[str, str]
@@ -88,6 +91,7 @@ class Symptom:
     onset: Interval
     title: str = ""
     unit: str = "rate"
+    split: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {

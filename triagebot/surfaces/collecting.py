@@ -37,22 +37,31 @@ async def collect_changes(node: str, surfaces: Sequence[str], sources: Sources, 
     observations = [o for o in seen[0] or () if o.surface in surfaces and o.source != "traces"]
     for answer in told:
         observations.extend(answer.observations)
+    observations = [o for o in observations if o.observed_at < scope.window.end]
     observations.sort(key=lambda o: (o.observed_at, o.artifact, o.fingerprint))
     changes = [c for answer in told for c in answer.changes]
     changes += [c for c in (events[0] or []) if c.surface in surfaces]
     changes += changes_from_observations(observations) + stopped(observations)
     within = [
-        c for c in changes if c.introduced.latest >= scope.window.start and c.introduced.earliest <= scope.window.end
+        c for c in changes if c.introduced.latest >= scope.window.start and c.introduced.latest <= scope.window.end
     ]
     problems = [answer.problem for answer in told if answer.problem] + [p for _, p in (events, seen) if p]
     return Snapshot(
         node=node,
         changes=tuple(merge_changes(within)),
         observations=tuple(observations),
-        claims={source.entry.artifact: tuple(answer.claims) for source, answer in zip(own, told, strict=True)},
+        claims=_claims(own, told),
         problems=tuple(dict.fromkeys(problems)),
         registries=sum(1 for source in own if source.registry is not None),
     )
+
+
+def _claims(own: Sequence[Source], told: Sequence[_Told]) -> dict[str, tuple[Claim, ...]]:
+    """What all registries of an artifact say of its owner."""
+    found: dict[str, tuple[Claim, ...]] = {}
+    for source, answer in zip(own, told, strict=True):
+        found[source.entry.artifact] = (*found.get(source.entry.artifact, ()), *answer.claims)
+    return found
 
 
 async def _ask(source: Source, scope: Scope, deadline: float) -> _Told:
@@ -65,6 +74,11 @@ async def _ask(source: Source, scope: Scope, deadline: float) -> _Told:
         _guard(registry.claims(), name, deadline),
     )
     problem = next((p for _, p in (history, past) if p), "")
+    for answer, kind in ((history[0], Change), (past[0], Observation)):
+        if not problem and not (isinstance(answer, Sequence) and all(isinstance(item, kind) for item in answer)):
+            problem = f"{name}: answered with something that is no list of {kind.__name__.lower()}s"
+    if problem:
+        return _Told(problem=problem)
     return _Told(history[0] or (), past[0] or (), claims[0] or (), problem)
 
 

@@ -22,6 +22,7 @@ SUPERSEDED = 0.5
 # How often changes of these kinds are to blame beside a deployment: settings and notices come by far more often than they harm.
 OFTEN: Mapping[str, float] = {"config": 0.5, "flag": 0.7, "job": 0.8, "limit": 0.5, "provider": 0.5}
 HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
+MOST_VALUES = 60
 MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
 FIRST_PART = 0.03  # a value already there in this first part of the requests was not introduced within the window
 LEAST = 8  # requests that must carry a value before it counts as introduced
@@ -70,7 +71,7 @@ def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
             continue
         # Before the first span that records the dimension at all, nothing can have "appeared".
         threshold = recorded[min(int(FIRST_PART * recorded.size), recorded.size - 1)]
-        for value in values_of(dimension):
+        for value in _common(dimension):
             mask = having(dimension, value)
             index = np.flatnonzero(mask)
             if index.size < LEAST or index[0] <= max(threshold, LEAST):
@@ -81,6 +82,21 @@ def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
             interval = Interval(moment(earliest), moment(table.at[index[0]]))
             found.append(Arrival(name, value, before, mask, interval))
     return found
+
+
+def _common(dimension: Dimension) -> list[str]:
+    """Its values in the order of their first request; of a thousand versions only those that most requests carry."""
+    values = values_of(dimension)
+    if len(values) <= MOST_VALUES:
+        return values
+    counts: dict[str, int] = {}
+    for label, number in zip(
+        dimension.labels, np.bincount(dimension.codes, minlength=len(dimension.labels)), strict=True
+    ):
+        for value in label.split(SEPARATOR):
+            counts[value] = counts.get(value, 0) + int(number)
+    kept = set(sorted(values, key=lambda value: -counts[value])[:MOST_VALUES])
+    return [value for value in values if value in kept]
 
 
 def _before(dimension: Dimension, value: str, index: NDArray[np.int64], recorded: NDArray[np.int64]) -> str:

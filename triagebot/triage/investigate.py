@@ -55,7 +55,7 @@ DEMAND_WORDS = frozenset(
         "limits",
     )
 )
-ROWS = 40_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
+ROWS = 12_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
 
 
 class Owners(Protocol):
@@ -182,7 +182,7 @@ def _number(
         lines = list(finding.evidence)
         if finding.node == bearer:
             for told in symptoms[:5]:
-                split = f"@onset={told.onset.latest.isoformat()}"
+                split = f"@onset={(told.split or told.onset.latest).isoformat()}"
                 signal = signals.get(told.signal)
                 if signal is None:
                     continue

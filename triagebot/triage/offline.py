@@ -73,7 +73,7 @@ def probed(observations: Sequence[Observation], suspects: Sequence[Suspect]) -> 
         return None
     last = told[-1]
     p_value = last.detail["probe"].get("p_value")
-    if not isinstance(p_value, int | float) or p_value >= PROBE_LEVEL:
+    if not isinstance(p_value, int | float) or not p_value < PROBE_LEVEL:  # NaN says nothing either
         return None
     fitting = [
         s for s in suspects if s.change.artifact == last.artifact and s.change.fingerprints[1] == last.fingerprint

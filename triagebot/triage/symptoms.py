@@ -43,6 +43,7 @@ def symptom(panel: Panel, moved: Moved, signal: Signal) -> Symptom:
         onset=Interval(moment(moved.earliest), moment(moved.latest)),
         title=signal.title,
         unit=signal.unit,
+        split=moment(panel.at[panel.size // 2] if moved.shape == "drift" else moved.start),
     )
 
 

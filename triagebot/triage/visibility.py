@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,9 +22,11 @@ def what_is_hidden(
     table = weighed.table
     if table.requests < ENOUGH:
         return False, f"only {table.requests} requests of this service in the window"
-    asked = [s for s in signals if words & set(s.words)]
-    best = max((len(words & set(s.words)) for s in asked), default=0)
-    asked = [s for s in asked if len(words & set(s.words)) == best]
+    common = Counter(word for signal in signals for word in set(signal.words))
+    # A word that many signals answer to ("budget") says less of what is meant than one of a single signal ("refusals").
+    telling = {s.name: sum(1 / common[word] for word in words & set(s.words)) for s in signals}
+    best = max(telling.values(), default=0.0)
+    asked = [s for s in signals if best > 0 and telling[s.name] >= 0.99 * best]
     seen = [s for s in asked if _said(table.signals.get(s.name))]
     if seen:
         return True, ""

@@ -9,6 +9,7 @@ HOUR = 3600.0
 DAY = 86400.0
 GROWN = 1.5  # times the usual: less is within what weekdays and campaigns do
 STEP = 5.0
+UNHEARD_OF = 1.2  # times the busiest day so far
 
 
 def grown(at: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, float] | None:
@@ -20,7 +21,7 @@ def grown(at: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, 
         return None
     start = np.floor(at[0] / HOUR) * HOUR
     slots = ((at - start) // HOUR).astype(np.int64)
-    counts = np.bincount(slots, weights=weight)[1:-1]
+    counts = np.bincount(slots, weights=weight)[1:-1].astype(np.float64)
     if counts.size < 48:
         return None
     hours = np.arange(1, counts.size + 1) % 24
@@ -37,4 +38,10 @@ def grown(at: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, 
     if best_score < STEP:
         return None
     times = float(np.exp(left[best:].mean() - left[:best].mean()))
-    return (start + (best + 1) * HOUR, times) if times >= GROWN else None
+    return (start + (best + 1) * HOUR, times) if times >= GROWN and _unheard_of(counts, best) else None
+
+
+def _unheard_of(counts: NDArray[np.float64], since: int) -> bool:
+    """Whether the busiest day before had clearly less: after a quiet weekend or a gap, the usual is no rise."""
+    before = [counts[max(end - 24, 0) : end].mean() for end in range(since, 0, -24)]
+    return bool(counts[since:].mean() >= UNHEARD_OF * max(before))
