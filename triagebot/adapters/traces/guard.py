@@ -36,7 +36,9 @@ def check(query: str, table: str) -> None:
     for source in _SOURCE.finditer(bare):
         end = _closing(bare, source.end()) if source[1] == "(" else source.end()
         if source[1] not in ("(", table) or not _AFTER.match(bare, end):
-            raise Refused(f"only evidence queries are run again: this one reads {bare[source.start(1) : end + 20][:60]}")
+            raise Refused(
+                f"only evidence queries are run again: this one reads {bare[source.start(1) : end + 20][:60]}"
+            )
 
 
 def _closing(text: str, start: int) -> int:

@@ -194,15 +194,19 @@ def recorded_query(source: Source, condition: str, columns: Sequence[str], prese
     return f"SELECT {listed} FROM {source.spans(wanted, condition, present)}"
 
 
-def seen_query(source: Source, dimension: str, present: normalise.Present) -> str:
-    """One row a value of the dimension: `value`, first and last time, requests (from traces at `level` and above)."""
+def seen_query(source: Source, dimension: str, present: normalise.Present, *, sampled: bool) -> str:
+    """One row a value of the dimension: `value`, first and last time, requests.
+
+    Where `sampled`, only traces at `level` and above are read, to estimate requests; else none is left out.
+    """
     sql = DIMENSION_SQL[dimension]
     columns = normalise.mentioned(sql) | {"trace_id", "at"}
     value = f"arrayJoin(splitByChar('\\x1f', toString({sql})))" if dimension == "judge" else sql
+    condition = f"{IN_WINDOW} AND {source.level} >= {{level:UInt8}}" if sampled else IN_WINDOW
     return (
         f"SELECT toString(value) AS value, toUnixTimestamp64Micro(min(at)) AS first, toUnixTimestamp64Micro(max(at)) AS last, "
-        f"uniqIf(trace_id, {_LEVEL} >= {{level:UInt8}}) * exp2({{level:UInt8}}) AS requests "
-        f"FROM (SELECT {value} AS value, trace_id, at FROM {source.spans(columns, IN_WINDOW, present)}) "
+        f"uniqIf(trace_id, {{level:UInt8}} = 0 OR {sampled:d}) AS requests "
+        f"FROM (SELECT {value} AS value, trace_id, at FROM {source.spans(columns, condition, present)}) "
         "WHERE value != '' GROUP BY value ORDER BY requests DESC, value LIMIT 5000"
     )
 

@@ -46,18 +46,24 @@ class Reader(ABC):
     async def seen(self, names: Sequence[str], window: Window, dimensions: Sequence[str]) -> list[SeenValue]:
         parameters = await self._sampled(names, window)
         present = await self.present(queries.IN_WINDOW, parameters)
+        level = int(parameters["level"])
         found = []
         for dimension in dimensions:
-            table = await self.ask(queries.seen_query(self.source, dimension, present), parameters)
+            query = queries.seen_query(self.source, dimension, present, sampled=False)
+            rows = (await self.ask(query, parameters)).to_pylist()
+            if level:
+                query = queries.seen_query(self.source, dimension, present, sampled=True)
+                some = {row["value"]: row["requests"] for row in (await self.ask(query, parameters)).to_pylist()}
+                rows = [row | {"requests": some.get(row["value"], 0) << level} for row in rows]
             found += [
                 SeenValue(
                     dimension=dimension,
                     value=row["value"],
                     first=_EPOCH + timedelta(microseconds=row["first"]),
                     last=_EPOCH + timedelta(microseconds=row["last"]),
-                    requests=max(1, round(row["requests"])),
+                    requests=max(1, row["requests"]),
                 )
-                for row in table.to_pylist()
+                for row in rows
             ]
         return found
 
