@@ -380,3 +380,13 @@ async def test_evidence_says_what_the_table_says(store: Reader) -> None:
 async def test_run_refuses_everything_else(store: Reader, query: str) -> None:
     with pytest.raises(Refused):
         await store.run(query, {})
+
+
+async def test_counts_of_a_long_window_are_estimates(store: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triagebot.adapters.traces.reading._SAMPLED_SPANS", 1000)
+    found = {seen.value: seen for seen in await store.seen(["busy"], WINDOW, ["tenant"])}
+    assert set(found) == {"t0", "t1", "t2"}
+    assert sum(seen.requests for seen in found.values()) == pytest.approx(3000, rel=0.25)
+    assert found["t0"].first == START
+    have, should = (await store.coverage(["busy"], WINDOW))["model_requested"]
+    assert have == should == pytest.approx(3000, rel=0.25)
