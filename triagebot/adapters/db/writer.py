@@ -116,12 +116,12 @@ class Writer:
 def _attempt(connection: sa.Connection, jobs: Sequence[_Job]) -> None:
     """Runs one operation, or one bulk of rows, in a savepoint and leaves each job its result."""
     head = jobs[0]
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            results = (
-                head.operation(connection, [job.row for job in jobs]) if head.bulk else [head.operation(connection)]
-            )
+        results = head.operation(connection, [job.row for job in jobs]) if head.bulk else [head.operation(connection)]
+        savepoint.commit()
     except Exception as error:  # noqa: BLE001  whatever it is belongs to the caller, and not to the thread
+        _roll_back(savepoint, error)
         if len(jobs) == 1:
             head.result = error
             return
@@ -130,6 +130,14 @@ def _attempt(connection: sa.Connection, jobs: Sequence[_Job]) -> None:
         return
     for job, result in zip(jobs, results, strict=True):
         job.result = result
+
+
+def _roll_back(savepoint: sa.NestedTransaction, error: Exception) -> None:
+    """On a full disk SQLite has rolled back everything and knows no savepoint any more: then the batch fails with `error`."""
+    try:
+        savepoint.rollback()
+    except sa.exc.DBAPIError:
+        raise error from None
 
 
 def _tell(loop: asyncio.AbstractEventLoop, jobs: Sequence[_Job]) -> None:
