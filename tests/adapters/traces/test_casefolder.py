@@ -1,6 +1,8 @@
 """Case folders: every packing, deterministic, nothing left behind, and the line that is wrong is named."""
 
 import gzip
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -88,3 +90,18 @@ async def test_a_folder_without_traces(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(BadTrace, match="holds no"):
             await load_case_traces(folder)
+
+
+def test_pandas_stays_out(tmp_path: Path) -> None:
+    """chDB brings pandas along, and Arrow imports it where it is let: a fifth of a second that a verdict does not have."""
+    fill(tmp_path)
+    code = (
+        "import asyncio, sys; from pathlib import Path\n"
+        "from tests.adapters.traces.test_casefolder import WINDOW, load_case_traces\n"
+        "async def main():\n"
+        "    store = await load_case_traces(Path(sys.argv[1]))\n"
+        "    assert len((await store.requests(['s'], WINDOW, [])).at) == 5\n"
+        "    await store.close()\n"
+        "asyncio.run(main()); sys.exit('pandas' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=Path(__file__).parents[3])

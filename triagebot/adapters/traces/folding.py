@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from triagebot.ports import SEPARATOR, Dimension
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_DTYPES: Final = {"double": "f8", "uint8": "u1", "int32": "i4", "uint32": "u4", "int64": "i8", "uint64": "u8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,37 @@ def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
     labels = [label or "" for label in whole.dictionary.to_pylist()]
-    return whole.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), labels
+    return _plain(whole.indices).astype(np.int32, copy=False), labels
 
 
-def numbers(table: pa.Table, name: str) -> NDArray[np.generic]:
-    found: NDArray[np.generic] = table.column(name).to_numpy()
-    return found
+def numbers(table: pa.Table, name: str) -> NDArray[Any]:
+    """A column of numbers without NULLs. Read from its buffer: Arrow's own `to_numpy` imports pandas, a fifth of a second."""
+    return _plain(table.column(name).combine_chunks())
+
+
+def texts(table: pa.Table, name: str, rows: NDArray[np.intp]) -> list[str]:
+    """Some rows of a column of strings, from its buffers too."""
+    array = table.column(name).combine_chunks()
+    if not len(array) or not len(rows):
+        return []
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int32, len(array) + 1, array.offset * 4)
+    blob = data.to_pybytes() if data else b""
+    return [
+        blob[start:end].decode() for start, end in zip(bounds[rows].tolist(), bounds[rows + 1].tolist(), strict=True)
+    ]
+
+
+def _plain(array: Any) -> NDArray[Any]:
+    import pyarrow as pa  # noqa: PLC0415  (as in engine.py)
+
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks else pa.array([], array.type)
+    dtype = np.dtype(_DTYPES[str(array.type)])
+    buffer = array.buffers()[1]
+    if buffer is None:
+        return np.zeros(0, dtype)
+    return np.frombuffer(buffer, dtype, len(array), array.offset * dtype.itemsize)
 
 
 def group(table: pa.Table) -> Spans:

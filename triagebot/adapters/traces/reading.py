@@ -86,7 +86,7 @@ class Reader(ABC):
         table = await self.ask(query, parameters)
         spans = folding.group(table)
         nanos, place = folding.request_times(spans)
-        ids = table.column("trace_id").take(spans.order[place]).to_pylist()
+        ids = folding.texts(table, "trace_id", spans.order[place])
         labels = {name: folding.dimension(table, name, spans) for name in DIMENSIONS}
         words: dict[str, dict[str, str]] = {}
         if texts and ids:

@@ -69,7 +69,7 @@ async def requests(
     return RequestTable(
         at=rows.nanos / 1e9,
         weight=rows.weight,
-        trace_id=tuple(table.column("trace_id").take(spans.order[rows.first]).to_pylist()),
+        trace_id=tuple(folding.texts(table, "trace_id", spans.order[rows.first])),
         dimensions={name: folding.chosen(folding.dimension(table, name, spans), rows.place) for name in DIMENSIONS},
         signals={signal.name: folded.get(signal.name, absent) for signal in signals},
         spans=int(np.diff(np.append(spans.starts, len(spans.nanos)))[rows.place].sum()),
@@ -88,7 +88,7 @@ def _bound(source: Source, sample: Sample, parameters: Mapping[str, str]) -> tup
 async def choose(ask: Ask, source: Source, parameters: Mapping[str, str], limit: int) -> Sample:
     """How much of the window is read so that about `limit` requests come out: the last day more densely than the rest."""
     counted = await ask(queries.counts(source), parameters)
-    hours, levels, spans = (counted.column(name).to_numpy().astype(np.int64) for name in ("hour", "lvl", "spans"))
+    hours, levels, spans = (folding.numbers(counted, name).astype(np.int64) for name in ("hour", "lvl", "spans"))
     if spans.sum() <= limit:
         return Sample()
     above = np.array([spans[levels >= level].sum() for level in range(int(levels.max()) + 1)])
@@ -140,7 +140,7 @@ class Rows:
 def _rows(table: pa.Table, spans: folding.Spans, window: Window, sample: Sample) -> Rows:
     nanos, first = folding.request_times(spans)
     inside = (nanos >= _nanos(window.start)) & (nanos < _nanos(window.end))
-    levels = table.column("lvl").to_numpy()[spans.order[first]].astype(np.int64)
+    levels = folding.numbers(table, "lvl")[spans.order[first]].astype(np.int64)
     recent = nanos >= round(sample.since * 1e9)
     inside &= levels >= np.where(recent, sample.recent, sample.old)
     place = np.flatnonzero(inside)
@@ -168,14 +168,14 @@ def _folded(
     at = order[np.where(there, place, 0)] if len(order) else place
     found = {}
     for number, signal in enumerate(signals):
-        column = values.column(f"s{number}").to_numpy()
+        column = folding.numbers(values, f"s{number}")
         found[signal.name] = np.where(there, column[at] if len(column) else np.nan, np.nan)
     return found
 
 
 def _aligned(values: pa.Table, keys: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Order of the signals' rows by key, and for each of `keys` its place in that order (-1: not there)."""
-    found = values.column("request").to_numpy().astype(np.uint64)
+    found = folding.numbers(values, "request").astype(np.uint64)
     order = np.argsort(found)
     if not len(found):
         return order, np.full(len(keys), -1, np.intp)
