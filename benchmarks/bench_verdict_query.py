@@ -33,8 +33,21 @@ def seed() -> bytes:
     for number in range(SEED // 2):
         at = int(START.timestamp()) * 10**9 + number * step
         trace = f"{number + 1:032x}"
-        who = {"triage.tenant": f"t{number % 40}", "triage.route": "/v1/answer", "gen_ai.conversation.id": f"c{number // 3}"}
-        spans.append(otlp.span(trace, f"{number * 2 + 1:016x}", start=at, end=at + 2 * 10**9, kind=2, attributes={**who, "http.request.method": "POST"}))
+        who = {
+            "triage.tenant": f"t{number % 40}",
+            "triage.route": "/v1/answer",
+            "gen_ai.conversation.id": f"c{number // 3}",
+        }
+        spans.append(
+            otlp.span(
+                trace,
+                f"{number * 2 + 1:016x}",
+                start=at,
+                end=at + 2 * 10**9,
+                kind=2,
+                attributes={**who, "http.request.method": "POST"},
+            )
+        )
         spans.append(
             otlp.span(
                 trace,
@@ -86,7 +99,9 @@ async def fill(store: ChdbStore, folder: Path, body: bytes, spans: int) -> None:
 
 
 async def names(store: ChdbStore) -> list[str]:
-    found = await store.ask("SELECT name FROM system.columns WHERE database = 'triagebot' AND table = 'otel_traces' ORDER BY position", {})
+    found = await store.ask(
+        "SELECT name FROM system.columns WHERE database = 'triagebot' AND table = 'otel_traces' ORDER BY position", {}
+    )
     return list(found.column("name").to_pylist())
 
 
@@ -101,7 +116,9 @@ async def measure(spans: int, limit: int, body: bytes) -> None:
             table = await store.requests(["support-agent"], window, SIGNALS, limit=limit)
             times.append((time.perf_counter() - started, time.process_time() - cpu))
         started = time.perf_counter()
-        count = (await store.ask("SELECT count() AS n FROM otel_traces WHERE Timestamp >= '2026-01-01'", {})).to_pylist()
+        count = (
+            await store.ask("SELECT count() AS n FROM otel_traces WHERE Timestamp >= '2026-01-01'", {})
+        ).to_pylist()
         least = time.perf_counter() - started
         await store.close()
     best, cpu = min(times)
