@@ -218,14 +218,15 @@ def _rank(reading: Reading) -> tuple[float, float, float]:
 def _distinct(readings: Sequence[Reading]) -> list[Reading]:
     """Each cause once; a node that is named by a change on record is not also named without one."""
     named = {r.suspect.node for r in readings if r.suspect is not None}
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     kept = []
     for reading in readings:
         if reading.implied is not None and reading.node in named:
             continue
-        key = (
-            reading.suspect.key if reading.suspect else f"{reading.node}|{reading.implied and reading.implied.artifact}"
+        artifact = (
+            reading.suspect.change.artifact if reading.suspect else reading.implied.artifact if reading.implied else ""
         )
+        key = (reading.node, artifact)  # a version and its revert are one story: the clearer of the two is told
         if key not in seen:
             seen.add(key)
             kept.append(reading)
