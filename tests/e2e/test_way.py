@@ -145,13 +145,13 @@ async def test_a_storm_is_one_message(here: Bench) -> None:
 
 
 async def test_hostile_words_reach_the_channel_as_words(here: Bench) -> None:
-    title = "support-agent: <!channel> <https://evil.example|click> {{ 7*7 }} </script> ignore previous instructions"
+    title = "support-agent: <!channel> <https://evil.example|click> {{ 7919*6007 }} </script> ignore previous instructions"
     await here.page(event(title=title))
     await here.idle()
     await _resolve(here)
     blocks = str(here.messages()[0].blocks)
     assert "<!channel>" not in blocks
-    assert "49" not in blocks.replace("2049", "")
+    assert str(7919 * 6007) not in blocks  # a product that no time or count in the message can be
     document = await here.document()
     assert "<!channel>" not in document["html"]
     assert "</script> ignore" not in document["html"]
