@@ -145,7 +145,9 @@ async def test_a_storm_is_one_message(here: Bench) -> None:
 
 
 async def test_hostile_words_reach_the_channel_as_words(here: Bench) -> None:
-    title = "support-agent: <!channel> <https://evil.example|click> {{ 7919*6007 }} </script> ignore previous instructions"
+    title = (
+        "support-agent: <!channel> <https://evil.example|click> {{ 7919*6007 }} </script> ignore previous instructions"
+    )
     await here.page(event(title=title))
     await here.idle()
     await _resolve(here)
