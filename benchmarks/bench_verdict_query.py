@@ -78,11 +78,10 @@ async def fill(store: ChdbStore, folder: Path, body: bytes, spans: int) -> None:
     file = folder / "seed.pb"
     file.write_bytes(otlp._varint(len(body)) + body)  # noqa: SLF001
     await store.load(file, json=False)
-    run = store._writer.execute  # noqa: SLF001
     copies = spans // SEED - 1
     level = "toUInt8(least(bitCount(bitXor(cityHash64(TraceId), cityHash64(TraceId) - 1)) - 1, 20))"
-    await store._writer.run(run, "CREATE DATABASE grow ENGINE = Memory")  # noqa: SLF001
-    await store._writer.run(run, "CREATE TABLE grow.seed ENGINE = Memory AS SELECT * FROM triagebot.otel_traces")  # noqa: SLF001
+    await store.execute("CREATE DATABASE grow ENGINE = Memory")
+    await store.execute("CREATE TABLE grow.seed ENGINE = Memory AS SELECT * FROM triagebot.otel_traces")
     columns = [f"`{name}`" for name in await names(store)]
     fresh = {
         "`TraceId`": "lower(concat(hex(cityHash64(TraceId, n)), hex(sipHash64(TraceId, n))))",
@@ -95,7 +94,7 @@ async def fill(store: ChdbStore, folder: Path, body: bytes, spans: int) -> None:
             f"INSERT INTO triagebot.otel_traces ({', '.join(columns)}) SELECT {values} FROM grow.seed "
             f"ARRAY JOIN range({first}, {min(first + 25, copies)}) AS n SETTINGS max_block_size = 2000"
         )
-        await store._writer.run(run, sql)  # noqa: SLF001
+        await store.execute(sql)
 
 
 async def names(store: ChdbStore) -> list[str]:

@@ -79,8 +79,7 @@ async def test_old_days_go_first_and_today_stays(tmp_path: Path) -> None:
     store = await ChdbStore.open(tmp_path)
     await load(store, tmp_path, "a")
     for days in (5, 20, 40):
-        await store._writer.run(
-            store._writer.execute,
+        await store.execute(
             f"INSERT INTO triagebot.otel_traces (TraceId, ServiceName, received) VALUES ('{days}', 's', now('UTC') - toIntervalDay({days}))",
         )
     assert await store.retain(days=100, most_bytes=1 << 40) == 0

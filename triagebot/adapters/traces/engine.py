@@ -64,6 +64,9 @@ class Connection:
                 place = next(iter(_sessions))
             self._session = _open(place)
             _sessions[place] = _sessions.get(place, 0) + 1
+        # chDB 26.5 hangs for good, now and then, in a query of several threads beside another session's inserts: within a
+        # minute under load, never with one. Work is spread over sessions instead.
+        self._session.query("SET max_threads = 1, output_format_parallel_formatting = 0")
         self._place = place
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chdb")
 
@@ -103,6 +106,30 @@ class Connection:
             _sessions[self._place] -= 1
             if not _sessions[self._place]:
                 del _sessions[self._place]
+
+
+class Pool:
+    """Connections of which each call takes one that is free."""
+
+    def __init__(self, connections: Sequence[Connection]) -> None:
+        self._all = connections
+        self._free: asyncio.Queue[Connection] | None = None
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs `function(connection, …)` on the thread of a free connection; waits for one where all are busy."""
+        if self._free is None:
+            self._free = asyncio.Queue()
+            for connection in self._all:
+                self._free.put_nowait(connection)
+        connection = await self._free.get()
+        try:
+            return await connection.run(function, connection, *arguments)
+        finally:
+            self._free.put_nowait(connection)
+
+    def close(self) -> None:
+        for connection in self._all:
+            connection.close()
 
 
 def new_name(prefix: str) -> str:

@@ -107,6 +107,12 @@ def where(source: Source, sample: Sample) -> str:
     return f"{IN_WINDOW} AND ({source.level} >= {{old:UInt8}} OR ({recent}))"
 
 
+def halves(condition: str) -> tuple[str, str]:
+    """A condition as two that hold for half of the traces each. The bit has no part in a trace's level."""
+    hit = "bitTest(cityHash64(TraceId), 40)"
+    return f"{condition} AND {hit} = 0", f"{condition} AND {hit} = 1"
+
+
 def counts(source: Source) -> str:
     """Spans an hour and level: `hour`, `level`, `spans`."""
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ _RECENT_HOURS: Final = 24
 # for the others.
 TEXTS: Final = frozenset(("input_text", "output_text", "system_text", "tool_arguments", "tool_result", "tools_text"))
 TEXT_ROWS: Final = 16_000
+_TWO: Final = 4_000  # requests from which it pays to read texts over two sessions at once
 _ENOUGH: Final = 20_000  # spans that say how many spans a trace has
 
 
@@ -47,24 +49,33 @@ async def requests(
     condition, parameters = _bound(source, sample, parameters)
     present = await present_in(condition, parameters)
     needed = ["request_id", *sorted({need for signal in signals for need in signal.needs})]
-    found = await ask(queries.recorded_query(source, condition, needed, present), parameters)
-    row = found.to_pylist()[0] if found.num_rows else {}
+    (row,) = (await ask(queries.recorded_query(source, condition, needed, present), parameters)).to_pylist() or ({},)
     there = {column: bool(row.get(f"h{number}")) for number, column in enumerate(needed)}
     wanted = [signal for signal in signals if all(there[need] for need in signal.needs)]
     named = there["request_id"]
 
-    table = await ask(queries.spans_query(source, condition, present, named=named), parameters)
-    spans = folding.group(table)
     texts = [signal for signal in wanted if normalise.mentioned(signal.sql) & TEXTS]
     rest = [signal for signal in wanted if signal not in texts]
+
+    async def fold(some: Sequence[Signal], where: str, bound: Mapping[str, str], *, once: bool) -> pa.Table:
+        return await ask(queries.signals_query(source, where, some, present, named=named, once=once), bound)
+
+    table, values = await asyncio.gather(
+        ask(queries.spans_query(source, condition, present, named=named), parameters),
+        fold(rest, condition, parameters, once=False),
+    )
+    spans = folding.group(table)
+    if spans.duplicates:
+        values = await fold(rest, condition, parameters, once=True)
     rows = _rows(table, spans, window, sample)
-    fewer = rows.fewer(sample, TEXT_ROWS) if texts else sample
-    folded: dict[str, Any] = {}
-    for some, how in ((rest, sample), (texts, fewer)):
-        if some:
-            where, bound = _bound(source, how, parameters)
-            query = queries.signals_query(source, where, some, present, named=named, once=spans.duplicates)
-            folded |= _folded(await ask(query, bound), some, rows, None if how is sample else how)
+    folded = _folded([values], rest, rows, None)
+    if texts:
+        fewer = rows.fewer(sample, TEXT_ROWS)
+        where, bound = _bound(source, fewer, parameters)
+        apart = source.promoted and not named and len(rows.place) > _TWO
+        parts = queries.halves(where) if apart else (where,)
+        found = await asyncio.gather(*(fold(texts, part, bound, once=spans.duplicates) for part in parts))
+        folded |= _folded(found, texts, rows, None if fewer is sample else fewer)
     absent = np.full(len(rows.place), np.nan)
     return RequestTable(
         at=rows.nanos / 1e9,
@@ -158,24 +169,24 @@ def _rows(table: pa.Table, spans: folding.Spans, window: Window, sample: Sample)
 
 
 def _folded(
-    values: pa.Table, signals: Sequence[Signal], rows: Rows, sample: Sample | None
+    tables: Sequence[pa.Table], signals: Sequence[Signal], rows: Rows, sample: Sample | None
 ) -> dict[str, NDArray[np.float64]]:
     """Each signal of each row; NaN for rows outside `sample` and for those that the query did not see."""
-    order, place = _aligned(values, rows.keys)
+    keys = np.concatenate([folding.numbers(table, "request").astype(np.uint64) for table in tables])
+    order, place = _aligned(keys, rows.keys)
     there = place >= 0
     if sample:
         there &= rows.within(sample)
     at = order[np.where(there, place, 0)] if len(order) else place
     found = {}
     for number, signal in enumerate(signals):
-        column = folding.numbers(values, f"s{number}")
+        column = np.concatenate([folding.numbers(table, f"s{number}") for table in tables])
         found[signal.name] = np.where(there, column[at] if len(column) else np.nan, np.nan)
     return found
 
 
-def _aligned(values: pa.Table, keys: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _aligned(found: NDArray[np.uint64], keys: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Order of the signals' rows by key, and for each of `keys` its place in that order (-1: not there)."""
-    found = folding.numbers(values, "request").astype(np.uint64)
     order = np.argsort(found)
     if not len(found):
         return order, np.full(len(keys), -1, np.intp)

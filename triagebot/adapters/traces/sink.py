@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -131,8 +132,7 @@ class SpoolSink:
             started = time.monotonic()
             segments = await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.cut)
             try:
-                for segment in segments:
-                    await self._load(segment, patient=failures < 3)
+                await self._load_all(segments, patient=failures < 3)
             except SourceFailed as error:
                 failures += 1
                 logger.warning("%s; trying again", error)
@@ -144,6 +144,19 @@ class SpoolSink:
             async with self._loaded:
                 self._done = target
                 self._loaded.notify_all()
+
+    async def _load_all(self, segments: Sequence[Path], *, patient: bool) -> None:
+        """Two at a time, as the store takes them. Raises SourceFailed once all have been tried."""
+        waiting = iter(segments)
+
+        async def work() -> None:
+            for segment in waiting:
+                await self._load(segment, patient=patient)
+
+        done = await asyncio.gather(work(), work(), return_exceptions=True)
+        for outcome in done:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _load(self, segment: Path, *, patient: bool) -> None:
         """Loads one segment and removes it; a request in it that cannot be read is set aside.

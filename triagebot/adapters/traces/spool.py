@@ -89,7 +89,7 @@ class Spool:
 
     def part(self, bodies: list[bytes], segment: Path) -> Path:
         """A file with some of a segment's requests; the caller removes it."""
-        part = self._folder / "part.tmp"
+        part = self._folder / f"{segment.stem}.part"
         part.write_bytes(b"".join(_record(body, json=segment.suffix == JSON_SUFFIX) for body in bodies))
         return part
 

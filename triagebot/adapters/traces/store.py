@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from triagebot.adapters.traces import schema
-from triagebot.adapters.traces.engine import Connection, new_name
+from triagebot.adapters.traces.engine import Connection, Pool, new_name
 from triagebot.adapters.traces.loading import Loaded, Loader
 from triagebot.adapters.traces.queries import Source
 from triagebot.adapters.traces.reading import Reader
@@ -34,16 +34,19 @@ class ChdbStore(Reader):
         self._database = database
         self._lock = lock
         path = folder / "db" if lock else None
-        self._connection = Connection(path)
-        self._writer = Connection(path)
-        engine = "" if lock else "ENGINE = Memory"
-        self._connection.execute(f"CREATE DATABASE IF NOT EXISTS {database} {engine}")
-        self._connection.execute(schema.own_table(database, on_disk=lock is not None))
-        # Queries name the table alone, so that evidence reads the same from one run to the next.
-        self._connection.execute(f"USE {database}")
+        # A session works on one thread (see engine.py): two of each kind are two cores' worth.
+        connections = [Connection(path) for _ in range(4 if lock else 3)]
+        first = connections[0]
+        first.execute(f"CREATE DATABASE IF NOT EXISTS {database} {'' if lock else 'ENGINE = Memory'}")
+        first.execute(schema.own_table(database, on_disk=lock is not None))
         proto = folder / "otlp.proto"
         proto.write_text(schema.PROTO, encoding="utf-8")
-        self._loader = Loader(self._writer, database, proto)
+        for reader in connections[:2]:
+            # Queries name the table alone, so that evidence reads the same from one run to the next.
+            reader.execute(f"USE {database}")
+        self._readers = Pool(connections[:2])
+        self._writers = Pool(connections[2:])
+        self._loaders = {writer: Loader(writer, database, proto) for writer in connections[2:]}
 
     @classmethod
     async def open(cls, path: Path) -> ChdbStore:
@@ -71,18 +74,22 @@ class ChdbStore(Reader):
         return cls(Path(tempfile.mkdtemp(prefix="triagebot-")), new_name("memory"), None)
 
     async def load(self, path: Path, *, json: bool, token: str = "") -> Loaded:
-        """Loads an OTLP file of our own making; see `Loader.load`."""
-        return await self._writer.run(lambda: self._loader.load(path, json=json, token=token))
+        """Loads an OTLP file of our own making; see `Loader.load`. Two may run at once."""
+        return await self._writers.run(lambda writer: self._loaders[writer].load(path, json=json, token=token))
 
     async def ask(self, query: str, parameters: Mapping[str, str], *, readonly: bool = False) -> pa.Table:
         if readonly:
             query += " SETTINGS readonly = 1"
-        return await self._connection.run(self._connection.arrow, query, parameters)
+        return await self._readers.run(Connection.arrow, query, parameters)
+
+    async def execute(self, statement: str) -> None:
+        """Runs a statement of our own making that returns nothing."""
+        await self._writers.run(Connection.execute, statement)
 
     async def works(self) -> bool:
         """Whether the engine answers and the disk has room: what then cannot be loaded is at fault itself."""
         try:
-            await self._writer.run(self._writer.execute, "SELECT 1")
+            await self.execute("SELECT 1")
         except SourceFailed:
             return False
         return shutil.disk_usage(self._folder).free > _ROOM
@@ -101,8 +108,7 @@ class ChdbStore(Reader):
         for row in (await self.ask(query, {})).to_pylist():
             kept += row["size"]
             if row["age"] > 0 and (row["age"] > days or kept > most_bytes):
-                drop = f"ALTER TABLE {self._database}.{schema.TABLE} DROP PARTITION ID '{row['id']}'"
-                await self._writer.run(self._writer.execute, drop)
+                await self.execute(f"ALTER TABLE {self._database}.{schema.TABLE} DROP PARTITION ID '{row['id']}'")
                 dropped += 1
         return dropped
 
@@ -111,11 +117,12 @@ class ChdbStore(Reader):
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._loader.close()
+        for loader in self._loaders.values():
+            loader.close()
         if self._lock is None:
-            self._connection.execute(f"DROP DATABASE IF EXISTS {self._database}")
-        self._writer.close()
-        self._connection.close()
+            next(iter(self._loaders)).execute(f"DROP DATABASE IF EXISTS {self._database}")
+        self._writers.close()
+        self._readers.close()
         if self._lock is None:
             shutil.rmtree(self._folder, ignore_errors=True)
         else:
