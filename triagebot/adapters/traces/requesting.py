@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,8 @@ async def requests(
     condition, parameters = _bound(source, sample, parameters)
     present = await present_in(condition, parameters)
     needed = ["request_id", *sorted({need for signal in signals for need in signal.needs})]
-    (row,) = (await ask(queries.recorded_query(source, condition, needed, present), parameters)).to_pylist() or ({},)
+    found = (await ask(queries.recorded_query(source, condition, needed, present), parameters)).to_pylist()
+    row = found[0] if found else {}
     there = {column: bool(row.get(f"h{number}")) for number, column in enumerate(needed)}
     wanted = [signal for signal in signals if all(there[need] for need in signal.needs)]
     named = there["request_id"]
@@ -74,8 +75,8 @@ async def requests(
         where, bound = _bound(source, fewer, parameters)
         apart = source.promoted and not named and len(rows.place) > _TWO
         parts = queries.halves(where) if apart else (where,)
-        found = await asyncio.gather(*(fold(texts, part, bound, once=spans.duplicates) for part in parts))
-        folded |= _folded(found, texts, rows, None if fewer is sample else fewer)
+        tables = await asyncio.gather(*(fold(texts, part, bound, once=spans.duplicates) for part in parts))
+        folded |= _folded(tables, texts, rows, None if fewer is sample else fewer)
     absent = np.full(len(rows.place), np.nan)
     return RequestTable(
         at=rows.nanos / 1e9,
