@@ -27,7 +27,7 @@ from triagebot.domain.severity import (
     assess_severity,
 )
 from triagebot.domain.times import Interval
-from triagebot.rubric import load_rubric
+from triagebot.settings.rubric import load_rubric
 
 DEFAULT = load_rubric()
 DIRE = ("money", "legal", "safety", "privacy")

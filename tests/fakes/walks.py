@@ -16,7 +16,7 @@ from triagebot.domain.service import RegistryEntry, Service
 from triagebot.domain.times import Interval, Window
 from triagebot.errors import SourceFailed
 from triagebot.ports import DIMENSIONS, Answer, Dimension, RequestTable
-from triagebot.rubric import load_rubric
+from triagebot.settings.rubric import load_rubric
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.contract import Scope, Source, Sources, Weighed
 from triagebot.triage.investigate import Investigation, investigate

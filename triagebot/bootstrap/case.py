@@ -19,8 +19,8 @@ from triagebot.domain.evidence import Verdict
 from triagebot.domain.page import Page
 from triagebot.domain.service import Config, Service
 from triagebot.errors import BadPage
-from triagebot.rubric import load_rubric
 from triagebot.settings import find_config, load_config
+from triagebot.settings.rubric import load_rubric
 from triagebot.triage.investigate import Investigation, investigate
 from triagebot.triage.owners import OwnerDesk
 

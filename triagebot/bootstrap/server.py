@@ -32,8 +32,8 @@ from triagebot.domain.change import Change
 from triagebot.domain.page import Page
 from triagebot.domain.service import Config, Service
 from triagebot.ports import Chat, Clock, Narrator, Pager, SpanSink, TraceStore
-from triagebot.rubric import load_rubric
 from triagebot.settings import Settings
+from triagebot.settings.rubric import load_rubric
 from triagebot.triage.handout import Handout
 from triagebot.triage.investigate import Investigation
 from triagebot.triage.owners import OwnerDesk

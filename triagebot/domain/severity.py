@@ -125,7 +125,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """Rules in order; the first that holds decides. The last holds always (triagebot.rubric sees to it)."""
+    """Rules in order; the first that holds decides. The last holds always (triagebot.settings.rubric sees to it)."""
 
     rules: tuple[Rule, ...]
 

@@ -9,10 +9,10 @@ from typing import Final
 
 from triagebot import surfaces
 from triagebot.bootstrap.kinds import registry_kinds
-from triagebot.configuration import SECTIONS
 from triagebot.domain.nodes import TITLES
 from triagebot.entrypoints.cli import COMMANDS
 from triagebot.settings import SECRETS
+from triagebot.settings.configuration import SECTIONS
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.tree import TREE
 

@@ -15,7 +15,7 @@ from triagebot.domain.service import Config, Service
 from triagebot.domain.times import Window, format_span
 from triagebot.errors import TriagebotError
 from triagebot.ports import Journal, TraceStore
-from triagebot.rubric import load_rubric
+from triagebot.settings.rubric import load_rubric
 from triagebot.surfaces.contract import Source
 from triagebot.triage.owners import OwnerDesk
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from triagebot.configuration import NAMED_SURFACES
 from triagebot.domain.service import OWNER_SOURCES
 from triagebot.domain.severity import HARMS
 from triagebot.domain.times import parse_span
+from triagebot.settings.configuration import NAMED_SURFACES
 
 SERVICE_MEMBERS: Final = ("registries", "owners", "codeowners", "backstage", "oncall", "escalation", "slack_channel")
 _SOURCE_NAMES: Final = {"config": "configured", "git": "codeowners", "catalog": "backstage", "oncall": "pagerduty"}

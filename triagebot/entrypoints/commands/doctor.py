@@ -18,8 +18,8 @@ from triagebot.domain.nodes import TITLES
 from triagebot.domain.service import Config
 from triagebot.entrypoints.cli import plain
 from triagebot.errors import BadConfig, NotFound
-from triagebot.members import suggestion
 from triagebot.settings import FILE_NAME, find_config, load_config, problems_of
+from triagebot.settings.members import suggestion
 from triagebot.triage.doctor import Eyes, Report, examine
 from triagebot.triage.owners import OwnerDesk
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from triagebot.domain.severity import FACTS, LEVELS, Rubric, SeverityFacts, assess_severity
 from triagebot.errors import BadConfig
-from triagebot.rubric import load_rubric, read_rubric_file
 from triagebot.settings import load_config
+from triagebot.settings.rubric import load_rubric, read_rubric_file
 
 CONFIG = "version: 1\nservices:\n  s: {slack_channel: '#s'}\n"
 GOOD = """\

@@ -16,9 +16,9 @@ from triagebot.domain.service import OWNER_SOURCES, Config, DeclaredOwner, Direc
 from triagebot.domain.severity import HARMS
 from triagebot.domain.signal import Direction, Fold, Over, Signal, Unit
 from triagebot.domain.times import parse_span
-from triagebot.members import Members, suggestion, unknown
-from triagebot.rubric import read_rubric
-from triagebot.yamlfile import Document, shown
+from triagebot.settings.members import Members, suggestion, unknown
+from triagebot.settings.rubric import read_rubric
+from triagebot.settings.yamlfile import Document, shown
 
 NAMED_SURFACES: Final = tuple(dict.fromkeys((*SURFACES, *OTHER_SURFACES, *EXITS)))
 

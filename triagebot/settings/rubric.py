@@ -24,10 +24,10 @@ from triagebot.domain.severity import (
     Rubric,
     Rule,
 )
-from triagebot.members import Members, suggestion, unknown
-from triagebot.yamlfile import Document, read_yaml, shown
+from triagebot.settings.members import Members, suggestion, unknown
+from triagebot.settings.yamlfile import Document, read_yaml, shown
 
-DEFAULT: Final = Path(__file__).parent / "templates" / "severity" / "default.yaml"
+DEFAULT: Final = Path(__file__).parents[1] / "templates" / "severity" / "default.yaml"
 _COMPARISON: Final = re.compile(r"\s*(>=|<=|>|<)\s*(-?\d{1,15}(?:\.\d{1,15})?)\s*")
 _MOMENTA: Final = get_args(Momentum)
 _DEEPEST: Final = 20

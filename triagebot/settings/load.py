@@ -42,11 +42,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from triagebot.configuration import read_config
 from triagebot.domain.service import Config
 from triagebot.errors import BadConfig
-from triagebot.members import suggestion
-from triagebot.yamlfile import BadFile, read_yaml, shown
+from triagebot.settings.configuration import read_config
+from triagebot.settings.members import suggestion
+from triagebot.settings.yamlfile import BadFile, read_yaml, shown
 
 FILE_NAME: Final = "triagebot.yaml"
 WORLD_NAME: Final = "world.json"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from triagebot.yamlfile import Document, Problem, kind, shown
+from triagebot.settings.yamlfile import Document, Problem, kind, shown
 
 T = TypeVar("T")
 

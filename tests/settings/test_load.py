@@ -16,7 +16,7 @@ import triagebot
 from triagebot.domain.service import OWNER_SOURCES
 from triagebot.errors import BadConfig
 from triagebot.settings import Secret, find_config, load_config, load_settings, problems_of, read_secret
-from triagebot.yamlfile import BadFile
+from triagebot.settings.yamlfile import BadFile
 
 EXAMPLE = Path(triagebot.__file__).parent / "templates/config/triagebot.yaml"
 GOOD = """\
