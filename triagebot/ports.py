@@ -5,7 +5,7 @@ Every method may raise `SourceFailed` (or `SourceTimeout`). Times are aware UTC 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from triagebot.domain.audit import AuditEntry, Note, Verified
+from triagebot.domain.audit import Head as AuditHead
 from triagebot.domain.change import Change, Observation
+from triagebot.domain.freeze import Asked, Freeze, Hold, Pass
 from triagebot.domain.incident import Incident, TimelineEvent, Work
 from triagebot.domain.page import Page
 from triagebot.domain.people import Claim, Person
@@ -459,3 +462,92 @@ class Ledger(Protocol):
     async def forget_before(self, at: datetime) -> int:
         """Retention: drops pages' bodies and done work older than `at`; returns the number of rows."""
         ...
+
+
+# --- freezes and the audit trail ----------------------------------------------------------------------------------------
+
+
+class Audit(Protocol):
+    """The trail of who did what: only ever added to, each entry chained to the one before it."""
+
+    async def enter(self, note: Note) -> AuditEntry: ...
+
+    async def entries(self, *, subject: str = "", limit: int = 50) -> list[AuditEntry]:
+        """The newest, newest first; those of one subject (`FRZ-3`, `INC-12`) where it is given."""
+        ...
+
+    async def verify(self, heads: Sequence[AuditHead] = ()) -> Verified:
+        """Goes through all of it, and compares it with the heads that were noted outside and those that are given."""
+        ...
+
+
+class FreezeBook(Protocol):
+    """Freezes in the database, which are what the gate goes by. Each call is one transaction with its entries in the trail."""
+
+    async def draft(self, freeze: Freeze, note: Note) -> Freeze:
+        """Stores a preview; `id` and the subject of the note are given here."""
+        ...
+
+    async def find(self, id_: str) -> Freeze | None: ...
+
+    async def listed(self, *, service: str = "", status: Collection[str] = (), limit: int = 50) -> list[Freeze]:
+        """Newest first."""
+        ...
+
+    async def confirm(self, id_: str, at: datetime, note: Note) -> tuple[Freeze, bool]:
+        """Shuts the gate and queues the rest; False where somebody did already.
+
+        What another freeze holds already is left to that one (`elsewhere`). Raises Refused where nothing is left to hold.
+        """
+        ...
+
+    async def change(
+        self, id_: str, expected: Collection[str], note: Note | None, *, queue: str = "", **values: Any
+    ) -> Freeze | None:
+        """Sets members of a freeze that has one of these statuses; None where it has none of them. `queue` names work to do."""
+        ...
+
+    async def settle(self, id_: str, hold: Hold, note: Note | None) -> None:
+        """What came of a hold."""
+        ...
+
+    async def grant(self, id_: str, granted: Pass, note: Note) -> bool:
+        """False where the change is let through already."""
+        ...
+
+    async def ask(self, service: str, surface: str, artifact: str, asker: str, at: datetime, *, open_: bool) -> None:
+        """Somebody asked the gate."""
+        ...
+
+    async def askers(self, service: str) -> list[Asked]: ...
+
+
+class Brake(Protocol):
+    """A way to hold or to pin one artifact, as `holds:` of triagebot.yaml declares it.
+
+    What was put is never taken for granted: the caller looks again. `pins` False: it only holds, and `look` says what does.
+    `puts_back`: what moves away from a pin is put back. `schedule` is a crontab line of a job that changes the artifact.
+    """
+
+    surface: str
+    artifact: str
+    kind: str
+    pins: bool
+    holds: bool
+    puts_back: bool
+    schedule: str
+    title: str
+
+    async def look(self) -> str:
+        """What stands there now; of a brake that only holds, a line on what does. Raises SourceFailed."""
+        ...
+
+    def target(self, stands: str, resolved: str, before: str) -> str:
+        """What a pin would keep it at.
+
+        `stands` is what `look` said, `resolved` what the registry says it is now ("" where none does), `before` what is to be
+        put back ("" where it is to stay as it is). Raises Refused with the reason where it cannot be pinned so.
+        """
+        ...
+
+    async def put(self, value: str, *, freeze: str) -> None: ...

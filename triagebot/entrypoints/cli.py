@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "changes": Entry(f"{_HERE}.changes", "List a service's recorded changes."),
     "postmortem": Entry(f"{_HERE}.postmortem", "Print an incident's postmortem, review it or publish it."),
     "status": Entry(f"{_HERE}.status", "Say whether the server is ready, what is open and what failed."),
+    "audit": Entry(f"{_HERE}.audit", "List who did what, and verify that the record of it is whole."),
     "docs": Entry(f"{_HERE}.docs", "Write the README's tables from the code."),
     "version": Entry(f"{_HERE}.version", "Print the version of triagebot and of what it stands on."),
 }

@@ -219,3 +219,109 @@ change = sa.Table(
     sa.UniqueConstraint("digest"),
     sa.Index(None, "service", "latest"),
 )
+
+# The trail of who did what (domain/audit.py). `number` is counted by whoever writes, under a lock: a gap means tampering.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("number", _Id, primary_key=True, autoincrement=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Index(None, "subject"),
+)
+
+# The database itself refuses to change the trail. Whoever owns the database can take that away, and then the hashes show it.
+APPEND_ONLY = {
+    "sqlite": tuple(
+        f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        (
+            "CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN RAISE EXCEPTION 'the audit trail is append-only'; END$$"
+        ),
+        (
+            "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+            "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()"
+        ),
+    ),
+}
+for _dialect, _statements in APPEND_ONLY.items():
+    for _statement in _statements:
+        _ddl = sa.DDL(_statement)  # type: ignore[no-untyped-call]
+        sa.event.listen(audit, "after_create", _ddl.execute_if(dialect=_dialect))
+
+freeze = sa.Table(
+    "freeze",
+    metadata,
+    _id(),
+    sa.Column("service", sa.Text, nullable=False),
+    _incident(nullable=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("made_by", sa.JSON, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("span", sa.Integer, nullable=False),  # seconds
+    sa.Column("confirmed_at", UtcDateTime),
+    sa.Column("expires_at", UtcDateTime),
+    sa.Column("warned_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("ended_by", sa.JSON),
+    sa.Column("warnings", sa.JSON, nullable=False),
+    sa.Column("snapshot", sa.JSON, nullable=False),
+    sa.Column("place", sa.JSON, nullable=False),
+    sa.CheckConstraint(
+        "status IN ('draft', 'applying', 'in_force', 'ending', 'lifted', 'expired', 'dropped')", name="status"
+    ),
+    sa.Index(None, "service", "status"),
+    sa.Index(None, "incident"),
+    sqlite_autoincrement=True,  # as with incidents: a number, once told to people, is never given again
+)
+
+hold = sa.Table(
+    "hold",
+    metadata,
+    _id(),
+    sa.Column("freeze", _Id, sa.ForeignKey("freeze.id"), nullable=False),
+    sa.Column("surface", sa.Text, nullable=False),
+    sa.Column("artifact", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("restore", sa.Boolean, nullable=False),
+    sa.Column("seconds", sa.Float),
+    sa.Column("said", sa.Text, nullable=False),
+    sa.UniqueConstraint("freeze", "surface", "artifact", "kind"),
+)
+
+# A change that an approver lets through. `passage`, since PASS means something else to whoever reads Python.
+passage = sa.Table(
+    "passage",
+    metadata,
+    _id(),
+    sa.Column("freeze", _Id, sa.ForeignKey("freeze.id"), nullable=False),
+    sa.Column("change", sa.Text, nullable=False),
+    sa.Column("by", sa.JSON, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("freeze", "change"),
+)
+
+# Who asked the gate last: a gate that nobody asks holds nothing.
+asked = sa.Table(
+    "asked",
+    metadata,
+    _id(),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("surface", sa.Text, nullable=False),
+    sa.Column("artifact", sa.Text, nullable=False),
+    sa.Column("asker", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("service", "surface", "artifact", "asker"),
+)
