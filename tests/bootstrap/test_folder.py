@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from triagebot.bootstrap.folder import DataFolder
-from triagebot.bootstrap.options import Options
-from triagebot.domain.service import Config, Directory
 from triagebot.errors import BadConfig, NotFound, StoreBusy
 
 
@@ -43,34 +41,3 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadConfig, match="cannot be used as data folder"):
         DataFolder(tmp_path / "file" / "data").claim(ExitStack(), url="")
-
-
-@pytest.mark.parametrize(("text", "size"), [("500MB", 500 << 20), ("20 GB", 20 << 30), ("1TiB", 1 << 40), ("", None)])
-def test_sizes(text: str, size: int | None) -> None:
-    assert _options(retention={"size": text}).size("retention", "size") == size
-
-
-@pytest.mark.parametrize(
-    ("call", "section", "said"),
-    [
-        (
-            lambda o: o.size("retention", "size"),
-            {"retention": {"size": "much"}},
-            "retention.size: 'much' is not a size",
-        ),
-        (
-            lambda o: o.span("retention", "pages", "9d"),
-            {"retention": {"pages": "x"}},
-            "retention.pages: 'x' is not a length",
-        ),
-        (lambda o: o.text("slack", "channel"), {"slack": {"channel": ["#a"]}}, "slack.channel: must be text"),
-        (lambda o: o.mapping("pagerduty", "services"), {"pagerduty": {"services": ["P1"]}}, "must map names to texts"),
-    ],
-)
-def test_mistakes_are_told_with_their_place(call, section, said: str) -> None:
-    with pytest.raises(BadConfig, match=said):
-        call(_options(**section))
-
-
-def _options(**sections) -> Options:
-    return Options(Config(root=Path(), organisation="", services={}, directory=Directory(), options=sections))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from triagebot.adapters.db.engine import open_database
 from triagebot.adapters.db.ledger import SqlLedger
-from triagebot.entrypoints.jobs import JOBS, Job, catch_up, fire, last_slot, schedule
+from triagebot.entrypoints.jobs import JOBS, Job, catch_up, fire, jobs_of, last_slot, schedule
 from triagebot.errors import SourceFailed
 from triagebot.testing.clock import FakeClock
 from triagebot.triage.watch import Watch
@@ -163,3 +163,17 @@ async def test_missed_slots_are_fired_once_however_late(watch):
     found = schedule(watch).get_jobs()
     assert {one.id for one in found} == {one.name for one in JOBS}
     assert all(one.coalesce and one.misfire_grace_time is None and one.max_instances == 1 for one in found)
+
+
+@pytest.mark.parametrize(("every", "trigger"), [(1, "*/1 * * * *"), (15, "*/15 * * * *"), (60, "0 * * * *")])
+def test_registries_are_polled_as_often_as_is_configured(watch, every, trigger):
+    jobs = {job.name: job for job in jobs_of(replace(watch, poll_every=timedelta(minutes=every)))}
+    assert jobs["poll_registries"].trigger == trigger
+    assert {name: job for name, job in jobs.items() if name != "poll_registries"} == {
+        job.name: job for job in JOBS if job.name != "poll_registries"
+    }
+    assert {job.name for job in schedule(replace(watch, poll_every=timedelta(minutes=every))).get_jobs()} == set(jobs)
+
+
+def test_unless_configured_nothing_changes(watch):
+    assert jobs_of(watch) == JOBS

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -25,12 +25,13 @@ from triagebot.adapters.pagers.pagerduty import Signature
 from triagebot.adapters.pagers.parse import parse_page
 from triagebot.adapters.pagers.verify import BearerOrHmac, grafana
 from triagebot.adapters.registries.events import parse_change_event
+from triagebot.domain.change import Change
 from triagebot.domain.incident import TimelineEvent
 from triagebot.domain.page import Page
 from triagebot.domain.times import Window
 from triagebot.entrypoints.otlp import status_message
 from triagebot.entrypoints.web import WebDeps, build_app
-from triagebot.errors import BadTrace, SourceFailed
+from triagebot.errors import BadTrace, Refused, SourceFailed
 
 NOW = datetime(2026, 11, 3, 2, 47, tzinfo=UTC)
 TOKEN = {"authorization": "Bearer api-token"}
@@ -457,3 +458,35 @@ def test_every_route_of_the_contract_is_served(deps: WebDeps) -> None:
         "/readyz",
         "/metrics",
     }
+
+
+async def test_a_token_on_traces_where_one_is_configured(deps: WebDeps, sink: Sink) -> None:
+    headers = {"content-type": "application/x-protobuf"}
+    async with client_of(replace(deps, span_tokens=("old", "new"))) as client:
+        for given in ({}, {"authorization": "Bearer nwe"}, {"authorization": "new"}, {"authorization": "Bearer "}):
+            answer = await client.post("/v1/traces", content=b"\x0a\x00", headers=headers | given)
+            assert (answer.status_code, answer.headers["content-type"]) == (401, "application/x-protobuf")
+            assert answer.content.startswith(b"\x08\x10")  # google.rpc.Code UNAUTHENTICATED
+            assert answer.headers["www-authenticate"] == "Bearer"
+        assert sink.got == []
+        for token in ("old", "new"):
+            given = {"authorization": f"Bearer {token}"}
+            assert (await client.post("/v1/traces", content=b"\x0a\x00", headers=headers | given)).status_code == 200
+    assert len(sink.got) == 2
+
+
+async def test_a_registrys_webhook_becomes_changes(deps: WebDeps) -> None:
+    def read(headers: Any, body: bytes, now: datetime) -> list[Change]:
+        if headers.get("x-signature") != "right":
+            raise Refused("the signature is wrong")
+        return [parse_change_event(event) for event in json.loads(body)]
+
+    event = {"at": "2026-11-03T01:58:00Z", "service": "s", "surface": "prompt_version", "artifact": "desk"}
+    async with client_of(replace(deps, registries={"mlflow": read})) as client:
+        refused = await client.post("/webhooks/mlflow", json=[event])
+        assert (refused.status_code, refused.json()["error"]) == (401, "the signature is wrong")
+        for body in ([event], [event], []):  # told again, and of nothing that is declared
+            answer = await client.post("/webhooks/mlflow", json=body, headers={"x-signature": "right"})
+            assert answer.status_code == 202
+    found = await deps.journal.changes("s", Window(NOW - timedelta(hours=2), NOW))
+    assert [change.artifact for change in found] == ["desk"]

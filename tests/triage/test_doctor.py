@@ -187,7 +187,7 @@ async def test_what_loads_and_yet_is_not_right() -> None:
         organisation="",
         services=a_config.services,
         directory=a_config.directory,
-        options={"severity": Path("/nowhere/rubric.yaml")},
+        options={"severity": Path("/nowhere/rubric.yaml"), "retention": {"traces": timedelta(days=5)}},
     )
     found = await report(a_config, traces=Fake(coverage=ALL))
     told = [
@@ -198,6 +198,7 @@ async def test_what_loads_and_yet_is_not_right() -> None:
     assert told == [
         ("partly", "nobody active is asked where ownership ends"),
         ("partly", "look_back is 7 d"),
+        ("partly", "traces are kept 5 d, while look_back is 7 d"),
         ("unseen", "/nowhere/CODEOWNERS is not there"),
         ("unseen", "/nowhere/rubric.yaml"),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from triagebot.adapters.memory_journal import MemoryJournal
 from triagebot.adapters.pagers.parse import parse_page
 from triagebot.adapters.registries.events import read_changes, read_journal
 from triagebot.adapters.traces.casefolder import load_case_traces
+from triagebot.bootstrap.options import Options
 from triagebot.bootstrap.sources import owner_sources, registries_of
 from triagebot.domain.evidence import Verdict
 from triagebot.domain.page import Page
@@ -43,7 +44,7 @@ class Case:
 async def open_case(folder: Path, stack: AsyncExitStack) -> Case:
     """Opens a case folder (contract.md). Nothing is left behind once `stack` closes. Raises BadInput, naming file and line."""
     config = load_config(find_config(folder))
-    page = _read_page(folder / PAGE_NAME)
+    page = _read_page(folder / PAGE_NAME, Options(config).mapping("generic", "fields"))
     service = _service_of(config, page)
     traces = await load_case_traces(config.traces or folder / "traces")
     stack.push_async_callback(traces.close)
@@ -59,7 +60,7 @@ async def open_case(folder: Path, stack: AsyncExitStack) -> Case:
     return Case(page=page, service=service, config=config, investigation=investigation)
 
 
-def _read_page(path: Path) -> Page:
+def _read_page(path: Path, fields: Mapping[str, str]) -> Page:
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -70,7 +71,8 @@ def _read_page(path: Path) -> Page:
     if not isinstance(document, dict) or not isinstance(document.get("source"), str) or "body" not in document:
         raise BadPage(f"{path}: wants an object with `source` and `body`")
     try:
-        pages: Sequence[Page] = parse_page(document["source"], document.get("headers") or {}, document["body"])
+        headers, body = document.get("headers") or {}, document["body"]
+        pages: Sequence[Page] = parse_page(document["source"], headers, body, fields=fields)
     except BadPage as error:
         raise BadPage(f"{path}: {error}") from error
     if not pages:

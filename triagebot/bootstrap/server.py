@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -23,6 +23,8 @@ from triagebot.adapters.pagers.parse import parse_page
 from triagebot.adapters.pagers.verify import BearerOrHmac, grafana
 from triagebot.adapters.registries.catalogue import KINDS
 from triagebot.adapters.registries.events import parse_change_event, read_changes, read_journal
+from triagebot.adapters.registries.mlflow_registry import MlflowRegistry
+from triagebot.adapters.registries.mlflow_webhook import parse_mlflow, verify_mlflow
 from triagebot.bootstrap.clock import SystemClock
 from triagebot.bootstrap.folder import DataFolder
 from triagebot.bootstrap.options import Options
@@ -38,7 +40,7 @@ from triagebot.triage.handout import Handout
 from triagebot.triage.investigate import Investigation
 from triagebot.triage.owners import OwnerDesk
 from triagebot.triage.tell import Tell
-from triagebot.triage.watch import Watch
+from triagebot.triage.watch import POLL_EVERY, QuietHours, Watch
 from triagebot.triage.way import Way
 from triagebot.triage.worker import WorkerPool
 
@@ -73,6 +75,7 @@ class Server:
     probes: Mapping[str, Probe]
     api_tokens: tuple[str, ...]
     default_channel: str
+    fields: Mapping[str, str]
 
     @property
     def config(self) -> Config:
@@ -85,7 +88,15 @@ class Server:
         return new
 
     def parse_page(self, source: str, headers: Mapping[str, str], body: Any, now: datetime) -> list[Page]:
-        return parse_page(source, headers, body, received_at=now)
+        return parse_page(source, headers, body, received_at=now, fields=self.fields)
+
+    def mlflow(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Change]:
+        """What a delivery of MLflow's registry says of the artifacts declared here. Raises Refused, BadInput."""
+        verify_mlflow(headers, body, self.settings.all_of("mlflow_secrets"), now=now)
+        event = parse_mlflow(headers, body)
+        declared = [one for one in self.watch.registries if isinstance(one, MlflowRegistry)]
+        changes = [one.change_of(event) for one in declared] if event is not None else []
+        return [change for change in changes if change is not None]
 
     def parse_change(self, event: Any) -> Change:
         """An event without a surface has that of its artifact, where one service's registries name it."""
@@ -119,6 +130,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
             for s in config.services.values()
         },
     )
+    deadline = options.span("probes", "deadline", timedelta(seconds=20)).total_seconds()
     investigations = {
         name: Investigation(
             traces=traces.store,
@@ -126,7 +138,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
             registries=registries[name],
             owners=desk,
             rubric=rubric,
-            deadline=options.span("probes", "deadline", "20s").total_seconds(),
+            deadline=deadline,
         )
         for name in config.services
     }
@@ -149,8 +161,10 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         traces=traces.store,
         services=config.services,
         registries=[source.registry for found in registries.values() for source in found if source.registry],
-        deadline_seconds=options.span("probes", "deadline", "20s").total_seconds(),
-        keep=options.span("retention", "pages", "90d"),
+        deadline_seconds=deadline,
+        keep=options.span("retention", "pages", timedelta(days=90)),
+        poll_every=options.span("probes", "every", POLL_EVERY),
+        quiet=_quiet(options),
         tell_again=way.tell_again,
         retain=traces.retain,
     )
@@ -174,6 +188,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         probes=probes,
         api_tokens=settings.all_of("api_token") or (folder.token(make=True),),
         default_channel=channel,
+        fields=options.mapping("generic", "fields"),
     )
 
 
@@ -234,6 +249,12 @@ def _narrator(settings: Settings, options: Options, stack: AsyncExitStack) -> Na
     narrator = connect(key, model=model, base_url=options.text("narrator", "base_url") or None)
     stack.push_async_callback(narrator.close)
     return narrator
+
+
+def _quiet(options: Options) -> QuietHours:
+    usual = QuietHours()
+    start, end = options.get("reminders", "quiet", (usual.start, usual.end))
+    return QuietHours(start=start, end=end, zone=options.get("reminders", "zone", usual.zone))
 
 
 def _checks(settings: Settings) -> dict[str, Check]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from triagebot.adapters.ownership.backstage import BackstageFile
 from triagebot.adapters.ownership.codeowners import CodeownersFile
 from triagebot.adapters.registries.base import Surroundings
@@ -9,13 +11,18 @@ from triagebot.adapters.registries.catalogue import open_registry
 from triagebot.domain.service import Config, Service
 from triagebot.errors import BadConfig
 from triagebot.ports import Chat, OwnerFile, Pager
+from triagebot.settings import read_secret
 from triagebot.surfaces.contract import Source
 from triagebot.triage.owners import OwnerSources
 
 
 def registries_of(config: Config, service: Service) -> list[Source]:
     """A declared registry whose adapter or settings are wrong stays, with the reason: the walk then says "unknown"."""
-    around = Surroundings(service=service.name, root=config.root)
+
+    def secret(text: str, place: str) -> str:
+        return read_secret(text, place=place, root=config.root, environ=os.environ).value
+
+    around = Surroundings(service=service.name, root=config.root, secret=secret)
     found = []
     for entry in service.registries:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -13,7 +14,7 @@ from triagebot.adapters.traces.clickhouse import ClickHouseStore
 from triagebot.adapters.traces.sink import SpoolSink
 from triagebot.adapters.traces.store import ChdbStore
 from triagebot.bootstrap.options import Options
-from triagebot.errors import BadConfig, SourceFailed
+from triagebot.errors import SourceFailed
 from triagebot.ports import SpanSink, TraceStore
 from triagebot.settings import Settings
 
@@ -47,8 +48,8 @@ async def open_traces(settings: Settings, options: Options, stack: AsyncExitStac
         if not await store.works():
             raise SourceFailed("the embedded ClickHouse does not answer")
 
-    days = options.span("retention", "traces", "60d").days
-    most = options.size("retention", "size") or _MOST
+    days = options.span("retention", "traces", timedelta(days=60)).days
+    most: int = options.get("retention", "size", _MOST)
 
     async def retain() -> int:
         return await store.retain(days=days, most_bytes=most)
@@ -64,8 +65,6 @@ def _path(settings: Settings, options: Options) -> Path:
 async def _server(url: str, settings: Settings, options: Options, stack: AsyncExitStack) -> Traces:
     """A ClickHouse that a collector writes: nothing is ingested here, and nothing is dropped."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadConfig("store.url: is not an http or https address of a ClickHouse")
     user, password = options.text("store", "user"), settings.secret("store_password")
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
     place = parts.netloc.rpartition("@")[2]

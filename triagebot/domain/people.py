@@ -50,12 +50,14 @@ class Claim:
     """What one source says about who owns an artifact, before anyone has checked that it is a person who is still here.
 
     `who` is an e-mail address, a `@github` handle, a `@org/team`, a Slack id or a plain name, as the source writes it.
-    `where` says where it stands (`CODEOWNERS line 12`), for the gap that is told when it leads to nobody.
+    `where` says where it stands (`CODEOWNERS line 12`), for the gap that is told when it leads to nobody. `unheard` says why the
+    source could not be asked: it may have named somebody, so nobody further down the order is named in its stead.
     """
 
     source: str
     who: str
     where: str
+    unheard: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,7 +15,7 @@ from triagebot.domain.change import Change
 from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.domain.service import Directory
 from triagebot.domain.times import Window, format_time, parse_span
-from triagebot.entrypoints.guard import Unauthorized, read_body
+from triagebot.entrypoints.guard import Unauthorized, check_bearer, read_body
 from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Clock, Journal, Ledger
 from triagebot.triage.postmortem import lifecycle
@@ -26,18 +25,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def authorized(tokens: Sequence[str], endpoint: Endpoint) -> Endpoint:
-    """The endpoint for those who bring one of the tokens. Every token is compared, in constant time."""
-    expected = [b"Bearer " + token.encode() for token in tokens]
+    """The endpoint for those who bring one of the tokens."""
 
     async def checked(request: Request) -> Response:
-        if not expected:
+        if not tokens:
             raise Unauthorized("no API token is configured, so /api answers nobody")
-        given = request.headers.get("authorization", "").encode()
-        matches = False
-        for one in expected:
-            matches |= hmac.compare_digest(one, given)
-        if not matches:
-            raise Unauthorized("the Authorization header has no bearer token that is configured")
+        check_bearer(tokens, request.headers.get("authorization", ""))
         return await endpoint(request)
 
     return checked

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextvars
+import hmac
 import logging
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -167,6 +168,15 @@ def _limited(receive: Receive, limit: int, announced: int) -> Callable[[], Any]:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the body is larger than the {limit} bytes that this route takes")
+
+
+def check_bearer(tokens: Sequence[str], header: str) -> None:
+    """Raises Unauthorized unless the Authorization header has one of the tokens. Each is compared, in constant time."""
+    given, matches = header.encode(), False
+    for token in tokens:
+        matches |= hmac.compare_digest(b"Bearer " + token.encode(), given)
+    if not matches:
+        raise Unauthorized("the Authorization header has no bearer token that is configured")
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -40,6 +40,13 @@ JOBS: Final = (
     Job(name="tell_again", trigger="*/2 * * * *", run=watch.tell_again),
     Job(name="forget", trigger="40 3 * * *", run=watch.forget),
 )
+
+
+def jobs_of(watch_: Watch) -> tuple[Job, ...]:
+    """JOBS, with registries polled as often as is configured: a whole number of minutes that divides an hour."""
+    minutes = int(watch_.poll_every.total_seconds()) // 60
+    every = f"*/{minutes} * * * *" if minutes < 60 else "0 * * * *"
+    return tuple(replace(job, trigger=every) if job.run is watch.poll_registries else job for job in JOBS)
 
 
 def last_slot(trigger: CronTrigger, now: datetime) -> datetime | None:
@@ -73,16 +80,16 @@ async def fire(job: Job, watch_: Watch) -> bool:
     return True
 
 
-async def catch_up(watch_: Watch, jobs: Sequence[Job] = JOBS) -> None:
-    """Runs what was missed while no process was up: each job at most once."""
-    for job in jobs:
+async def catch_up(watch_: Watch, jobs: Sequence[Job] | None = None) -> None:
+    """Runs what was missed while no process was up: each job (of `jobs_of` unless given) at most once."""
+    for job in jobs_of(watch_) if jobs is None else jobs:
         await fire(job, watch_)
 
 
-def schedule(watch_: Watch, jobs: Sequence[Job] = JOBS) -> AsyncIOScheduler:
+def schedule(watch_: Watch, jobs: Sequence[Job] | None = None) -> AsyncIOScheduler:
     """A scheduler that fires the jobs, not started. Slots missed while the process slept are fired once, however late."""
     scheduler = AsyncIOScheduler(timezone=UTC)
-    for job in jobs:
+    for job in jobs_of(watch_) if jobs is None else jobs:
         scheduler.add_job(
             fire,
             CronTrigger.from_crontab(job.trigger, timezone=UTC),

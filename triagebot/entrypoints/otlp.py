@@ -7,14 +7,21 @@ google.rpc.Status, 400 means never again, 429 and 503 mean later.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from triagebot.entrypoints.guard import TooLarge, Unsupported, error_headers, read_body, status_of
+from triagebot.entrypoints.guard import (
+    TooLarge,
+    Unsupported,
+    check_bearer,
+    error_headers,
+    read_body,
+    status_of,
+)
 from triagebot.errors import SourceFailed, TriagebotError
 from triagebot.ports import SpanSink
 
@@ -24,15 +31,19 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 _ENCODINGS: Final = {"": "", "identity": "", "gzip": "gzip", "zstd": "zstd"}
 # google.rpc.Code
-_INVALID_ARGUMENT, _RESOURCE_EXHAUSTED, _INTERNAL, _UNAVAILABLE = 3, 8, 13, 14
+_INVALID_ARGUMENT, _RESOURCE_EXHAUSTED, _INTERNAL, _UNAVAILABLE, _UNAUTHENTICATED = 3, 8, 13, 14, 16
 
 
-def traces_endpoint(sink: SpanSink) -> Callable[[Request], Awaitable[Response]]:
+def traces_endpoint(sink: SpanSink, tokens: Sequence[str] = ()) -> Callable[[Request], Awaitable[Response]]:
+    """Without `tokens` whoever reaches the port may send, as to a collector; with them a bearer token is wanted."""
+
     async def endpoint(request: Request) -> Response:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in {PROTOBUF, JSON}:
             raise Unsupported(f"content type is {content_type[:60] or 'missing'}, not {PROTOBUF} or {JSON}")
         try:
+            if tokens:
+                check_bearer(tokens, request.headers.get("authorization", ""))
             encoding = request.headers.get("content-encoding", "").strip().lower()
             if encoding not in _ENCODINGS:
                 raise Unsupported(f"content encoding is {encoding[:60]}, not gzip or zstd")
@@ -53,6 +64,8 @@ def _failure(error: TriagebotError, content_type: str) -> Response:
         status, code = 500, _INTERNAL  # not one of the statuses that a client retries
     elif status >= 500:
         code = _UNAVAILABLE
+    elif status == 401:
+        code = _UNAUTHENTICATED
     elif isinstance(error, TooLarge):
         code = _RESOURCE_EXHAUSTED
     body = status_message(code, str(error), content_type)

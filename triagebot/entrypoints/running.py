@@ -69,6 +69,8 @@ def build_doors(server: Server) -> Doors:
         parse_page=server.parse_page,
         parse_change=server.parse_change,
         api_tokens=server.api_tokens,
+        span_tokens=server.settings.all_of("otlp_token"),
+        registries={"mlflow": server.mlflow},
         spans=server.spans,
         slack=slack_endpoint(bolt, secret) if bolt is not None and secret else None,
         wake=server.pool.wake,

@@ -12,7 +12,7 @@ from triagebot.bootstrap.kinds import registry_kinds
 from triagebot.domain.nodes import TITLES
 from triagebot.entrypoints.cli import COMMANDS
 from triagebot.settings import SECRETS
-from triagebot.settings.configuration import SECTIONS
+from triagebot.settings.sections import SECTIONS
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.tree import TREE
 

@@ -36,6 +36,8 @@ READY_SECONDS: Final = 2.0
 
 # What a sender signed or brought: raises Refused.
 Check = Callable[[Mapping[str, str], bytes, datetime], None]
+# A registry's webhook, checked and read: (headers, body, now) -> changes. Raises Refused, BadInput.
+ReadChanges = Callable[[Mapping[str, str], bytes, datetime], list[Change]]
 # (source, headers, body as JSON, received_at) -> pages. Raises BadPage.
 ParsePage = Callable[[str, Mapping[str, str], Any, datetime], list[Page]]
 
@@ -44,10 +46,11 @@ ParsePage = Callable[[str, Mapping[str, str], Any, datetime], list[Page]]
 class WebDeps:
     """What the application calls.
 
-    `checks` has one for each webhook that is served (`pagerduty`, `alertmanager`, `grafana`, `generic`). `spans` is None where
-    a collector writes the store; `slack` (an endpoint) None in Socket Mode. `wake` is called after new work was stored.
-    `ready` has a probe for each part that must be up, raising what is wrong with it. `registry` collects the metrics.
-    `directory` has the people who may review.
+    `checks` has one for each sender of pages (`pagerduty`, `alertmanager`, `grafana`, `generic`), `registries` a reader for
+    each registry that tells of its changes by webhook (`mlflow`). `spans` is None where a collector writes the store, and
+    takes them from everybody without `span_tokens`; `slack` (an endpoint) is None in Socket Mode. `wake` is called after new
+    work was stored. `ready` has a probe for each part that must be up, raising what is wrong with it. `registry` collects the
+    metrics. `directory` has the people who may review.
     """
 
     ledger: Ledger
@@ -57,6 +60,8 @@ class WebDeps:
     parse_page: ParsePage
     parse_change: Callable[[Any], Change]
     api_tokens: tuple[str, ...] = ()
+    span_tokens: tuple[str, ...] = ()
+    registries: Mapping[str, ReadChanges] = field(default_factory=dict)
     spans: SpanSink | None = None
     slack: Callable[[Request], Awaitable[Response]] | None = None
     wake: Callable[[], None] = lambda: None
@@ -74,8 +79,12 @@ def build_app(deps: WebDeps) -> Starlette:
         Route(f"/webhooks/{source}", Webhook(deps, metrics, source, check), methods=["POST"])
         for source, check in deps.checks.items()
     ]
+    routes += [
+        Route(f"/webhooks/{name}", _registry_webhook(deps, read), methods=["POST"])
+        for name, read in deps.registries.items()
+    ]
     if deps.spans:
-        routes.append(Route("/v1/traces", traces_endpoint(deps.spans), methods=["POST"]))
+        routes.append(Route("/v1/traces", traces_endpoint(deps.spans, deps.span_tokens), methods=["POST"]))
     if deps.slack:
         routes.append(Route("/slack/events", deps.slack, methods=["POST"]))
     served = {
@@ -134,6 +143,18 @@ class Webhook:
 
 
 _EMPTY: Final = ((b"content-length", b"0"),)
+
+
+def _registry_webhook(deps: WebDeps, read: ReadChanges) -> api.Endpoint:
+    """202 once the changes that the body tells of are recorded: none, where it is about nothing that is declared."""
+
+    async def endpoint(request: Request) -> Response:
+        body = await read_body(request.receive)
+        changes = read(request.headers, body, deps.clock.now())
+        await deps.journal.record_changes(changes)
+        return Response(status_code=202)
+
+    return endpoint
 
 
 async def _healthz(request: Request) -> Response:

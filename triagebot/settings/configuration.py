@@ -18,24 +18,10 @@ from triagebot.domain.signal import Direction, Fold, Over, Signal, Unit
 from triagebot.domain.times import parse_span
 from triagebot.settings.members import Members, suggestion, unknown
 from triagebot.settings.rubric import read_rubric
+from triagebot.settings.sections import channel_name, read_sections
 from triagebot.settings.yamlfile import Document, shown
 
 NAMED_SURFACES: Final = tuple(dict.fromkeys((*SURFACES, *OTHER_SURFACES, *EXITS)))
-
-# Sections of single adapters, handed on unparsed in Config.options; their keys are checked here so that a misspelled one is told.
-SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "slack": ("bot_token", "app_token", "signing_secret", "channel", "api_url"),
-    "pagerduty": ("secrets", "api_token", "from", "api_url", "services"),
-    "alertmanager": ("token", "secret"),
-    "grafana": ("token", "secret"),
-    "generic": ("token", "secret", "fields"),
-    "api": ("token", "public_url"),
-    "state": ("url",),
-    "store": ("path", "url", "user", "password", "database", "table"),
-    "narrator": ("model", "api_key", "base_url"),
-    "retention": ("traces", "size", "pages"),
-    "probes": ("every", "deadline"),
-}
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -75,7 +61,7 @@ def read_config(document: Document, folder: Path, kinds: Collection[str] | None 
             "services" if "services" in top.value else "", "no service is configured: add one under `services:`"
         )
     _check_names(top, services)
-    options = _sections(top, root)
+    options = read_sections(top, services) | _severity(top, root)
     top.done()
     return Config(
         root=root,
@@ -91,8 +77,7 @@ def read_config(document: Document, folder: Path, kinds: Collection[str] | None 
 
 def _service(name: str, members: Members, around: _Surroundings) -> Service:
     channel = members.text("slack_channel", required=_channel_missing(members))
-    if channel and not re.fullmatch(r"#[^\s#@,]{1,80}|[CG][A-Z0-9]{6,}", channel):
-        members.problem("slack_channel", f'must be "#name" or a channel id such as C0123456789, not {shown(channel)}')
+    channel = channel_name(members, "slack_channel", channel)
     service = Service(
         name=name,
         slack_channel=channel,
@@ -239,14 +224,8 @@ def _check_names(top: Members, services: Mapping[str, Service]) -> None:
                 top.problem("services", f"{shown(name)} names both {shown(other)} and {shown(service.name)}")
 
 
-def _sections(top: Members, root: Path) -> dict[str, Any]:
+def _severity(top: Members, root: Path) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    for name, keys in SECTIONS.items():
-        section = top.members(name)
-        if section is not None:
-            section.known.extend(keys)
-            section.done()
-            options[name] = dict(section.value)
     top.known.append("severity")
     severity = top.value.get("severity")
     if isinstance(severity, str) and severity.strip():

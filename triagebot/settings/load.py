@@ -29,7 +29,7 @@ triagebot.yaml (`triagebot init` writes one; templates/config/triagebot.yaml sho
         signals: [...]           # the team's own; `sql` is run as it stands, so the file is trusted as code is
         notes: {...}             # anything else
     severity: severity.yaml      # or the rubric itself; templates/severity/default.yaml unless given
-    slack, pagerduty, alertmanager, grafana, generic, api, state, store, narrator, retention, probes: {...}
+    slack, pagerduty, alertmanager, grafana, generic, mlflow, api, otlp, state, store, narrator, retention, probes, reminders: {...}
 
 A secret is the text itself, `env:NAME` or `file:PATH` (the file's last line break is not part of it).
 """
@@ -64,7 +64,9 @@ SECRETS: Final[Mapping[str, tuple[str, str]]] = {
     "grafana_secret": ("grafana", "secret"),
     "generic_token": ("generic", "token"),
     "generic_secret": ("generic", "secret"),
+    "mlflow_secrets": ("mlflow", "secrets"),
     "api_token": ("api", "token"),
+    "otlp_token": ("otlp", "token"),
     "anthropic_api_key": ("narrator", "api_key"),
     "store_password": ("store", "password"),
 }
@@ -194,9 +196,9 @@ def _secrets(config: Config, environ: Mapping[str, str]) -> dict[str, tuple[Secr
         variable = _PREFIX + name.upper()
         given = environ.get(variable, "")
         place = variable if given else f"{section}.{key}"
-        declared = (config.options.get(section) or {}).get(key)
-        texts = given.split(",") if given else declared if isinstance(declared, list) else [declared or ""]
-        values = [str(text).strip() for text in texts]
+        declared = (config.options.get(section) or {}).get(key) or ""
+        texts = given.split(",") if given else [declared] if isinstance(declared, str) else declared
+        values = [text.strip() for text in texts]
         found[name] = tuple(read_secret(v, place=place, root=config.root, environ=environ) for v in values if v)
     return {name: values for name, values in found.items() if values}
 

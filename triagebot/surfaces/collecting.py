@@ -77,9 +77,13 @@ async def _ask(source: Source, scope: Scope, deadline: float) -> _Told:
     for answer, kind in ((history[0], Change), (past[0], Observation)):
         if not problem and not (isinstance(answer, Sequence) and all(isinstance(item, kind) for item in answer)):
             problem = f"{name}: answered with something that is no list of {kind.__name__.lower()}s"
+    heard = claims[0] or ()
+    if claims[1]:
+        # which of the two it would have spoken for, a registry says only with its answer
+        heard = [Claim(source=s, who="", where=name, unheard=claims[1]) for s in ("codeowners", "registry")]
     if problem:
-        return _Told(problem=problem)
-    return _Told(history[0] or (), past[0] or (), claims[0] or (), problem)
+        return _Told(claims=heard, problem=problem)
+    return _Told(history[0] or (), past[0] or (), heard)
 
 
 async def _guard(call: Awaitable[T], name: str, deadline: float) -> tuple[T | None, str]:

@@ -214,6 +214,12 @@ def _configuration(config: Config, service: Service) -> list[Look]:
     if service.look_back < LOOK_BACK:
         says, do = f"look_back is {format_span(service.look_back)}", "changes often come in weeks before the page: 42d"
         looks.append(_look("configuration", "partly", says, do))
+    kept = (config.options.get("retention") or {}).get("traces")
+    if kept is not None and kept < service.look_back:
+        says = f"traces are kept {format_span(kept)}, while look_back is {format_span(service.look_back)}"
+        looks.append(
+            _look("configuration", "partly", says, "raise retention.traces, or there is nothing to compare with")
+        )
     for path in (service.codeowners, service.backstage):
         if path is not None and not path.exists():
             do = "check the path; what it would tell are gaps until then"

@@ -201,7 +201,8 @@ async def find_owner(
             unheard[source] = answer
         else:
             claims += answer
-    claims = list(dict.fromkeys(claim for claim in claims if claim.source in order))
+    unheard |= {claim.source: claim.unheard for claim in claims if claim.unheard}
+    claims = list(dict.fromkeys(claim for claim in claims if claim.source in order and not claim.unheard))
     directory = replace(
         config.directory,
         people=config.directory.people + tuple(p for p in on_duty if config.directory.find(p.email) is None),

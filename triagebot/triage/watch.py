@@ -33,13 +33,15 @@ OBSERVED: Final[Mapping[str, str]] = {
     "judge": "eval_freshness",
 }
 UTC_ZONE: Final = ZoneInfo("UTC")
+# A change that only polling sees is dated no closer than this.
+POLL_EVERY: Final = timedelta(minutes=5)
 # Incidents looked at for reminders, newest first: beyond them a document has gone unread for longer than nagging helps.
 LOOKED_AT: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuietHours:
-    """From `start` to `end` o'clock in `zone`, over midnight where start is later than end. Equal: never quiet."""
+    """From `start` to `end` in `zone`, over midnight where start is later than end. Equal: never quiet."""
 
     start: time = time(20)
     end: time = time(8)
@@ -65,6 +67,7 @@ class Watch:
     registries: Sequence[Registry] = ()
     quiet: QuietHours = QuietHours()
     deadline_seconds: float = 20.0
+    poll_every: timedelta = POLL_EVERY
     keep: timedelta = timedelta(days=90)
     look_back: timedelta = timedelta(minutes=15)
     tell_again: Callable[[], Awaitable[None]] | None = None

@@ -307,3 +307,29 @@ def test_a_mention_in_slack_is_a_page_at_the_time_of_its_message():
 def test_an_event_without_text_is_refused():
     with pytest.raises(BadPage, match="no text"):
         parse_page("slack", {}, {"event_id": "Ev1", "event": {"ts": "1769849977.1", "text": "<@U0BOT>"}})
+
+
+def test_a_senders_own_members_are_found_where_the_configuration_says() -> None:
+    fields = {"title": "alert.name", "service": "labels.app", "at": "events.0.time", "status": "nowhere.at.all"}
+    body = {
+        "alert": {"name": "too many refusals"},
+        "labels": {"app": "desk"},
+        "events": [{"time": "2026-11-03T02:40:00Z"}],
+        "title": "not this one",
+    }
+    (page,) = parse_page("generic", {}, body, fields=fields)
+    assert (page.title, page.service, page.kind) == ("too many refusals", "desk", "triggered")
+    assert page.occurred_at == datetime(2026, 11, 3, 2, 40, tzinfo=UTC)
+    (other,) = parse_page("pagerduty", {}, PAGERDUTY, fields=fields)
+    assert other == parse_page("pagerduty", {}, PAGERDUTY)[0]
+
+
+@given(
+    st.recursive(
+        st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    ),
+    st.text(),
+)
+def test_any_path_into_any_body(body: Any, path: str) -> None:
+    with contextlib.suppress(BadPage):
+        parse_page("generic", {}, body, received_at=NOW, fields={"title": path, "at": "0.0"})

@@ -330,7 +330,7 @@ def test_no_headers_and_no_body_get_past_the_signature(headers: dict[str, str], 
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of this run's own. Its first start makes some sixty tables."""
     if find_spec("mlflow") is None or find_spec("flask") is None:
-        pytest.skip("mlflow is not installed")
+        pytest.skip("no whole mlflow is installed; its pins and chdb's exclude each other, so the lock has none")
     folder = tmp_path_factory.mktemp("mlflow")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -427,3 +427,8 @@ async def test_answers_that_lack_what_was_promised(tmp_path: Path) -> None:
     app.router.routes = [Route("/{path:path}", empty)]
     with pytest.raises(SourceFailed, match="has no registered_model"):
         await one.probe()
+
+
+def test_without_a_secret_nobody_gets_in() -> None:
+    with pytest.raises(Refused, match=r"no secret is configured for MLflow webhooks \(mlflow.secrets\)"):
+        verify_mlflow({}, b"{}", [], now=NOW)

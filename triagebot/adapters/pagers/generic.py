@@ -2,7 +2,8 @@
 
 triagebot's own form: `{"id", "incident_key", "status": "firing|resolved|acknowledged|…", "service", "title", "at", "url",
 "text", "labels"}`; only `title` is required, and a time unless the request itself gives one. What Datadog, Sentry and
-CloudWatch (through SNS) post by default is understood as it is.
+CloudWatch (through SNS) post by default is understood as it is. Whatever else there is, `generic.fields` of triagebot.yaml
+says where it has these members: `{title: alert.name, service: "labels.app", at: "events.0.time"}`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,26 @@ def parse(headers: Mapping[str, str], body: Any, received_at: datetime | None = 
             actor=text(alert.get("actor")),
         )
     ]
+
+
+def arranged(body: Any, fields: Mapping[str, str]) -> Any:
+    """The body with the members of `fields` taken from where they stand: dots lead into objects, numbers into lists.
+
+    What is not there, or is no JSON object, stays as it is.
+    """
+    found = {name: value for name, path in fields.items() if (value := _at(body, path)) is not None}
+    return {**body, **found} if isinstance(body, dict) else body
+
+
+def _at(value: Any, path: str) -> Any:
+    for step in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step[:6]) < len(value):
+            value = value[int(step[:6])]
+        else:
+            return None
+    return value
 
 
 def _inner(body: Mapping[str, Any]) -> Mapping[str, Any]:

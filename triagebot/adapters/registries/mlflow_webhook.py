@@ -44,6 +44,8 @@ class MlflowEvent:
 
 def verify_mlflow(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now: datetime) -> None:
     """Raises Refused unless one of the secrets signed this body within the last five minutes. Header names in any case."""
+    if not secrets:
+        raise Refused("no secret is configured for MLflow webhooks (mlflow.secrets)")
     given = {name.lower(): value for name, value in headers.items()}
     delivery, sent = given.get("x-mlflow-delivery-id", ""), given.get("x-mlflow-timestamp", "")
     if not sent.isascii() or not sent.isdigit() or abs(now.timestamp() - int(sent[:12])) > _REPLAY.total_seconds():
