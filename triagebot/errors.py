@@ -7,6 +7,7 @@ TriagebotError
 │   └── BadTrace             an OTLP payload
 ├── NotFound                 a name that nobody knows (service, incident, user)
 ├── Refused                  understood, and not allowed (signature, role, a draft without an owner)
+│   ├── Forbidden            … to this person: names who may
 │   └── LeaseLost            … because another worker has the work by now
 ├── SourceFailed             a registry, store or API that could not answer; `permanent` says whether to try again
 │   └── SourceTimeout        … in time
@@ -42,6 +43,10 @@ class NotFound(TriagebotError):
 
 class Refused(TriagebotError):
     """Understood and not allowed. The message says what to do instead."""
+
+
+class Forbidden(Refused):
+    """Not allowed to this person. The message says who may."""
 
 
 class LeaseLost(Refused):

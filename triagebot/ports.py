@@ -296,6 +296,14 @@ class Chat(Protocol):
         ...
 
 
+class UserGroups(Protocol):
+    """User groups of the chat."""
+
+    async def members(self, group: str) -> frozenset[str]:
+        """Chat ids of the people in `@handle` or `S…`, kept for a while. Raises NotFound, SourceFailed."""
+        ...
+
+
 # --- language model -----------------------------------------------------------------------------------------------------
 
 
@@ -542,12 +550,16 @@ class Brake(Protocol):
         """What stands there now; of a brake that only holds, a line on what does. Raises SourceFailed."""
         ...
 
-    def target(self, stands: str, resolved: str, before: str) -> str:
+    async def target(self, stands: str, resolved: str, before: str) -> str:
         """What a pin would keep it at.
 
         `stands` is what `look` said, `resolved` what the registry says it is now ("" where none does), `before` what is to be
-        put back ("" where it is to stay as it is). Raises Refused with the reason where it cannot be pinned so.
+        put back ("" where it is to stay as it is). Raises Refused with the reason where it cannot be pinned so, SourceFailed.
         """
         ...
 
     async def put(self, value: str, *, freeze: str) -> None: ...
+
+    def pinned(self, value: str) -> str:
+        """How a person reads what a pin keeps it at."""
+        ...

@@ -632,6 +632,8 @@ CALLED = {
     "conversations.replies": ("channels:history", "groups:history", "im:history"),
     "users.info": ("users:read",),
     "users.lookupByEmail": ("users:read.email",),
+    "usergroups.list": ("usergroups:read",),
+    "usergroups.users.list": ("usergroups:read",),
     "files.getUploadURLExternal": ("files:write",),
     "files.completeUploadExternal": ("files:write",),
     "views.open": (),

@@ -17,6 +17,7 @@ from triagebot.adapters.db.engine import Database, open_database
 from triagebot.adapters.db.journal import SqlJournal
 from triagebot.adapters.db.ledger import SqlLedger
 from triagebot.adapters.db.migrate import upgrade
+from triagebot.adapters.db.trail import HEADS, Heads, SqlAudit
 from triagebot.adapters.pagers import pagerduty_api
 from triagebot.adapters.pagers.pagerduty import Signature
 from triagebot.adapters.pagers.parse import parse_page
@@ -39,6 +40,7 @@ from triagebot.settings.rubric import load_rubric
 from triagebot.triage.handout import Handout
 from triagebot.triage.investigate import Investigation
 from triagebot.triage.owners import OwnerDesk
+from triagebot.triage.roles import RoleDesk
 from triagebot.triage.tell import Tell
 from triagebot.triage.watch import POLL_EVERY, QuietHours, Watch
 from triagebot.triage.way import Way
@@ -75,6 +77,8 @@ class Server:
     probes: Mapping[str, Probe]
     api_tokens: tuple[str, ...]
     default_channel: str
+    audit: SqlAudit
+    roles: RoleDesk
     fields: Mapping[str, str]
 
     @property
@@ -119,6 +123,9 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
     traces = await open_traces(settings, options, stack)
     chat, slack = _chat(settings, options, stack)
     pager = _pager(settings, options, stack)
+    audit = SqlAudit(database, clock, Heads(settings.data / HEADS))
+    connected = chat if isinstance(chat, SlackChat) else None
+    roles = RoleDesk(config, chat=connected, groups=connected.groups if connected else None, pager=pager, audit=audit)
     channel = options.text("slack", "channel") or next(iter(config.services.values())).slack_channel
     tell = Tell(ledger, chat, config, clock, default_channel=channel)
     rubric = load_rubric(config)
@@ -188,6 +195,8 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         probes=probes,
         api_tokens=settings.all_of("api_token") or (folder.token(make=True),),
         default_channel=channel,
+        audit=audit,
+        roles=roles,
         fields=options.mapping("generic", "fields"),
     )
 

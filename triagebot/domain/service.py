@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triagebot.domain.people import Person
+from triagebot.domain.roles import RoleRules
 from triagebot.domain.signal import Signal
 
 OWNER_SOURCES = ("configured", "codeowners", "registry", "backstage", "pagerduty")
@@ -47,6 +48,7 @@ class Service:
     names: tuple[str, ...] = ()
     trace_names: tuple[str, ...] = ()
     registries: tuple[RegistryEntry, ...] = ()
+    holds: tuple[RegistryEntry, ...] = ()  # how its artifacts can be held or pinned in a freeze
     owners: tuple[DeclaredOwner, ...] = ()
     owner_order: tuple[str, ...] = OWNER_SOURCES
     codeowners: Path | None = None
@@ -92,6 +94,7 @@ class Config:
     traces: Path | None = None
     changes: Path | None = None
     journal: Path | None = None
+    roles: RoleRules = field(default_factory=RoleRules)
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def service_for(self, name: str, *others: str) -> Service | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx2
 
 from triagebot.bootstrap.folder import DataFolder
-from triagebot.errors import BadInput, NotFound, Refused, SourceFailed
+from triagebot.errors import BadInput, Forbidden, NotFound, Refused, SourceFailed
 
 SECONDS: Final = 30.0
 
@@ -56,5 +56,5 @@ class Asking:
             line = f"answered {answer.status_code}"
         if answer.status_code == 401 and "bearer" in line:
             line += "; set TRIAGEBOT_API_TOKEN to the server's, or give --data"
-        kinds = {400: BadInput, 401: Refused, 404: NotFound}
+        kinds = {400: BadInput, 401: Refused, 403: Forbidden, 404: NotFound}
         raise kinds.get(answer.status_code, SourceFailed)(line)

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from triagebot.entrypoints.metrics import Metrics
-from triagebot.errors import BadInput, NotFound, Refused, SourceFailed, StoreBusy, TriagebotError
+from triagebot.errors import BadInput, Forbidden, NotFound, Refused, SourceFailed, StoreBusy, TriagebotError
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Unauthorized(Refused):
 STATUS: Final[tuple[tuple[type[TriagebotError], int], ...]] = (
     (TooLarge, 413),
     (Unsupported, 415),
+    (Forbidden, 403),
     (Refused, 401),
     (NotFound, 404),
     (BadInput, 400),

@@ -122,6 +122,7 @@ def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
             intake=server.intake,
             draft=draft,
             default_channel=server.default_channel,
+            roles=server.roles,
             signing_secret=server.settings.secret("slack_signing_secret") or "",
         )
     )

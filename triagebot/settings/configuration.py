@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 
 from triagebot.domain.nodes import EXITS, OTHER_SURFACES, SURFACES
 from triagebot.domain.people import Person
+from triagebot.domain.roles import NAMED, Role, RoleRules, is_group
 from triagebot.domain.service import OWNER_SOURCES, Config, DeclaredOwner, Directory, RegistryEntry, Service
 from triagebot.domain.severity import HARMS
 from triagebot.domain.signal import Direction, Fold, Over, Signal, Unit
@@ -54,6 +55,7 @@ def read_config(document: Document, folder: Path, kinds: Collection[str] | None 
     directory = _directory(top)
     around = _Surroundings(root, directory, kinds)
     organisation = top.text("organisation")
+    roles = _roles(top, directory)
     traces, changes, journal = (_absolute(root, top.text(name)) for name in ("traces", "changes", "journal"))
     services = {name: _service(name, members, around) for name, members in top.named("services").items()}
     if not services and isinstance(top.value.get("services"), dict | None):
@@ -71,6 +73,7 @@ def read_config(document: Document, folder: Path, kinds: Collection[str] | None 
         traces=traces,
         changes=changes,
         journal=journal,
+        roles=roles,
         options=options,
     )
 
@@ -84,6 +87,7 @@ def _service(name: str, members: Members, around: _Surroundings) -> Service:
         names=members.texts("names"),
         trace_names=members.texts("trace_names") or (name,),
         registries=tuple(_registry(entry, around) for entry in members.each("registries")),
+        holds=tuple(_hold(entry) for entry in members.each("holds")),
         owners=tuple(_owner(entry, around) for entry in members.each("owners")),
         owner_order=_owner_order(members),
         codeowners=_absolute(around.root, members.text("codeowners")),
@@ -112,6 +116,15 @@ def _registry(entry: Members, around: _Surroundings) -> RegistryEntry:
     sort = entry.text("kind", required="`kind` is missing: which registry this is (git, mlflow, mcp …)")
     if sort and around.kinds is not None and sort not in around.kinds:
         entry.problem("kind", unknown(sort, sorted(around.kinds)))
+    entry.known.append("notes")
+    return RegistryEntry(surface=surface, artifact=artifact, kind=sort, options=entry.rest(), place=entry.place)
+
+
+def _hold(entry: Members) -> RegistryEntry:
+    """A way to hold an artifact; its own settings are read by its adapter, when a server starts."""
+    surface = entry.choice("surface", NAMED_SURFACES, required=f"`surface` is missing: one of {', '.join(SURFACES)}")
+    artifact = entry.text("artifact", "*")
+    sort = entry.text("kind", required="`kind` is missing: how it is held (gate, git_hook, model_file, mlflow …)")
     entry.known.append("notes")
     return RegistryEntry(surface=surface, artifact=artifact, kind=sort, options=entry.rest(), place=entry.place)
 
@@ -173,6 +186,24 @@ def _directory(top: Members) -> Directory:
         entry.done()
         people.append(person)
     return Directory(people=tuple(people))
+
+
+def _roles(top: Members, directory: Directory) -> RoleRules:
+    """Who may do what: people of `people`, Slack ids, user groups. One of them need not be there twice."""
+    section = top.members("roles")
+    if section is None:
+        return RoleRules()
+    members: dict[Role, tuple[str, ...]] = {}
+    for role in NAMED:
+        given = section.texts(role)
+        for who in given:
+            person = directory.find(who)
+            if not is_group(who) and not re.fullmatch(r"[UW][A-Z0-9]{7,}", who) and person is None:
+                section.problem(role, f"{shown(who)} is nobody in `people`, and no user group (@handle or S…)")
+        members[role] = tuple(p.email if (p := directory.find(w)) and not is_group(w) else w for w in given)
+    default = _literal(section, "default", ("viewer", "responder"), "responder")
+    section.done()
+    return RoleRules(default=default, members=members)
 
 
 def _signals(members: Members) -> tuple[Signal, ...]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from slack_sdk.web.async_client import AsyncWebClient
 
 from triagebot.adapters.chat.calls import TOO_MUCH, TRIES, AnswerLost, Calls, Declined
+from triagebot.adapters.chat.groups import SlackGroups
 from triagebot.adapters.chat.pace import Pace
 from triagebot.adapters.chat.people import Channels, People
 from triagebot.domain.limits import fit
@@ -46,6 +47,7 @@ class SlackChat:
         self._pace = pace or Pace(sleep=sleep, now=now)
         self._patience, self._sleep = patience, sleep
         self._channels, self._people = Channels(self._calls), People(self._calls, now)
+        self.groups = SlackGroups(self._calls, now)
         self._self: Mapping[str, Any] = {}
 
     @classmethod

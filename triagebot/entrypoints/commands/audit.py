@@ -30,9 +30,10 @@ state_option = click.option("--state", help="The database, where it is not in th
 def command(
     context: click.Context, subject: str, limit: int, data: Path | None, state: str | None, *, as_json: bool
 ) -> None:
-    """List the audit trail, newest last; `triagebot audit verify` checks it.
+    """List who did what, and verify that the record of it is whole.
 
-    Reads the database itself and asks no server. Nothing there is ever changed or taken away.
+    `triagebot audit` lists the trail, newest last; `triagebot audit verify` checks it. Both read the database itself and ask no
+    server. Nothing there is ever changed or taken away.
     """
     if context.invoked_subcommand is not None:
         return

@@ -22,6 +22,7 @@ from triagebot.domain.people import Person
 from triagebot.entrypoints.slack import commands, views
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.pages import COMMAND, Stored, Wrong, store_page
+from triagebot.entrypoints.slack.permissions import check_roles
 from triagebot.errors import TriagebotError
 from triagebot.ports import Message
 from triagebot.triage.messages import modals
@@ -40,6 +41,7 @@ __all__ = ["SlackDeps", "build_slack_app"]
 def build_slack_app(deps: SlackDeps) -> AsyncApp:
     """The app with every listener that slack-manifest.yaml promises."""
     app = AsyncApp(name="triagebot", client=deps.client, signing_secret=deps.signing_secret)
+    check_roles(app, deps)
 
     @app.middleware
     async def store_first(

@@ -13,6 +13,7 @@ from triagebot.domain.service import Config
 from triagebot.ports import Chat, Clock, Journal, Ledger
 from triagebot.triage.hands import Hands
 from triagebot.triage.questions import Questions
+from triagebot.triage.roles import RoleDesk
 from triagebot.triage.tell import Tell
 
 
@@ -20,7 +21,8 @@ from triagebot.triage.tell import Tell
 class SlackDeps:
     """`intake` stores a page durably, False where it was there already. `draft` asks for an incident's postmortem.
 
-    `client` is the chat adapter's own; without `signing_secret` there is no HTTP mode.
+    `client` is the chat adapter's own; without `signing_secret` there is no HTTP mode. `roles` decides who may do what; without
+    it the configuration alone does.
     """
 
     client: AsyncWebClient
@@ -34,6 +36,11 @@ class SlackDeps:
     draft: Callable[[str, Person], Awaitable[None]]
     default_channel: str
     signing_secret: str = ""
+    roles: RoleDesk | None = None
+
+    @property
+    def may(self) -> RoleDesk:
+        return self.roles or RoleDesk(self.config, chat=self.chat)
 
     @property
     def hands(self) -> Hands:

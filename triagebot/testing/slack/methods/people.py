@@ -46,12 +46,20 @@ def get_presence(call: Call) -> dict[str, Any]:
     return {"presence": "away" if "user" in call.args and call.user().deleted else "active"}
 
 
+def _needs_a_plan(call: Call) -> None:
+    """User groups come with the paid plans: https://docs.slack.dev/reference/methods/usergroups.users.list#errors"""
+    if call.workspace.plan == "free":
+        raise SlackError("plan_upgrade_required")
+
+
 def usergroups(call: Call) -> dict[str, Any]:
+    _needs_a_plan(call)
     shown = [g for g in call.workspace.usergroups.values() if call.args.get("include_disabled") or not g.disabled]
     return {"usergroups": [usergroup_json(g, users=bool(call.args.get("include_users"))) for g in shown]}
 
 
 def usergroup_users(call: Call) -> dict[str, Any]:
+    _needs_a_plan(call)
     group = call.workspace.usergroups.get(call.args["usergroup"])
     if group is None or (group.disabled and not call.args.get("include_disabled")):
         raise SlackError("no_such_subteam")

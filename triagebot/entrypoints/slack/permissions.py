@@ -1,0 +1,112 @@
+"""Every interaction passes here before anything else: who did it, what it is, and whether their role allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
+
+from triagebot.domain.limits import fit
+from triagebot.domain.mrkdwn import escape
+from triagebot.domain.people import Person
+from triagebot.entrypoints.slack.deps import SlackDeps
+from triagebot.entrypoints.slack.pages import COMMAND
+from triagebot.errors import Forbidden, TriagebotError
+from triagebot.triage.messages import modals
+from triagebot.triage.messages.incident import ACKNOWLEDGE, DRAFT_POSTMORTEM, NAME_OWNER, WRONG_CALL
+from triagebot.triage.messages.replies import said
+from triagebot.triage.questions import COMMANDS
+
+# What a button, a modal, a shortcut or a word of /triage does, by its id. One that is not here takes a responder.
+DOORS: Final[Mapping[str, str]] = {
+    ACKNOWLEDGE: "acknowledge",
+    WRONG_CALL: "label",
+    NAME_OWNER: "name_owner",
+    DRAFT_POSTMORTEM: "draft",
+    modals.TRIAGE_THIS: "triage",
+}
+WORDS: Final[Mapping[str, str]] = {"postmortem": "draft"}
+_ELSE: Final = "respond"
+
+
+def check_roles(app: AsyncApp, deps: SlackDeps) -> None:
+    """Adds the check to the app, as its first middleware."""
+
+    @app.middleware
+    async def permitted(
+        body: dict[str, Any],
+        ack: AsyncAck,
+        respond: AsyncRespond,
+        next: Callable[[], Awaitable[Any]],  # noqa: A002
+    ) -> BoltResponse | None:
+        action = action_of(body)
+        if action is not None:
+            try:
+                await deps.may.require(
+                    person_of(deps, body), action, service=await _service(deps, body), subject=_about(body), via="slack"
+                )
+            except Forbidden as refusal:
+                return await _refuse(body, ack, respond, str(refusal))
+            except TriagebotError as failed:
+                return await _refuse(body, ack, respond, f"Not done: {failed}. Try again in a moment.")
+        await next()
+        return None
+
+
+def action_of(body: Mapping[str, Any]) -> str | None:
+    """One of ACTIONS; None for what is no act of a person (events, a modal that was closed)."""
+    if body.get("command") == COMMAND:
+        words = str(body.get("text") or "").split()
+        word = words[0].lower() if words else "help"
+        known = word in COMMANDS or word.startswith("inc-")
+        return WORDS.get(word, "ask" if known else "triage")
+    match body.get("type"):
+        case "block_actions":
+            return DOORS.get(str(body["actions"][0].get("action_id") or ""), _ELSE)
+        case "view_submission":
+            return DOORS.get(str((body.get("view") or {}).get("callback_id") or ""), _ELSE)
+        case "message_action" | "shortcut":
+            return DOORS.get(str(body.get("callback_id") or ""), _ELSE)
+    return None
+
+
+def person_of(deps: SlackDeps, body: Mapping[str, Any]) -> Person:
+    user = body.get("user") or {}
+    slack_id = str(user.get("id") or body.get("user_id") or "")
+    name = str(user.get("name") or user.get("username") or body.get("user_name") or slack_id)
+    return deps.config.directory.find(slack_id) or Person(name=name, email="", slack_id=slack_id)
+
+
+def _about(body: Mapping[str, Any]) -> str:
+    """The incident or the freeze that a click is about: our own buttons and modals carry it."""
+    if body.get("type") == "block_actions":
+        return str(body["actions"][0].get("value") or "")[:20]
+    return ""
+
+
+async def _service(deps: SlackDeps, body: Mapping[str, Any]) -> str:
+    """Of a click, the service of its incident; of a command, the one that it names: who is on call there may act."""
+    if body.get("command") == COMMAND:
+        words = str(body.get("text") or "").split()
+        for rest in (words, words[1:]):
+            service, _ = deps.questions.service(rest)
+            if service is not None:
+                return service.name
+        return ""
+    metadata = str((body.get("view") or {}).get("private_metadata") or "")
+    about = _about(body) or metadata[:20]
+    incident = await deps.ledger.incident(about) if about.startswith("INC-") else None
+    return incident.service if incident is not None else ""
+
+
+async def _refuse(body: Mapping[str, Any], ack: AsyncAck, respond: AsyncRespond, text: str) -> BoltResponse:
+    if body.get("type") == "view_submission":
+        return await ack(response_action="update", view=modals.done_modal("Not allowed", escape(text)))
+    message = said(text)
+    shown, blocks = fit(message.text, message.blocks)
+    if body.get("command"):
+        return await ack(text=shown, blocks=blocks, response_type="ephemeral")
+    await respond(text=shown, blocks=blocks, response_type="ephemeral", replace_original=False)
+    return await ack()
