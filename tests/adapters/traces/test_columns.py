@@ -185,6 +185,17 @@ CALLS: Mapping[str, dict[str, Any]] = {
         "ai.telemetry.metadata.workload": "batch",
     },
 }  # fmt: skip
+# MLflow's own exporter writes every value as JSON: texts in quotes, and texts that are JSON sometimes in quotes again.
+CALLS = {
+    **CALLS,
+    "mlflow, in quotes": {
+        name: dumps(value) if isinstance(value, str) and value[0] not in "[{" else value
+        for name, value in CALLS["mlflow"].items()
+    },
+    "mlflow, all in quotes": {
+        name: dumps(value) if isinstance(value, str) else value for name, value in CALLS["mlflow"].items()
+    },
+}
 SAME = {
     "op": "llm",
     "provider": "p",

@@ -208,3 +208,20 @@ def last(listed: str, *roles: str) -> str:
 def instructions(raw: str) -> str:
     """`gen_ai.system_instructions`: a JSON list of parts, or plain text."""
     return f"if({_is_list(raw)}, {joined(raw)}, {raw})"
+
+
+# Always set by MLflow, or names of its own: where one of them is in quotes, the exporter wrote every value as JSON.
+QUOTING = ("mlflow.spanType", "mlflow.llm.model", "mlflow.llm.provider")
+
+
+def unquoted(attributes: str) -> str:
+    """A span's attributes without the JSON quotes that MLflow's OTLP exporter puts around every text. Only spans that show
+    them are touched: elsewhere a text in quotes may be what somebody said.
+    """
+    quoted = " OR ".join(f"startsWith({attributes}['{name}'], '\"')" for name in QUOTING)
+    plain = (
+        "multiIf(v = 'null', '', startsWith(v, '\"') AND endsWith(v, '\"') AND isValidJSON(v), JSONExtractString(v), v)"
+    )
+    values = f"arrayMap(v -> {plain}, mapValues({attributes}))"
+    made = f"CAST((mapKeys({attributes}), {values}), 'Map(LowCardinality(String), String)')"
+    return f"if({quoted}, {made}, {attributes})"

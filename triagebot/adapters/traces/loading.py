@@ -190,6 +190,13 @@ class Loader:
         connection, source = self._connection, f"{self._stage}.spans"
         (row,) = connection.arrow(normalise.present_query(source, "1")).to_pylist() or ({},)
         present = normalise.present_of(row)
+        if normalise.quoted(present):
+            ids = ", ".join(f"{sql} AS {name}" for name, sql in normalise.IDS.items())
+            types = schema.COLLECTOR_TYPES | dict.fromkeys(normalise.IDS, "Array(UInt16)")
+            columns = ", ".join(f"`{name}`" for name in normalise.COLLECTOR)
+            self._make(made, "plain", types, f"SELECT {columns}, {ids} FROM {normalise.plainly(source)}")
+            source = f"{self._stage}.plain"
+            self._drop(made, "spans")
         names = normalise.recorded((name for name, _ in normalise.stored_columns()), present)
         for number, step in enumerate(normalise.stages(names, present, keep=normalise.COLLECTOR)):
             types = {name: schema.COLLECTOR_TYPES.get(name) or normalise.type_of(name, present) for name in step}

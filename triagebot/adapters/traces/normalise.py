@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from triagebot.adapters.traces.columns import COLUMNS, STEPS, Column, Step
+from triagebot.adapters.traces.envelopes import QUOTING, unquoted
 
 _TOKEN = re.compile(r"\b([ARNH])\[([a-z][^\]']*)\]")
 _REFERENCE = re.compile(r"@([a-z_]+)")
@@ -125,6 +126,16 @@ def present_of(row: Mapping[str, Any]) -> Present:
     return Present(
         frozenset(row.get("span") or ()) - {0}, frozenset(row.get("resource") or ()) - {0}, bool(row.get("events"))
     )
+
+
+def quoted(present: Present) -> bool:
+    """Whether texts may stand in JSON quotes: then rows are read through `plainly`."""
+    return not present.span.isdisjoint(_SPAN_KEYS[name] for name in QUOTING)
+
+
+def plainly(source: str) -> str:
+    """Rows as the Collector writes them with their texts out of JSON quotes."""
+    return f"(SELECT * REPLACE ({unquoted('SpanAttributes')} AS SpanAttributes) FROM {source})"
 
 
 def _look_up(kind: str, numbers: tuple[int, ...]) -> str:
@@ -267,6 +278,7 @@ def stages(names: Iterable[str], present: Present = ANYTHING, keep: Iterable[str
 def layered(names: Iterable[str], source: str, present: Present = ANYTHING) -> str:
     """These normalised columns of `source`, rows as the Collector writes them, as one nested subquery."""
     wanted = sorted(set(names))
+    source = plainly(source) if quoted(present) else source
     query = f"(SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in IDS.items())} FROM {source})"
     for stage in stages(wanted, present):
         query = f"(SELECT {listed(stage)} FROM {query})"
