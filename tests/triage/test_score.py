@@ -1,6 +1,6 @@
 import pytest
 
-from triagebot.triage.score import calibration_error, score, summarise
+from triagebot.triage.score import by_method, calibration_error, grouped, matches, score, summarise
 
 WANTED = {"node": "prompt_version", "artifact": "support/system", "after": "v17", "owner": "Maria@example.com"}
 
@@ -100,10 +100,55 @@ def test_a_summary_counts_shares():
     cases = [scored([cause()]), scored([cause(after="v1")]), scored([], status="undetermined")]
     cases.append(scored([], status="undetermined", expected="undetermined", wanted=()))
     s = summarise("all", cases)
-    assert (s.cases, s.nodes, s.changes, s.false_blame) == (4, 0.75, 0.5, 0.25)
+    assert (s.cases, s.decidable, s.nodes, s.changes, s.false_blame) == (4, 3, pytest.approx(2 / 3), 0.5, 0.25)
     assert (s.missed, s.abstained, s.seconds) == (pytest.approx(1 / 3), 1.0, 1.5)
     empty = summarise("none", [])
-    assert (empty.cases, empty.changes, empty.brier, empty.calibration) == (0, None, None, None)
+    assert (empty.cases, empty.nodes, empty.changes, empty.brier, empty.calibration) == (0, None, None, None, None)
+
+
+def test_a_wanted_cause_is_found_once():
+    s = scored([cause(), cause()])
+    assert (s.nodes, s.false_blame) == (False, True)
+    assert s.confidences == ((0.9, True), (0.9, False))
+
+
+def test_as_many_wanted_causes_are_found_as_can_be():
+    first, second = {"node": "prompt_version", "after": "v17"}, {"node": "prompt_version", "artifact": "support/system"}
+    both, only_second = cause(), cause(after="v18")
+    for wanted in ([first, second], [second, first]):
+        assert [m is not None for m in matches([both, only_second], wanted)] == [True, True]
+        assert [m is not None for m in matches([only_second, both], wanted)] == [True, True]
+
+
+def test_false_blame_is_told_apart_by_what_there_was_to_find():
+    nothing = scored([cause()], expected="none_of_five", wanted=())
+    hidden = scored([cause()], expected="undetermined", wanted=())
+    right, other = scored([cause()]), scored([cause(after="v1")])
+    assert [s.kind for s in (nothing, hidden, right)] == ["nothing", "hidden", "decidable"]
+    s = summarise("all", [nothing, hidden, right, other])
+    assert (s.blamed_nothing, s.blamed_hidden, s.blamed_other, s.false_blame) == (1.0, 1.0, 0.5, 0.75)
+    assert summarise("all", [right]).blamed_nothing is None
+
+
+def test_undetermined_counts_against_the_walk_where_nothing_changed_as_well():
+    s = scored([], status="undetermined", expected="none_of_five", wanted=())
+    assert (s.missed, s.abstained) == (True, None)
+
+
+def test_groups_are_by_name_and_method():
+    wanted = {"status": "implicated", "causes": [WANTED], "capability": "C02", "pairs": ["2", "7"], "notes": "why"}
+    told = {"status": "implicated", "causes": [cause()]}
+    cases = [score(name, told, wanted, 1.0, method=m) for name in ("a", "b") for m in ("walk", "latest change")]
+    assert [(s.name, s.method, s.cases) for s in grouped(cases, "pair")] == [
+        ("2", "walk", 2),
+        ("2", "latest change", 2),
+        ("7", "walk", 2),
+        ("7", "latest change", 2),
+    ]
+    assert [(s.name, s.method) for s in grouped(cases, "capability")] == [("C02", "walk"), ("C02", "latest change")]
+    assert [s.method for s in by_method(cases)] == ["walk", "latest change"]
+    assert grouped([scored([cause()])], "capability")[0].name == "–"
+    assert cases[0].as_json()["notes"] == "why"
 
 
 def test_calibration():

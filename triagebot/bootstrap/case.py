@@ -22,7 +22,7 @@ from triagebot.domain.service import Config, Service
 from triagebot.errors import BadPage
 from triagebot.settings import find_config, load_config
 from triagebot.settings.rubric import load_rubric
-from triagebot.triage.investigate import Investigation, investigate
+from triagebot.triage.investigate import Gathered, Investigation, gather, investigate
 from triagebot.triage.owners import OwnerDesk
 
 PAGE_NAME = "page.json"
@@ -39,6 +39,10 @@ class Case:
 
     async def walk(self, until: datetime | None = None) -> Verdict:
         return await investigate(self.page, self.service, self.investigation, until=until)
+
+    async def gather(self) -> Gathered:
+        """What the walk starts from, for other methods to be compared with it."""
+        return await gather(self.service, self.page.occurred_at, self.investigation)
 
 
 async def open_case(folder: Path, stack: AsyncExitStack) -> Case:

@@ -80,16 +80,24 @@ class Investigation:
     signals: Sequence[Signal] = SIGNALS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What the sources told. `snapshots` are by node."""
+
+    scope: Scope
+    signals: tuple[Signal, ...]
+    table: RequestTable
+    coverage: Mapping[str, tuple[int, int]]
+    snapshots: Mapping[str, Snapshot]
+
+
 async def investigate(page: Page, service: Service, deps: Investigation, *, until: datetime | None = None) -> Verdict:
     """Walks the tree as of the page's own time (or `until`). Raises SourceFailed only where the trace store itself is gone."""
     started = time.monotonic()
     as_of = until or page.occurred_at
-    window = Window(as_of - service.look_back, as_of)
-    scope = Scope(service=service, as_of=as_of, window=window)
-    names = service.trace_names or (service.name,)
-    judges = await deps.traces.seen(names, window, ("judge",))
-    signals = (*deps.signals, *judged_signals(seen.value for seen in judges), *service.signals)
-    table, coverage, snapshots = await _collect(service, scope, deps, signals)
+    gathered = await gather(service, as_of, deps)
+    window, signals, table = gathered.scope.window, gathered.signals, gathered.table
+    coverage, snapshots = gathered.coverage, gathered.snapshots
     found = await asyncio.to_thread(attribute, table, snapshots, deps.tree, service, signals)
     weighed = Weighed(
         table=table,
@@ -137,17 +145,26 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     )
 
 
-async def _collect(
-    service: Service, scope: Scope, deps: Investigation, signals: Sequence[Signal]
-) -> tuple[RequestTable, Mapping[str, tuple[int, int]], dict[str, Snapshot]]:
+async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gathered:
+    """Everything that is known of a service as of a time, before anything is concluded. Raises SourceFailed."""
+    window = Window(as_of - service.look_back, as_of)
+    scope = Scope(service=service, as_of=as_of, window=window)
     names = service.trace_names or (service.name,)
+    judges = await deps.traces.seen(names, window, ("judge",))
+    signals = (*deps.signals, *judged_signals(seen.value for seen in judges), *service.signals)
     sources = Sources(registries=deps.registries, journal=deps.journal, deadline=deps.deadline)
     table, coverage, snapshots = await asyncio.gather(
         deps.traces.requests(names, scope.window, signals, limit=ROWS),
         deps.traces.coverage(names, scope.window),
         asyncio.gather(*(node.collect(sources, scope) for node in deps.tree)),
     )
-    return table, coverage, {snapshot.node: snapshot for snapshot in snapshots}
+    return Gathered(
+        scope=scope,
+        signals=signals,
+        table=table,
+        coverage=coverage,
+        snapshots={snapshot.node: snapshot for snapshot in snapshots},
+    )
 
 
 def _symptoms(found: Attribution, decision: Decision, signals: Mapping[str, Signal]) -> list[Symptom]:
@@ -216,7 +233,7 @@ async def _causes(
     causes = [await _cause(reading, snapshots, service, deps) for reading in decision.told]
     if decision.ruler is not None:
         explains = (decision.ruler[1].signal,) if decision.ruler[1] is not None else ()
-        causes.append(await _changed(decision.ruler[0], RULER_CONFIDENCE, explains, snapshots, service, deps))
+        causes.append(await changed_cause(decision.ruler[0], RULER_CONFIDENCE, explains, snapshots, service, deps))
     for implied in beside(decision, service):
         ownership = await deps.owners.resolve(service, implied.node, implied.artifact, (), Author())
         causes.append(
@@ -240,7 +257,7 @@ async def _causes(
 async def _cause(reading: Reading, snapshots: Mapping[str, Snapshot], service: Service, deps: Investigation) -> Cause:
     explains = tuple(dict.fromkeys(m.signal for m in (reading.explanation.seed, *reading.explanation.members)))
     if reading.suspect is not None:
-        cause = await _changed(reading.suspect, reading.confidence, explains, snapshots, service, deps)
+        cause = await changed_cause(reading.suspect, reading.confidence, explains, snapshots, service, deps)
         woken = reading.explanation.variant == WOKEN
         return replace(cause, triggered=reading.onset if woken else None)
     assert reading.implied is not None  # noqa: S101 - decide() names one or the other
@@ -262,7 +279,7 @@ async def _cause(reading: Reading, snapshots: Mapping[str, Snapshot], service: S
     )
 
 
-async def _changed(
+async def changed_cause(
     suspect: Suspect,
     confidence: float,
     explains: tuple[str, ...],
