@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from tests.fakes.walks import AS_OF, SERVICE, FakeTraces, Nobody, change, page, source, spread, table
+from tests.fakes.walks import AS_OF, SERVICE, FakeTraces, Nobody, change, page, spread, table
 from triagebot.adapters.memory_journal import MemoryJournal
 from triagebot.rubric import load_rubric
 from triagebot.triage.investigate import Investigation, gather

@@ -19,7 +19,7 @@ def strata_of(codes: Sequence[NDArray[np.int32]], size: int) -> NDArray[np.int64
 
 
 def stratified_z(values: Array, exposed: NDArray[np.bool_], strata: NDArray[np.int64]) -> float:
-    """z of the exposed requests' sum against its permutation distribution within strata; 0 where no stratum has both sides.
+    """Z of the exposed requests' sum against its permutation distribution within strata; 0 where no stratum has both sides.
 
     Of events (0 or 1) this is the Mantel-Haenszel test without its continuity correction, of ranks van Elteren's; with a single
     stratum a plain test of two samples. Values must be finite.

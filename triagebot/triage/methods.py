@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.contrast import stratified_z, strata_of
+from triagebot.attribution.contrast import strata_of, stratified_z
 from triagebot.attribution.panel import scale
 from triagebot.attribution.weigh import Candidate
 from triagebot.domain.nodes import SURFACES
