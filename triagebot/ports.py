@@ -21,6 +21,7 @@ from triagebot.domain.freeze import Asked, Freeze, Hold, Pass
 from triagebot.domain.incident import Incident, TimelineEvent, Work
 from triagebot.domain.page import Page
 from triagebot.domain.people import Claim, Person
+from triagebot.domain.served import Reach
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
 
@@ -186,6 +187,10 @@ class Registry(Protocol):
 
     async def claims(self) -> Sequence[Claim]:
         """Who the registry says owns the artifact."""
+        ...
+
+    async def reach(self, version: str, now: datetime) -> Reach:
+        """Whether a version (a label, an id, the start of a hash) is still there to be looked at or served again."""
         ...
 
     async def probe(self) -> str:

@@ -263,3 +263,25 @@ def test_the_catalogue_names_each_kind_once() -> None:
     assert len(set(KINDS)) == len(REGISTRIES)
     assert all(getattr(registry, "kind", None) == kind for kind, registry in REGISTRIES)
     assert issubclass(SourceFailed, TriagebotError)
+
+
+async def test_what_is_held_now_can_be_reached_and_what_never_was_cannot(world: World) -> None:
+    for seen in await world.registry.observe(world.now):
+        held = await world.registry.reach(seen.label, world.now)
+        assert held.there is not False, held.says
+        assert held.says
+        assert "\n" not in held.says
+    for name in ("no-such-version", "v99991", "--help", "\x00\n", "0123456789abcdef"):
+        reach = await world.registry.reach(name, world.now)
+        assert reach.there is not True, (name, reach.says)
+        assert reach.says
+
+
+async def test_reaching_is_refused_in_one_line_where_the_thing_is_gone(world: World) -> None:
+    keeps = world.registry.kind in ("git", "snapshots", "anthropic", "mlflow", "lancedb")
+    if world.gone is None or not keeps:
+        pytest.skip("it keeps no versions")
+    label = (await world.registry.observe(world.now))[0].label
+    world.gone()
+    with pytest.raises(SourceFailed):
+        await world.registry.reach(label, world.now)

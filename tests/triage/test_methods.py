@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from tests.fakes.walks import AS_OF, SERVICE, FakeTraces, Nobody, change, page, spread, table
+from tests.fakes.walks import AS_OF, SERVICE, FakeTraces, Nobody, change, spread, table
 from triagebot.adapters.memory_journal import MemoryJournal
 from triagebot.rubric import load_rubric
 from triagebot.triage.investigate import Investigation, gather
@@ -14,7 +14,7 @@ from triagebot.triage.methods import METHODS, Board, verdict_of
 N = 2000
 
 
-def told(table_, *changes, title="refusal share above budget"):
+def told(table_, *changes):
     """The node and version that each method names."""
     deps = Investigation(
         traces=FakeTraces(table_),
@@ -26,7 +26,7 @@ def told(table_, *changes, title="refusal share above budget"):
 
     async def run():
         gathered = await gather(SERVICE, AS_OF, deps)
-        board = Board.of(page(title), gathered, deps.tree)
+        board = Board.of(gathered, deps.tree)
         return {name: await verdict_of(method(board), gathered, deps) for name, method in METHODS.items()}
 
     found = asyncio.run(run())

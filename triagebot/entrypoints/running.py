@@ -16,9 +16,11 @@ from starlette.applications import Starlette
 from triagebot.bootstrap.server import Server
 from triagebot.domain.people import Person
 from triagebot.entrypoints.jobs import catch_up, schedule
+from triagebot.entrypoints.lookups import endpoints
 from triagebot.entrypoints.slack import SlackDeps, build_slack_app, slack_endpoint, socket_mode
 from triagebot.entrypoints.web import WebDeps, build_app
 from triagebot.errors import SourceFailed
+from triagebot.triage.asof import Lookup
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ def build_doors(server: Server) -> Doors:
         spans=server.spans,
         slack=slack_endpoint(bolt, secret) if bolt is not None and secret else None,
         wake=server.pool.wake,
+        lookups=endpoints(_lookup(server)),
         ready={name: _silent(probe) for name, probe in probes.items()},
     )
     return Doors(app=build_app(web), socket=socket)
@@ -101,6 +104,10 @@ async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
             await server.spans.flush()
 
 
+def _lookup(server: Server) -> Lookup:
+    return Lookup(config=server.config, investigations=server.way.investigations, clock=server.clock)
+
+
 def _client(handler: AsyncSocketModeHandler) -> Any:
     return handler.client  # slack_sdk has no types for its methods
 
@@ -123,6 +130,7 @@ def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
             draft=draft,
             default_channel=server.default_channel,
             roles=server.roles,
+            lookup=_lookup(server),
             signing_secret=server.settings.secret("slack_signing_secret") or "",
         )
     )

@@ -50,7 +50,7 @@ class WebDeps:
     each registry that tells of its changes by webhook (`mlflow`). `spans` is None where a collector writes the store, and
     takes them from everybody without `span_tokens`; `slack` (an endpoint) is None in Socket Mode. `wake` is called after new
     work was stored. `ready` has a probe for each part that must be up, raising what is wrong with it. `registry` collects the
-    metrics. `directory` has the people who may review.
+    metrics. `directory` has the people who may review, `lookups` further endpoints of /api by method and path.
     """
 
     ledger: Ledger
@@ -68,6 +68,7 @@ class WebDeps:
     ready: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     directory: Directory = field(default_factory=Directory)
+    lookups: Mapping[tuple[str, str], api.Endpoint] = field(default_factory=dict)
     page_bytes: int = PAGE_BYTES
     trace_bytes: int = TRACE_BYTES
 
@@ -101,6 +102,10 @@ def build_app(deps: WebDeps) -> Starlette:
         Route("/api/incidents/{id}/postmortem", served["postmortem_done"], methods=["POST"]),
         Route("/api/incidents/{id}/postmortem", served["postmortem"]),
         Route("/api/work", served["work"]),
+        *(
+            Route(path, api.authorized(deps.api_tokens, endpoint), methods=[method])
+            for (method, path), endpoint in deps.lookups.items()
+        ),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz(deps)),
         Route("/metrics", _metrics(deps)),

@@ -1,7 +1,7 @@
 """Three plain methods that the walk is compared with. Each sees what the walk sees and names at most one change.
 
 `latest`: the last change before the page. `before_after`: the change around which a signal differs most, before against after.
-`stratified`: the change whose exposed requests differ most from unexposed ones within strata of everything else.
+`stratified`: the change whose exposed requests differ most from unexposed ones within strata of what arrives.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from triagebot.attribution.contrast import strata_of, stratified_z
 from triagebot.attribution.panel import scale
 from triagebot.attribution.weigh import Candidate
 from triagebot.domain.nodes import SURFACES
-from triagebot.domain.page import Page
 from triagebot.domain.signal import Signal
 from triagebot.surfaces.contract import Node, Suspect
 from triagebot.surfaces.exposure import suspects
 from triagebot.triage.attribute import NEVER_SYMPTOMS
 from triagebot.triage.investigate import Gathered, Investigation, changed_cause
-from triagebot.triage.symptoms import page_words
 
 # What a person would take as shown: five in a hundred, over every signal and change that was tried (Bonferroni).
 LEVEL: Final = 0.05
@@ -52,7 +50,11 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What every method starts from: changes with the requests that had them, and the signals that the page speaks of."""
+    """What every method starts from: changes with the requests that had them, and every signal that says something.
+
+    Held to the words of the page the methods fare worse: on 72 invented incidents, one a family, the stratified contrast finds
+    54% of the nodes instead of 62%, before and after 44% instead of 57%.
+    """
 
     gathered: Gathered
     tree: Sequence[Node]
@@ -60,7 +62,7 @@ class Board:
     signals: Sequence[_Signal]
 
     @classmethod
-    def of(cls, page: Page, gathered: Gathered, tree: Sequence[Node]) -> Board:
+    def of(cls, gathered: Gathered, tree: Sequence[Node]) -> Board:
         table = gathered.table
         entries = gathered.scope.service.registries
         changes = [
@@ -74,10 +76,7 @@ class Board:
             )
         ]
         told = [s for s in gathered.signals if s.family not in NEVER_SYMPTOMS and s.name in table.signals]
-        words = page_words(page)
-        spoken = [s for s in told if words & set(s.words)]
-        found = [one for s in spoken if (one := _values(table.signals[s.name], s)) is not None]
-        found = found or [one for s in told if (one := _values(table.signals[s.name], s)) is not None]
+        found = [one for s in told if (one := _values(table.signals[s.name], s)) is not None]
         return cls(gathered, tree, changes, found)
 
 
@@ -105,17 +104,13 @@ def before_after(board: Board) -> Named | None:
 
 
 def stratified(board: Board) -> Named | None:
-    """Strata: what arrives, and which versions of the other surfaces were served."""
+    """Strata are what arrives. With the versions of the other surfaces as well they become too thin: 51% of the nodes, not 62%."""
     table, trials = board.gathered.table, []
-    own = {node.name: set(node.dimensions) for node in board.tree}
+    codes = [table.dimensions[n].codes for n in INPUTS if n in table.dimensions]
+    strata = strata_of(codes, table.at.size)
     for suspect, candidate in board.changes:
         if candidate is None:
             continue
-        others = sorted(
-            set().union(*(names for node, names in own.items() if node != suspect.node)) - own[suspect.node]
-        )
-        codes = [table.dimensions[n].codes for n in (*INPUTS, *others) if n in table.dimensions]
-        strata = strata_of(codes, table.at.size)
         exposed = candidate.exposure[:, 0] > 0.5
         trials += [(suspect, s, exposed, strata[s.rows]) for s in board.signals]
     return _most(trials)

@@ -15,18 +15,24 @@ from triagebot.domain.service import Config, Service
 from triagebot.domain.times import Window, parse_span
 from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Clock, Journal, Ledger, Message
+from triagebot.triage.asof import Lookup
 from triagebot.triage.messages import replies
+from triagebot.triage.messages.lookback import asof_message, parse_asked
 from triagebot.triage.tell import INCIDENT
 
-COMMANDS: Final = ("help", "status", "why", "changes", "owner", "postmortem")
+COMMANDS: Final = ("help", "status", "why", "changes", "asof", "owner", "postmortem")
 _INCIDENT: Final = re.compile(r"INC-\d{1,12}", re.IGNORECASE)
 _LONGEST: Final = timedelta(days=90)
 _LOOKED_AT: Final = 20
+_ASOF: Final = "/triage asof SERVICE 2026-11-03 01:58 UTC"
 
 
 class Questions:
-    def __init__(self, config: Config, ledger: Ledger, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, config: Config, ledger: Ledger, journal: Journal, clock: Clock, lookup: Lookup | None = None
+    ) -> None:
         self._config, self._ledger, self._journal, self._clock = config, ledger, journal, clock
+        self._lookup = lookup
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
@@ -106,6 +112,18 @@ class Questions:
         now = self._clock.now()
         changes = await self._journal.changes(service.name, Window(now - min(span, _LONGEST), now))
         return replies.changes_reply(service.name, text if span <= _LONGEST else "90d", changes, now)
+
+    async def asof(self, words: Sequence[str]) -> Message:
+        """`SERVICE TIME [tenant T]`."""
+        service, rest = self.service(words)
+        if service is None or self._lookup is None:
+            raise NotFound(f"As of when, and of which service? Try: {_ASOF}")
+        time, _, tenant = rest.partition(" tenant ")
+        try:
+            at = parse_asked(time)
+        except ValueError as error:
+            raise BadInput(f"{cut(clean(time), 40) or 'Nothing'} is not a time. Try: {_ASOF}") from error
+        return asof_message((await self._lookup.ask(service.name, at, tenant.strip())).as_json())
 
     async def owner(self, words: Sequence[str], channel: str) -> Message:
         incident, _ = await self._about(words, channel)

@@ -19,6 +19,7 @@ from typing import Any, Final
 from triagebot.adapters.registries.base import BaseRegistry, library, load
 from triagebot.adapters.registries.options import Options
 from triagebot.domain.change import Change, Observation
+from triagebot.domain.served import Reach
 from triagebot.domain.times import Interval, Window, format_time
 from triagebot.errors import SourceFailed, SourceTimeout
 
@@ -55,7 +56,7 @@ class AnthropicRegistry(BaseRegistry):
         reason, failed = "no api_key is set", None
         if self.settings.api_key:
             try:
-                return [self._seen(now, await self._retrieve())]
+                return [self._seen(now, await self._retrieve(self.settings.model))]
             except SourceFailed as error:
                 if error.permanent:
                     raise
@@ -77,7 +78,7 @@ class AnthropicRegistry(BaseRegistry):
             if day is None or not (window.start <= day.latest <= window.end):
                 return []
             return [self._stage(day, "retired", self.settings.model, _TABLE_SOURCE)]
-        model = await self._retrieve()
+        model = await self._retrieve(self.settings.model)
         if model is None:
             return []
         stages = [("deprecated", model.deprecated_at)]
@@ -89,18 +90,35 @@ class AnthropicRegistry(BaseRegistry):
             if window.start <= at <= window.end
         ]
 
+    async def reach(self, version: str, now: datetime) -> Reach:
+        """Of a model id: whether the provider still serves it. Raises SourceFailed."""
+        if not self.settings.api_key:
+            retires = await asyncio.to_thread(_table, version)
+            if retires is None:
+                return Reach(None, f"no api_key is set, and the SDK's table has no date for {version}")
+            gone = retires <= now
+            return Reach(not gone, f"{'retired' if gone else 'retires'} on {retires:%Y-%m-%d} by the SDK's table")
+        model = await self._retrieve(version)
+        if model is None:
+            return Reach(False, "the Models API no longer knows it")
+        if model.id != version:
+            return Reach(None, f"{version} is a name that means {model.id} now")
+        ends = f", retires on {model.retires_at:%Y-%m-%d}" if model.retires_at else ""
+        gone = model.lifecycle == "retired" or (model.retires_at is not None and model.retires_at <= now)
+        return Reach(not gone, f"the Models API says {model.lifecycle}{ends}")
+
     async def probe(self) -> str:
         if not self.settings.api_key:
             retires = await asyncio.to_thread(_table, self.settings.model)
             known = f"retires on {retires:%Y-%m-%d}" if retires else "it has no retirement date"
             return f"{self.settings.model}: no api_key is set, so moves of the alias cannot be seen; by the SDK's table {known}"
-        model = await self._retrieve()
+        model = await self._retrieve(self.settings.model)
         if model is None:
             raise SourceFailed(f"Anthropic knows no model {self.settings.model}: check `model`", permanent=True)
         ends = f", retires {format_time(model.retires_at)}" if model.retires_at else ""
         return f"{self.settings.model} is {model.id}, {model.lifecycle}{ends}"
 
-    async def _retrieve(self) -> Any:
+    async def _retrieve(self, model: str) -> Any:
         """The SDK's ModelInfo, None where the API knows no such model."""
         anthropic, httpx2 = await load("anthropic"), await load("httpx2")
         key = self.around.secret(self.settings.api_key, self._key_place)
@@ -112,7 +130,7 @@ class AnthropicRegistry(BaseRegistry):
                 client = anthropic.AsyncAnthropic(
                     api_key=key, base_url=self.settings.base_url or None, http_client=http, max_retries=0
                 )
-                return await client.models.retrieve(self.settings.model)
+                return await client.models.retrieve(model)
         except anthropic.NotFoundError:
             return None
         except anthropic.APIStatusError as error:

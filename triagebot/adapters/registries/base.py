@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from triagebot.adapters.registries.options import Options
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.people import Author, Claim
+from triagebot.domain.served import Reach
 from triagebot.domain.service import RegistryEntry
 from triagebot.domain.times import Window
 from triagebot.errors import SourceFailed
@@ -85,6 +86,9 @@ class BaseRegistry:
 
     async def claims(self) -> Sequence[Claim]:
         return ()
+
+    async def reach(self, version: str, now: datetime) -> Reach:
+        return Reach(None, f"its registry ({self.kind}) keeps no versions to look it up in")
 
     async def probe(self) -> str:
         raise NotImplementedError

@@ -21,6 +21,7 @@ from triagebot.adapters.registries.options import Options
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.codeowners import parse_codeowners
 from triagebot.domain.people import Claim
+from triagebot.domain.served import Reach
 from triagebot.domain.service import RegistryEntry
 from triagebot.domain.times import Interval, Window, format_time
 from triagebot.errors import SourceFailed
@@ -30,6 +31,7 @@ _REF: Final = re.compile(r"[A-Za-z0-9](?!.*(?:\.\.|@\{|//))[\w./@+-]{0,200}")
 # GitHub takes the first of the first three, GitLab looks in its own folder last.
 _CODEOWNERS: Final = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 _ABSENT: Final = "absent"
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,23 @@ class GitRegistry(BaseRegistry):
         steps = await self._history.steps(tip, window.start - timedelta(days=2))
         inside = [step for step in steps if window.start <= step.commit.committed_at <= window.end]
         return [self._change(step) for step in reversed(inside)]
+
+    async def reach(self, version: str, now: datetime) -> Reach:
+        """Of a commit, or of a version that a tag is named after."""
+        path = self.settings.path
+        if not re.fullmatch(r"[\w./+-]{1,100}", version) or version.startswith("-") or ".." in version:
+            return Reach(None, "git knows commits and tags, and this is neither")
+        names = [f"refs/tags/{version}", f"refs/tags/{path.rpartition('/')[0]}/{version}"]
+        names += [version] if _COMMIT.fullmatch(version) else []
+        for name in names:
+            asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+            commit = (await self._git.run(*asked, absent=b"")).decode().strip()
+            if commit:
+                held = await self._git.objects([f"{commit}:{path}"], max_bytes=0)
+                return Reach(bool(held), f"commit {commit[:10]} {'has' if held else 'does not have'} {path}")
+        if _COMMIT.fullmatch(version):
+            return Reach(False, f"this clone has no commit {version}; it was rewritten, or the clone is shallow")
+        return Reach(None, f"no tag is named {version}; git knows it by its commit only")
 
     async def claims(self) -> Sequence[Claim]:
         """What the repository's own CODEOWNERS says of the path, as it stands on the branch."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from triagebot.adapters.registries.base import BaseRegistry, load
 from triagebot.adapters.registries.options import Options
 from triagebot.domain.change import Change, Observation
+from triagebot.domain.served import Reach
 from triagebot.domain.times import Interval, Window, format_time
 from triagebot.errors import SourceFailed, SourceTimeout
 
@@ -84,6 +85,15 @@ class LancedbRegistry(BaseRegistry):
         bursts = _bursts([version for version in versions if version.at <= window.end])
         changes = [self._change(before, burst) for before, burst in zip([None, *bursts], bursts, strict=False)]
         return [change for change in changes if change.introduced.latest >= window.start]
+
+    async def reach(self, version: str, now: datetime) -> Reach:
+        number = version.removeprefix("v")
+        if not number.isdecimal():
+            return Reach(None, f"LanceDB numbers its versions, and {version} is no number")
+        found = next((v for v in (await self._read())[0] if v.number == int(number)), None)
+        if found is None:
+            return Reach(False, f"version {number} was cleaned up, or the table was made again")
+        return Reach(True, f"version {number} of {format_time(found.at)} is in the table")
 
     async def probe(self) -> str:
         versions, schema = await self._read()

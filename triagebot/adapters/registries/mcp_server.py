@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from triagebot.adapters.registries.base import BaseRegistry, library, load
 from triagebot.adapters.registries.options import Options
 from triagebot.domain.change import Observation
+from triagebot.domain.served import Reach
 from triagebot.domain.toolschema import NotATool, fingerprint, outline, tool_list
 from triagebot.errors import SourceFailed, SourceTimeout
 
 _MOST_PAGES: Final = 100
 _TIMEOUT: Final = 10.0
+_SHORTEST: Final = 7  # characters of a hash below which it names nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,14 @@ class McpRegistry(BaseRegistry):
         mark = fingerprint(outlined)
         label = version or f"sha256:{mark.removeprefix('sha256:')[:8]}"
         return [self.observation(now, mark, label, {"tools": len(outlined), "server": name, "outline": outlined})]
+
+    async def reach(self, version: str, now: datetime) -> Reach:
+        """A server shows the list that it has now, and no other."""
+        seen = (await self.observe(now))[0]
+        wanted, digest = version.removeprefix("sha256:"), seen.fingerprint.removeprefix("sha256:")
+        if version == seen.label or (len(wanted) >= _SHORTEST and digest.startswith(wanted)):
+            return Reach(True, f"MCP server {self._where()} lists it now")
+        return Reach(None, f"MCP server {self._where()} now lists {seen.label}; it shows no earlier list")
 
     async def probe(self) -> str:
         tools, version, name = await self._look()

@@ -20,6 +20,7 @@ from triagebot.adapters.registries.mlflow_webhook import MlflowEvent
 from triagebot.adapters.registries.options import Options
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.people import Author
+from triagebot.domain.served import Reach
 from triagebot.domain.times import Interval, Window, format_time
 from triagebot.errors import SourceFailed, SourceTimeout
 
@@ -96,6 +97,16 @@ class MlflowRegistry(BaseRegistry):
             if window.start <= at <= window.end:
                 changes.append(self._written(before, version, at))
         return changes
+
+    async def reach(self, version: str, now: datetime) -> Reach:
+        number = version.removeprefix("v")
+        if not number.isdecimal():
+            return Reach(None, f"MLflow numbers its versions, and {version} is no number")
+        versions = {str(one["version"]): one for one in await self._versions()}
+        found = versions.get(number)
+        if found is None:
+            return Reach(False, f"MLflow's {self.settings.name} has no version {number} any more")
+        return Reach(True, f"version {number} of {format_time(_time(found))} is in MLflow")
 
     async def probe(self) -> str:
         model = await self._model()

@@ -16,12 +16,14 @@ from triagebot.adapters.registries.filetimes import time_in_name
 from triagebot.adapters.registries.options import Options
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.journal import changes_from_observations
+from triagebot.domain.served import Reach
 from triagebot.domain.times import Window, format_time, parse_time
 from triagebot.domain.toolschema import NotATool, fingerprint, outline, tool_list
 from triagebot.errors import SourceFailed
 
 _LARGEST: Final = 20_000_000
 _MOST_FILES: Final = 2_000
+_SHORTEST: Final = 7  # characters of a hash below which it names nothing
 _TIMES: Final = ("observed_at", "taken_at", "timestamp", "created_at", "date")
 _VERSIONS: Final = ("version", "label", "tag")
 
@@ -75,6 +77,14 @@ class SnapshotsRegistry(BaseRegistry):
         """Differences in meaning between neighbouring lists; the one before the window counts as the first."""
         known = [o for o in (await self._read()).observations if o.observed_at <= window.end]
         return [c for c in changes_from_observations(known) if c.introduced.latest >= window.start]
+
+    async def reach(self, version: str, now: datetime) -> Reach:
+        wanted = version.removeprefix("sha256:")
+        for seen in reversed((await self._read()).observations):
+            digest = seen.fingerprint.removeprefix("sha256:")
+            if version == seen.label or (len(wanted) >= _SHORTEST and digest.startswith(wanted)):
+                return Reach(True, f"the list of {format_time(seen.observed_at)} is kept in {seen.detail['snapshot']}")
+        return Reach(None, "no kept list has this name or hash")
 
     async def probe(self) -> str:
         folder = await self._read()

@@ -123,7 +123,7 @@ async def _verdicts(folder: Path, *, compare: bool) -> list[tuple[str, dict[str,
 
             started = time.monotonic()
             gathered = await case.gather()
-            board = Board.of(case.page, gathered, case.investigation.tree)
+            board = Board.of(gathered, case.investigation.tree)
             shared = opened + time.monotonic() - started
             for name, method in METHODS.items():
                 started = time.monotonic()

@@ -43,6 +43,8 @@ async def _answer(deps: SlackDeps, words: list[str], body: Mapping[str, Any]) ->
             message = await questions.why(rest, channel)
         case "changes":
             message = await questions.changes(rest)
+        case "asof":
+            message = await questions.asof(rest)
         case "owner":
             message = await questions.owner(rest, channel)
         case "postmortem":

@@ -11,6 +11,7 @@ from triagebot.domain.page import Page
 from triagebot.domain.people import Person
 from triagebot.domain.service import Config
 from triagebot.ports import Chat, Clock, Journal, Ledger
+from triagebot.triage.asof import Lookup
 from triagebot.triage.hands import Hands
 from triagebot.triage.questions import Questions
 from triagebot.triage.roles import RoleDesk
@@ -22,7 +23,7 @@ class SlackDeps:
     """`intake` stores a page durably, False where it was there already. `draft` asks for an incident's postmortem.
 
     `client` is the chat adapter's own; without `signing_secret` there is no HTTP mode. `roles` decides who may do what; without
-    it the configuration alone does.
+    it the configuration alone does. `lookup` answers what was served at a time.
     """
 
     client: AsyncWebClient
@@ -35,6 +36,7 @@ class SlackDeps:
     intake: Callable[[Page, bytes], Awaitable[bool]]
     draft: Callable[[str, Person], Awaitable[None]]
     default_channel: str
+    lookup: Lookup | None = None
     signing_secret: str = ""
     roles: RoleDesk | None = None
 
@@ -48,7 +50,7 @@ class SlackDeps:
 
     @property
     def questions(self) -> Questions:
-        return Questions(self.config, self.ledger, self.journal, self.clock)
+        return Questions(self.config, self.ledger, self.journal, self.clock, self.lookup)
 
     def channel_of(self, service: str) -> str:
         known = self.config.services.get(service)

@@ -16,11 +16,12 @@ _ENTITIES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
 def plain_text(verdict: Mapping[str, Any]) -> str:
     """Paragraphs: service, blind spots, verdict, figure, owner and next step, each node. No control characters."""
-    parts = (_plain(body) for _, body in rendered("verdict/plain", {"v": read(verdict)}))
+    parts = (plain(body) for _, body in rendered("verdict/plain", {"v": read(verdict)}))
     return "\n\n".join(part for part in parts if part)
 
 
-def _plain(body: str) -> str:
+def plain(body: str) -> str:
+    """Our own mrkdwn as plain text."""
     text = _LINK.sub(r"\1", _CODE_OR_MARK.sub("", body))
     for entity, char in _ENTITIES:
         text = text.replace(entity, char)
