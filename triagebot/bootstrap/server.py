@@ -159,7 +159,9 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         settle=traces.sink.flush if traces.sink else None,
         publish=Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems"),
     )
-    pool = WorkerPool(ledger, {"page": way.page, "postmortem": way.postmortem}, clock, size=WORKERS)
+    pool = WorkerPool(
+        ledger, {"page": way.page, "behaviour": way.behaviour, "postmortem": way.postmortem}, clock, size=WORKERS
+    )
     watch = Watch(
         ledger=ledger,
         journal=journal,

@@ -17,6 +17,7 @@ TIMELINE_KINDS = (
     "paged",
     "walking",
     "verdict",
+    "behaviour",
     "acknowledged",
     "owner_named",
     "label",

@@ -11,13 +11,17 @@ from starlette.responses import Response
 
 from triagebot.domain.times import parse_time
 from triagebot.entrypoints.api import Endpoint, json_response
-from triagebot.errors import BadInput
+from triagebot.errors import BadInput, NotFound
+from triagebot.ports import Ledger
 from triagebot.triage.asof import Lookup
 
 
-def endpoints(lookup: Lookup) -> Mapping[tuple[str, str], Endpoint]:
+def endpoints(lookup: Lookup, ledger: Ledger) -> Mapping[tuple[str, str], Endpoint]:
     """By method and path."""
-    return {("GET", "/api/asof"): partial(_asof, lookup)}
+    return {
+        ("GET", "/api/asof"): partial(_asof, lookup),
+        ("GET", "/api/behaviour"): partial(_behaviour, lookup, ledger),
+    }
 
 
 async def _asof(lookup: Lookup, request: Request) -> Response:
@@ -25,6 +29,19 @@ async def _asof(lookup: Lookup, request: Request) -> Response:
     asked = request.query_params
     found = await lookup.ask(asked.get("service", ""), time_of(request, "at"), asked.get("tenant", ""))
     return json_response(found.as_json())
+
+
+async def _behaviour(lookup: Lookup, ledger: Ledger, request: Request) -> Response:
+    """What users get with a change: of an incident (`subject=INC-1`) its causes, of a service an `artifact`'s `version`."""
+    asked = request.query_params
+    subject, artifact = asked.get("subject", ""), asked.get("artifact", "")
+    if not artifact:
+        verdict = await ledger.verdict(subject.upper())
+        if verdict is None:
+            raise NotFound(f"{subject[:60]} is no incident with a verdict; of a service name an artifact")
+        return json_response({"changes": await lookup.differences(verdict)})
+    at = time_of(request, "at") if asked.get("at") else None
+    return json_response({"changes": [await lookup.difference(subject, artifact, asked.get("version", ""), at)]})
 
 
 def time_of(request: Request, name: str) -> datetime:

@@ -76,7 +76,7 @@ def build_doors(server: Server) -> Doors:
         spans=server.spans,
         slack=slack_endpoint(bolt, secret) if bolt is not None and secret else None,
         wake=server.pool.wake,
-        lookups=endpoints(_lookup(server)),
+        lookups=endpoints(_lookup(server), server.ledger),
         ready={name: _silent(probe) for name, probe in probes.items()},
     )
     return Doors(app=build_app(web), socket=socket)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from triagebot.surfaces.collecting import collect_changes
 from triagebot.surfaces.contract import Scope, Snapshot, Source, Sources
 from triagebot.surfaces.exposure import SLACK, version_of
 from triagebot.surfaces.tree import NODES
+from triagebot.triage.behaviour import of_change, of_verdict
 from triagebot.triage.investigate import Investigation
 from triagebot.triage.watch import OBSERVED
 
@@ -69,6 +70,16 @@ class Lookup:
         if at > now:
             raise BadInput(f"{format_time(at)} has not come yet")
         return await as_of(service, at, self.investigations[service.name], now=now, tenant=tenant)
+
+    async def difference(self, name: str, artifact: str, version: str, at: datetime | None) -> dict[str, Any]:
+        """What users get with a change of a service and without it. Raises NotFound, SourceFailed."""
+        service, now = self.service(name), self.clock.now()
+        return await of_change(service, min(at or now, now), artifact, version, self.investigations[service.name])
+
+    async def differences(self, verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What users get with each cause of a stored verdict and without it."""
+        service = self.service(str(verdict["page"]["service"]))
+        return await of_verdict(verdict, service, self.investigations[service.name])
 
 
 async def as_of(service: Service, at: datetime, deps: Investigation, *, now: datetime, tenant: str = "") -> AsOf:

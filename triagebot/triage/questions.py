@@ -17,13 +17,15 @@ from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Clock, Journal, Ledger, Message
 from triagebot.triage.asof import Lookup
 from triagebot.triage.messages import replies
+from triagebot.triage.messages.behaviour import behaviour_message
 from triagebot.triage.messages.lookback import asof_message, parse_asked
 from triagebot.triage.tell import INCIDENT
 
-COMMANDS: Final = ("help", "status", "why", "changes", "asof", "owner", "postmortem")
+COMMANDS: Final = ("help", "status", "why", "changes", "asof", "diff", "owner", "postmortem")
 _INCIDENT: Final = re.compile(r"INC-\d{1,12}", re.IGNORECASE)
 _LONGEST: Final = timedelta(days=90)
 _LOOKED_AT: Final = 20
+NOT_COMPARED: Final = "The verdict names no cause that requests can be compared by."
 _ASOF: Final = "/triage asof SERVICE 2026-11-03 01:58 UTC"
 
 
@@ -124,6 +126,21 @@ class Questions:
         except ValueError as error:
             raise BadInput(f"{cut(clean(time), 40) or 'Nothing'} is not a time. Try: {_ASOF}") from error
         return asof_message((await self._lookup.ask(service.name, at, tenant.strip())).as_json())
+
+    async def diff(self, words: Sequence[str], channel: str) -> Message:
+        """`[INC-12]`, or `SERVICE ARTIFACT [VERSION]`."""
+        if self._lookup is None:
+            raise NotFound("This triagebot cannot compare.")
+        service, rest = self.service(words)
+        if service is not None:
+            artifact, _, version = rest.partition(" ")
+            if not artifact:
+                raise BadInput(f"Which change of {service.name}? Try: /triage diff {service.name} ARTIFACT VERSION")
+            found = [await self._lookup.difference(service.name, artifact, version.strip(), None)]
+        else:
+            incident, _ = await self._about(words, channel)
+            found = await self._lookup.differences(await self._verdict(incident))
+        return behaviour_message(found) if found else replies.said(NOT_COMPARED)
 
     async def owner(self, words: Sequence[str], channel: str) -> Message:
         incident, _ = await self._about(words, channel)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -25,8 +25,10 @@ from triagebot.ports import Clock, Ledger, Narrator
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import judged_signals
 from triagebot.triage import picture
+from triagebot.triage.behaviour import of_verdict
 from triagebot.triage.intake import Taken, take
 from triagebot.triage.investigate import Investigation, investigate
+from triagebot.triage.messages.behaviour import behaviour_message, headline
 from triagebot.triage.postmortem.lifecycle import draft
 from triagebot.triage.tell import Tell
 from triagebot.triage.worker import Steps
@@ -40,7 +42,7 @@ LOOKED_AT: Final = 20  # incidents, newest first: what is older and was never to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """The handlers of the work queue: `page` and `postmortem`.
+    """The handlers of the work queue: `page`, `behaviour` and `postmortem`.
 
     `investigations` has one for each service. `settle` waits until spans that were accepted can be queried. `publish` puts a
     drafted document where people find it; it is called again for a draft that was drafted again.
@@ -92,6 +94,21 @@ class Way:
                 await self.tell.failed(incident, str(error))
             raise
         await self.tell.verdict(incident, lambda: self.picture_of(incident) if done["symptoms"] else _nothing())
+        await self.ledger.enqueue("behaviour", incident, dedupe=f"behaviour:{incident}:{done['verdict']}")
+
+    async def behaviour(self, work: Work) -> None:
+        """What users get with the verdict's causes: on the timeline, and in the thread. It comes after the verdict was told."""
+        incident = await self.ledger.incident(work.ref)
+        verdict = await self.ledger.verdict(work.ref)
+        service = self.config.service_for(incident.service) if incident is not None else None
+        if verdict is None or service is None:
+            return
+        found = await of_verdict(verdict, service, self.investigations[service.name])
+        if not found:
+            return
+        event = _event("behaviour", self.clock.now(), "; ".join(headline(one) for one in found), verdict["as_of"])
+        await self.ledger.append(work.ref, replace(event, data={"changes": found}))
+        await self.tell.reply(work.ref, "behaviour", behaviour_message(found))
 
     async def _shown(self, message: Awaitable[object]) -> None:
         """A chat that is down must not keep the walk from being made: the verdict's own message is tried again later."""

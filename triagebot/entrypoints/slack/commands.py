@@ -45,6 +45,8 @@ async def _answer(deps: SlackDeps, words: list[str], body: Mapping[str, Any]) ->
             message = await questions.changes(rest)
         case "asof":
             message = await questions.asof(rest)
+        case "diff":
+            message = await questions.diff(rest, channel)
         case "owner":
             message = await questions.owner(rest, channel)
         case "postmortem":

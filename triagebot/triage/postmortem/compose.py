@@ -8,9 +8,10 @@ from typing import Any, Final
 from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.domain.people import Owner
 from triagebot.ports import Sentence
+from triagebot.triage.messages.behaviour import example_line, shift_line
 from triagebot.triage.postmortem import factors, facts, show
 from triagebot.triage.postmortem.actions import actions
-from triagebot.triage.postmortem.document import Document, Entry, Moment, Proof, Span, Walked
+from triagebot.triage.postmortem.document import Different, Document, Entry, Moment, Proof, Span, Walked
 from triagebot.triage.postmortem.moments import moments, spans
 from triagebot.triage.postmortem.record import Record, change_of, is_person, person_of, title_of
 
@@ -48,6 +49,7 @@ def compose(incident: Incident, timeline: Sequence[TimelineEvent], verdict: Mapp
         root_cause=_root_cause(record),
         owner=owner,
         owner_gap=gap,
+        different=tuple(_different(record)),
         factors=factors.factors(record, points),
         fields=fields,
         questions=factors.questions(record),
@@ -229,6 +231,24 @@ def _root_cause(record: Record) -> str:
         lacking = factors.uncontrolled(cause) if cause.get("before") or cause.get("after") else ""
         parts.append(text + (f"; {lacking}." if lacking else "."))
     return " ".join(parts)
+
+
+def _different(record: Record) -> list[Different]:
+    event = record.last("behaviour")
+    told = event.data.get("changes") if event is not None else None
+    result = []
+    for one in told if isinstance(told, list) else ():
+        sides = [tuple(record.clean(example_line(e)) for e in one["examples"][side]) for side in ("with", "without")]
+        result.append(
+            Different(
+                change=f"{title_of(str(one['node']))}: {change_of(one)}",
+                requests=f"{one['requests']['with']:,} requests with it, {one['requests']['without']:,} without",
+                lines=tuple(record.clean(shift_line(shift)) for shift in one["shifts"]),
+                having=sides[0],
+                without=sides[1],
+            )
+        )
+    return result
 
 
 def _entry(record: Record, n: int, event: TimelineEvent) -> Entry:

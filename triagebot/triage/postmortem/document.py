@@ -130,6 +130,17 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Different:
+    """What users got with a change: one line a signal, and masked examples of both sides, one line each."""
+
+    change: str
+    requests: str
+    lines: tuple[str, ...]
+    having: tuple[str, ...]
+    without: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A postmortem before rendering. `facts` are the lines that its prose may cite, by id."""
 
@@ -150,6 +161,7 @@ class Document:
     root_cause: str
     owner: Owner | None
     owner_gap: str
+    different: tuple[Different, ...]
     factors: tuple[Factor, ...]
     fields: tuple[Fact, ...]
     questions: tuple[Question, ...]
