@@ -139,7 +139,9 @@ class TraceStore(Protocol):
     def evidence_query(
         self, names: Sequence[str], window: Window, signal: Signal | None, slice_: Mapping[str, str], split: str
     ) -> tuple[str, Mapping[str, str]]:
-        """SQL and parameters that count requests and average a signal per `split` value (`@onset=<time>` splits by time)."""
+        """SQL and parameters that count requests and average a signal per `split` value (`@onset=<time>` splits by time,
+        `@onset=<time>/<time>` counts what lies between the two as after and the rest as before).
+        """
         ...
 
     async def run(self, query: str, parameters: Mapping[str, str]) -> Answer:
@@ -390,6 +392,13 @@ class Ledger(Protocol):
 
     async def release(self, work: Work) -> None:
         """Gives it back undone, as if it had not been claimed: the worker is stopping."""
+        ...
+
+    async def revive(self, since: datetime) -> int:
+        """Makes work due again that was given up as hopeless since then (a revoked token); returns how much.
+
+        What was tried as often as work is, or took its workers down, stays given up.
+        """
         ...
 
     async def failed(self, limit: int = 50) -> list[Work]:

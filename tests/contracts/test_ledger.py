@@ -357,3 +357,36 @@ async def test_retention_drops_bodies_and_done_work_and_nothing_else(ledger: Led
     assert await ledger.page("pagerduty", "old") is not None
     assert await ledger.accept(page("old"), b"") is False
     assert await ledger.queue() == {"ready": 2, "leased": 0, "done": 0, "failed": 0}
+
+
+async def test_what_was_given_up_as_hopeless_is_tried_again_and_nothing_else(ledger: Ledger, clock: Any) -> None:
+    await ledger.accept(page("hopeless"), b"")
+    await ledger.fail(await claimed(ledger), "the token was revoked")
+    await ledger.accept(page("poison"), b"")
+    while await claim(ledger, lease=1) is not None:
+        clock.move(2)  # each of them dies
+    assert len(await ledger.failed()) == 2
+
+    assert await ledger.revive(clock.now() + timedelta(seconds=1)) == 0
+    assert await ledger.revive(clock.now() - timedelta(days=1)) == 1
+    assert (await claimed(ledger)).ref == "pagerduty:hopeless"
+    assert [work.ref for work in await ledger.failed()] == ["pagerduty:poison"]
+
+
+async def test_reopened_means_that_nobody_has_it(ledger: Ledger) -> None:
+    incident, _ = await ledger.join_or_open(page(), "support-agent", "json")
+    await ledger.set_status(incident.id, "acknowledged", AT + timedelta(minutes=1))
+    await ledger.set_status(incident.id, "resolved", AT + timedelta(minutes=5))
+    await ledger.append(incident.id, event("r", "reopened", at=AT + timedelta(minutes=9)))
+    await ledger.set_status(incident.id, "open", AT + timedelta(minutes=9))
+
+    async def acknowledged_at() -> datetime | None:
+        found = await ledger.incident(incident.id)
+        assert found is not None
+        return found.acknowledged_at
+
+    assert await acknowledged_at() is None
+    await ledger.append(incident.id, event("late", "acknowledged", at=AT + timedelta(minutes=2)))
+    assert await acknowledged_at() is None
+    await ledger.set_status(incident.id, "acknowledged", AT + timedelta(minutes=11))
+    assert await acknowledged_at() == AT + timedelta(minutes=11)

@@ -355,6 +355,11 @@ async def test_evidence_says_what_the_table_says(store: Reader) -> None:
         ("after", 1500),
         ("before", 1500),
     ]
+    ended = (START + timedelta(seconds=86_100)).isoformat()
+    query, parameters = store.evidence_query(["busy"], WINDOW, chars, {}, f"@onset={onset}/{ended}")
+    pulse = {row[0]: row[1] for row in (await store.run(query, parameters)).rows}
+    assert 0 < pulse["after"] < 1500
+    assert pulse["after"] + pulse["before"] == 3000
 
 
 @pytest.mark.parametrize(

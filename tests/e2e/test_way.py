@@ -247,3 +247,23 @@ async def test_work_that_is_stopped_is_given_back(tmp_path: Path, slack: LocalSl
         await here.idle(60)
         assert len(here.messages()) == 1
         assert await here.server.ledger.failed() == list[Work]()
+
+
+async def test_a_new_token_tells_what_a_revoked_one_could_not(tmp_path: Path, slack: LocalSlack) -> None:
+    async with bench(tmp_path, slack) as here:
+        slack.workspace.revoke()
+        await here.page(event())
+        stranger = event(key="Q2", service="nobody-knows")
+        stranger["event"]["data"]["service"]["id"] = "PNOBODY"
+        await here.page(stranger)
+        await here.idle(60)
+        assert len((await here.get("/api/work"))["failed"]) == 2
+        clock = here.clock
+    slack.workspace.restore()
+    async with bench(tmp_path, slack, clock=clock) as here:
+        await here.idle(60)
+        assert len(here.messages()) == 1
+        assert len(here.replies()) >= 1
+        (told,) = here.messages(DEFAULT)
+        assert "which triagebot does not know" in told.text
+        assert await here.server.ledger.failed() == list[Work]()

@@ -84,7 +84,7 @@ async def test_a_page_opens_an_incident_and_its_events_follow_it(ledger: Ledger)
     assert told == ["investigate", "noted", "noted", "noted", "resolved", "investigate", "resolved"]
     incident = await ledger.incident("INC-1")
     assert incident is not None
-    assert incident.acknowledged_at == START + timedelta(minutes=2)
+    assert incident.acknowledged_at is None, "whoever had it before it was reopened let go of it"
     assert incident.resolved_at == START + timedelta(minutes=20)
     timeline = await ledger.timeline("INC-1")
     assert [event.kind for event in timeline] == [
@@ -111,7 +111,7 @@ async def test_every_order_of_delivery_ends_the_same(ledger: Ledger) -> None:
         assert incident is not None
         kinds = tuple(event.kind for event in await ledger.timeline(incident.id))
         ends.add((incident.status, incident.acknowledged_at, incident.resolved_at, kinds))
-    assert ends == {("open", START + timedelta(minutes=2), None, ("paged", "acknowledged", "resolved", "reopened"))}
+    assert ends == {("open", None, None, ("paged", "acknowledged", "resolved", "reopened"))}
 
 
 async def test_redelivery_and_a_worker_that_starts_over_change_nothing(ledger: Ledger) -> None:
@@ -209,3 +209,16 @@ def test_a_pages_state_does_not_depend_on_order() -> None:
     states = {state_of(list(order)) for order in itertools.permutations(pages)}
     assert len(states) == 1
     assert next(iter(states)).at == START + timedelta(minutes=9)
+
+
+async def test_a_reopened_incident_waits_for_somebody_to_acknowledge_it_again(ledger: Ledger) -> None:
+    events = [("acknowledged", 1.0), ("resolved", 10.0), ("reopened", 20.0), ("acknowledged", 25.0)]
+    for number, order in enumerate(itertools.permutations(events)):
+        told = [
+            page(kind, minutes, key=f"K{number}", service=f"s{number}")
+            for kind, minutes in [("triggered", 0.0), *order]
+        ]
+        await deliver(ledger, told)
+        incident = await ledger.incident_of("pagerduty", f"K{number}")
+        assert incident is not None
+        assert (incident.status, incident.acknowledged_at) == ("open", START + timedelta(minutes=25)), order

@@ -3,18 +3,22 @@
 import asyncio
 import gzip
 import json
+import re
 import shutil
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 
 from tests.fakes.cases import make, walked
 from triagebot.bootstrap import open_case
+from triagebot.domain.evidence import Measured, Symptom
 from triagebot.domain.nodes import EXITS, NODES, SURFACES
-from triagebot.domain.times import format_time, parse_time
+from triagebot.domain.times import Interval, format_time, parse_time
+from triagebot.errors import BadInput
 from triagebot.testing import otlp
+from triagebot.triage.investigate import sentence
 
 AUTHOR = {"name": str, "email": str}
 TIMES = {"earliest": "time", "latest": "time"}
@@ -238,6 +242,29 @@ def test_until_moves_the_as_of_time_and_lets_later_spans_in(copy, told):
     assert verdict["page"]["occurred_at"] == told[0]["as_of"]
     assert verdict["findings"][0]["looked_at"]["spans"] >= told[0]["findings"][0]["looked_at"]["spans"] + 50
     assert verdict["findings"][0]["looked_at"]["to"] == format_time(until)
+
+
+def test_the_as_of_time_only_moves_forward(copy, told):
+    page = parse_time(told[0]["as_of"])
+    with pytest.raises(BadInput, match=r"lies before the page \(.*\); the as-of time only moves forward"):
+        walked(copy, page - timedelta(seconds=1))
+    assert walked(copy, page)["as_of"] == told[0]["as_of"]
+
+
+def test_evidence_of_a_pulse_counts_its_own_time_and_names_nobody():
+    at = datetime(2026, 11, 3, tzinfo=UTC)
+    told = Symptom(
+        signal="truncated",
+        title="answers cut off",
+        slice={"user": "ana@customer.example", "region": "eu"},
+        before=Measured(n=1530, value=0.00392),
+        after=Measured(n=134, value=0.903),
+        interval=(0.8, 0.9),
+        onset=Interval(at, at),
+    )
+    assert re.fullmatch(
+        r"answers cut off in region eu, user #[0-9a-f]{8}: 0\.39 % \(n=1,530\) → 90\.3 % \(n=134\)", sentence(told)
+    )
 
 
 def test_the_folder_is_left_as_it_was(folder, told):

@@ -382,7 +382,18 @@ def test_who_somebody_is_stays_out():
     shown = everything(verdict_message(INCIDENT, verdict(symptoms=private)))
     assert "ana@customer.example" not in shown
     assert "sk-1" not in shown
-    assert "in user (withheld), conversation (withheld), key (withheld), region `eu`" in shown
+    assert re.search(r"in user `#[0-9a-f]{8}`, conversation `#[0-9a-f]{8}`, key `#[0-9a-f]{8}`, region `eu`", shown)
+
+
+def test_lists_have_a_space_after_the_comma():
+    findings = [
+        {"node": n, "status": "unknown", "reason": "down", "evidence": []} for n in ("model_alias", "tool_schemas")
+    ]
+    findings[0]["evidence"] = [{"id": "E1", "text": "a"}, {"id": "E2", "text": "b"}]
+    told = verdict(findings=findings)
+    assert "Model alias (down), tool schemas (down)." in everything(verdict_message(INCIDENT, told))
+    assert "Model alias (down), tool schemas (down)." in plain_text(told)
+    assert "[E1, E2]" in everything(details_message(INCIDENT, told))
 
 
 # -- any verdict at all ----------------------------------------------------------------------------------------------------

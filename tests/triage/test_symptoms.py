@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,9 @@ def test_a_pulse_is_compared_with_the_time_around_it():
     inside = (w.at >= 1.0 * DAY) & (w.at < 2.0 * DAY)
     panel = w.panel(0.3 * inside)
     s = symptom(panel, moved_("failed", w.at.size, start=1.0 * DAY, end=2.0 * DAY, shape="pulse"), SIGNALS[0])
+    assert s.end is not None
+    assert s.split is not None
+    assert s.end - s.split == timedelta(days=1)
     assert s.after.n == int(inside.sum())
     assert s.after.value - s.before.value == pytest.approx(0.3, abs=0.04)
 

@@ -1,6 +1,7 @@
 """One message for each incident, whatever happens in between."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
@@ -11,9 +12,12 @@ from triagebot.adapters.chat.slack import SlackChat
 from triagebot.adapters.db.engine import open_database
 from triagebot.adapters.db.ledger import SqlLedger
 from triagebot.domain.incident import TimelineEvent, Work
+from triagebot.domain.people import Person
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Message
+from triagebot.testing.clock import FakeClock
 from triagebot.testing.slack import LocalSlack
+from triagebot.triage.hands import Hands
 from triagebot.triage.tell import Tell
 
 PNG = b"\x89PNG picture"
@@ -324,3 +328,27 @@ async def test_slack_cannot_look_people_up(slack, ledger, tell):
     slack.fail_next("users.lookupByEmail", error="missing_scope", times=20)
     await tell.verdict(incident)
     assert "Maria Ruiz" in channel(slack)[0].blocks[-3]["text"]["text"]
+
+
+async def test_a_reopened_incident_can_be_acknowledged_again(slack, ledger, tell):
+    incident = await opened(ledger)
+    await ledger.save_verdict(incident, verdict())
+    at = page().occurred_at
+    for minutes, kind in enumerate(("acknowledged", "resolved", "reopened"), 1):
+        when = at + timedelta(minutes=minutes)
+        event = TimelineEvent(at=when, kind=kind, actor="Ravi", text="", dedupe=kind, data={})
+        await ledger.append(incident, event)
+        await ledger.set_status(incident, {"reopened": "open"}.get(kind, kind), when)
+    await tell.verdict(incident)
+    (message,) = channel(slack)
+    states = message.blocks[-2]["elements"][0]["text"]
+    assert "Reopened by Ravi, 02:50 UTC" in states
+    assert "Acknowledged" not in states
+    assert "Resolved" not in states
+    assert message.blocks[-1]["elements"][0]["action_id"] == "acknowledge"
+
+    hands = Hands(ledger, None, tell, FakeClock(at + timedelta(minutes=5)), None)
+    assert "is yours" in await hands.acknowledge(incident, Person(name="Ada Obi", email="ada@example.com"))
+    assert "already by Ada Obi" in await hands.acknowledge(incident, Person(name="Ben", email="ben@example.com"))
+    await tell.refresh(incident)
+    assert "Acknowledged by Ada Obi, 02:52 UTC" in channel(slack)[0].blocks[-2]["elements"][0]["text"]

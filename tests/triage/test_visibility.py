@@ -3,18 +3,16 @@ import pytest
 
 from tests.fakes.walks import page, spread, table, weighed
 from triagebot.signals.catalogue import SIGNALS
-from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import page_words
 from triagebot.triage.visibility import what_is_hidden
 
-STILL = Attribution((), (), (), {}, None)
 N = 500
 VAGUE = "users say it feels different"
 
 
 def seen(title, signals, n=N):
     told = {name: np.zeros(n) for name in signals}
-    return what_is_hidden(page_words(page(title)), SIGNALS, weighed(table(spread(n), {}, told)), STILL)
+    return what_is_hidden(page_words(page(title)), SIGNALS, weighed(table(spread(n), {}, told)))
 
 
 def test_what_the_page_speaks_of_and_the_traces_record_could_have_been_seen():
@@ -47,4 +45,4 @@ def test_a_signal_that_hardly_any_request_says_shows_nothing():
     values = np.full(N, np.nan)
     values[:20] = 0.0
     around = weighed(table(spread(N), {}, {"refusal": values}))
-    assert not what_is_hidden(page_words(page("refusals")), SIGNALS, around, STILL)[0]
+    assert not what_is_hidden(page_words(page("refusals")), SIGNALS, around)[0]

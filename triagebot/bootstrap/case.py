@@ -19,7 +19,8 @@ from triagebot.bootstrap.sources import owner_sources, registries_of
 from triagebot.domain.evidence import Verdict
 from triagebot.domain.page import Page
 from triagebot.domain.service import Config, Service
-from triagebot.errors import BadPage
+from triagebot.domain.times import format_time
+from triagebot.errors import BadInput, BadPage
 from triagebot.settings import find_config, load_config
 from triagebot.settings.rubric import load_rubric
 from triagebot.triage.investigate import Gathered, Investigation, gather, investigate
@@ -38,6 +39,10 @@ class Case:
     investigation: Investigation
 
     async def walk(self, until: datetime | None = None) -> Verdict:
+        """As of the page's own time, or of a later one. Raises BadInput for an earlier one: nobody was paged yet."""
+        if until is not None and until < self.page.occurred_at:
+            at, page = format_time(until), format_time(self.page.occurred_at)
+            raise BadInput(f"until {at}: lies before the page ({page}); the as-of time only moves forward")
         return await investigate(self.page, self.service, self.investigation, until=until)
 
     async def gather(self) -> Gathered:

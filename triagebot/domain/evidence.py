@@ -80,7 +80,7 @@ class Measured:
 class Symptom:
     """A signal that moved in a slice. `interval` is the difference after minus before, 95%. `title` is for people.
 
-    `split` is the moment at which before ends and after begins in the counts.
+    `split` is the moment at which before ends and after begins in the counts; what came after `end` counts as before again.
     """
 
     signal: str
@@ -92,6 +92,7 @@ class Symptom:
     title: str = ""
     unit: str = "rate"
     split: datetime | None = None
+    end: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -61,6 +61,17 @@ class TimelineEvent:
     text: str
     dedupe: str
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def standing(events: Sequence[TimelineEvent]) -> list[TimelineEvent]:
+    """What still holds, oldest first: who acknowledged, and that it was resolved, does not once it was reopened."""
+    ordered = sorted(events, key=lambda event: event.at)
+    reopened = max((event.at for event in ordered if event.kind == "reopened"), default=None)
+    return [
+        event
+        for event in ordered
+        if reopened is None or event.kind not in ("acknowledged", "resolved") or event.at >= reopened
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
@@ -21,6 +23,10 @@ from triagebot.entrypoints.slack import SlackDeps, build_slack_app, slack_endpoi
 from triagebot.entrypoints.web import WebDeps, build_app
 from triagebot.errors import SourceFailed
 from triagebot.triage.asof import Lookup
+
+log = logging.getLogger(__name__)
+
+GIVEN_UP: Final = timedelta(days=7)
 
 
 @dataclass(slots=True)
@@ -85,6 +91,10 @@ def build_doors(server: Server) -> Doors:
 @asynccontextmanager
 async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
     """Works on what is queued until the block ends; then finishes what runs, or gives it back, and drains the spool."""
+    # What was hopeless may not be now: a process starts anew with another token, or another configuration.
+    revived = await server.ledger.revive(server.clock.now() - GIVEN_UP)
+    if revived:
+        log.info("%d pieces of work that were given up are tried again", revived)
     scheduler = schedule(server.watch)
     server.pool.start()
     scheduler.start()

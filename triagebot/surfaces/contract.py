@@ -106,7 +106,8 @@ class Weighed:
     """The outcome of attribution, as nodes see it when they assess.
 
     `blamed` maps keys of suspects to the confidence with which they are named, `possible` those that the evidence leaves
-    open; `steady` has the signals that were looked at, moved or not; `missing` the columns that too few spans have.
+    open; `steady` has the signals that were looked at, moved or not; `coverage` for each normalised column the spans that have
+    it and those that should; `window` is what was looked at.
     """
 
     table: RequestTable

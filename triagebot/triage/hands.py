@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from triagebot.domain.incident import Incident, TimelineEvent
+from triagebot.domain.incident import Incident, TimelineEvent, standing
 from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.nodes import NODES, TITLES
 from triagebot.domain.people import Person
@@ -37,11 +37,13 @@ class Hands:
             return (
                 f"{id_} is resolved already ({self._moment(incident, incident.resolved_at)}). Nothing to acknowledge."
             )
-        person = _named(by)
-        if await self._append(incident, "acknowledged", by, "Acknowledged in Slack", "acknowledged", person=person):
+        person, timeline = _named(by), await self._ledger.timeline(id_)
+        reopened = sum(event.kind == "reopened" for event in timeline)
+        once = f"acknowledged:{reopened}" if reopened else "acknowledged"
+        if await self._append(incident, "acknowledged", by, "Acknowledged in Slack", once, person=person):
             return f"{id_} is yours. Details and evidence are in its thread."
         timeline = await self._ledger.timeline(id_)
-        first = next((e for e in timeline if e.kind == "acknowledged"), None)
+        first = next((e for e in standing(timeline) if e.kind == "acknowledged"), None)
         who = f" by {first.actor}" if first else ""
         return f"{id_} was acknowledged already{who}, {self._moment(incident, first.at if first else None)}."
 

@@ -74,16 +74,16 @@ async def _follow(ledger: Ledger, page: Page) -> Incident | None:
     pages = await ledger.pages_of(incident.id)
     await _append(ledger, incident.id, page, pages)
     state = state_of(pages)
-    if state.acknowledged_at:
-        await ledger.set_status(incident.id, "acknowledged", state.acknowledged_at)
     if state.status != incident.status:
         await ledger.set_status(incident.id, state.status, state.at)
+    if state.acknowledged_at:  # after a reopening, which nobody has acknowledged yet
+        await ledger.set_status(incident.id, "acknowledged", state.acknowledged_at)
     return await ledger.incident(incident.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """`at` is when the newest event that decided `status` occurred."""
+    """`at` is when the newest event that decided `status` occurred. Who acknowledged before it was reopened has not since."""
 
     status: IncidentStatus
     at: datetime
@@ -101,7 +101,10 @@ def state_of(pages: Sequence[Page]) -> State:
             keys[page.source, page.incident_key].append(page)
     last = [events[-1] for events in keys.values()]
     opened = [page.occurred_at for page in last if page.kind != "resolved"]
-    acknowledged = [page.occurred_at for page in pages if page.kind == "acknowledged"]
+    reopened = max((page.occurred_at for page in pages if page.kind == "reopened"), default=None)
+    acknowledged = [
+        p.occurred_at for p in pages if p.kind == "acknowledged" and not (reopened and p.occurred_at < reopened)
+    ]
     return State(
         status="open" if opened else "resolved",
         at=max(opened or [page.occurred_at for page in last]),

@@ -17,6 +17,7 @@ from triagebot.domain.service import Service
 from triagebot.domain.severity import Rubric, assess_severity
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
+from triagebot.domain.withheld import shown_slice
 from triagebot.ports import Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import judged_signals
@@ -28,6 +29,7 @@ from triagebot.triage.decide import Decision, Reading, decide, read
 from triagebot.triage.facts import facts_of
 from triagebot.triage.lost import lost
 from triagebot.triage.measure import measure
+from triagebot.triage.messages.numbers import figure
 from triagebot.triage.nextcheck import next_check
 from triagebot.triage.offline import probed, stepped
 from triagebot.triage.symptoms import page_words, symptom
@@ -111,7 +113,7 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     by_name = {signal.name: signal for signal in signals}
     words = page_words(page)
     readings = read(found, weighed, deps.tree, service, by_name, words)
-    visible, blind = what_is_hidden(words, signals, weighed, found)
+    visible, blind = what_is_hidden(words, signals, weighed)
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
     demand = demand_of(table) if words & DEMAND_WORDS else ""
@@ -200,6 +202,7 @@ def _number(
         if finding.node == bearer:
             for told in symptoms[:5]:
                 split = f"@onset={(told.split or told.onset.latest).isoformat()}"
+                split += f"/{told.end.isoformat()}" if told.end else ""
                 signal = signals.get(told.signal)
                 if signal is None:
                     continue
@@ -218,10 +221,10 @@ def _number(
 
 
 def sentence(told: Symptom) -> str:
-    where = ", ".join(f"{k} {v}" for k, v in told.slice.items())
+    where = shown_slice(told.slice)
     return (
-        f"{told.title}{' in ' + where if where else ''}: {told.before.value:.4g} (n={told.before.n:,}) → "
-        f"{told.after.value:.4g} (n={told.after.n:,}), {told.unit}"
+        f"{told.title}{f' in {where}' if where else ''}: {figure(told.before.value, told.unit)} (n={told.before.n:,}) → "
+        f"{figure(told.after.value, told.unit)} (n={told.after.n:,})"
     )
 
 

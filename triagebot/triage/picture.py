@@ -18,6 +18,7 @@ from triagebot.domain.incident import TimelineEvent
 from triagebot.domain.nodes import TITLES
 from triagebot.domain.signal import Signal, Unit
 from triagebot.domain.times import Interval, Window, format_span, parse_time
+from triagebot.domain.withheld import shown_slice
 from triagebot.ports import RequestTable
 
 Z: Final = 1.959963984540054  # 95 % of a normal distribution
@@ -85,7 +86,7 @@ def series_from(
     chosen = ~np.isnan(values) & (table.at >= edges[0]) & (table.at < edges[-1])
     for name, label in slice_.items():
         chosen &= _having(table, name, label)
-    where = ", ".join(f"{name} {label}" for name, label in sorted(slice_.items()))
+    where = shown_slice(slice_)
     x, w = values[chosen], table.weight[chosen]
     place = np.clip(np.searchsorted(edges, table.at[chosen], side="right") - 1, 0, bins - 1)
     n = np.asarray(np.bincount(place, w, bins), dtype=np.float64)

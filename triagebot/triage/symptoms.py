@@ -44,6 +44,7 @@ def symptom(panel: Panel, moved: Moved, signal: Signal) -> Symptom:
         title=signal.title,
         unit=signal.unit,
         split=moment(panel.at[panel.size // 2] if moved.shape == "drift" else moved.start),
+        end=None if moved.end is None or moved.shape == "drift" else moment(moved.end),
     )
 
 

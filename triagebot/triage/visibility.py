@@ -9,15 +9,12 @@ import numpy as np
 
 from triagebot.domain.signal import Signal
 from triagebot.surfaces.contract import Weighed
-from triagebot.triage.attribute import Attribution
 
 ENOUGH = 100  # requests that must say a signal before its stillness means anything
 JUDGED_FAMILIES = frozenset({"eval", "feedback"})
 
 
-def what_is_hidden(
-    words: frozenset[str], signals: Sequence[Signal], weighed: Weighed, found: Attribution
-) -> tuple[bool, str]:
+def what_is_hidden(words: frozenset[str], signals: Sequence[Signal], weighed: Weighed) -> tuple[bool, str]:
     """(whether the complaint could have been seen, what could not be seen)."""
     table = weighed.table
     if table.requests < ENOUGH:

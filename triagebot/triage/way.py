@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -122,7 +122,7 @@ class Way:
             await self.settle()
         async with asyncio.timeout(WALK_LIMIT):
             verdict = await investigate(page, service, self.investigations[service.name])
-        for event in events_of(verdict):
+        for event in events_of(verdict, self.clock.now()):
             await self.ledger.append(incident, event)
         number = await self.ledger.save_verdict(incident, verdict.as_json())
         return {"verdict": number, "symptoms": len(verdict.symptoms)}
@@ -202,8 +202,8 @@ def picture_window(verdict: Mapping[str, Any], service: Service) -> Window:
     return Window(max(first - margin, end - service.look_back), end)
 
 
-def events_of(verdict: Verdict) -> list[TimelineEvent]:
-    """What the verdict knows of the incident's course, for its timeline: introduced, triggered, and itself."""
+def events_of(verdict: Verdict, now: datetime) -> list[TimelineEvent]:
+    """What the verdict knows of the incident's course, for its timeline: introduced, triggered, and itself, reached `now`."""
     events = []
     for cause in verdict.causes:
         name = f"{cause.artifact} {cause.after}".strip()
@@ -212,9 +212,7 @@ def events_of(verdict: Verdict) -> list[TimelineEvent]:
                 events.append(
                     _event(kind, interval.latest, f"{name}: {cause.summary}" if cause.summary else name, name)
                 )
-    events.append(
-        _event("verdict", verdict.as_of, verdict.status, f"{format_time(verdict.as_of)}:{verdict.page.event_id}")
-    )
+    events.append(_event("verdict", now, verdict.status, f"{format_time(verdict.as_of)}:{verdict.page.event_id}"))
     return events
 
 

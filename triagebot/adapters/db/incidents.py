@@ -122,6 +122,13 @@ def set_status(connection: sa.Connection, id_: str, status: str, at: datetime) -
 
 
 def _acknowledge(connection: sa.Connection, row: sa.Row[tuple[object, ...]], at: datetime) -> None:
+    """The first one since the incident was opened, or reopened, counts."""
+    reopenings = sa.select(sa.func.max(timeline.c.at)).where(
+        timeline.c.incident == row.id, timeline.c.kind == "reopened"
+    )
+    reopened = connection.execute(reopenings).scalar()
+    if reopened is not None and at < reopened:
+        return
     if row.acknowledged_at is None or at < row.acknowledged_at:
         connection.execute(sa.update(incident).where(incident.c.id == row.id).values(acknowledged_at=at))
 
@@ -150,6 +157,9 @@ def append(connection: sa.Connection, id_: str, event: TimelineEvent) -> bool:
     added = bool(connection.execute(insert_once(connection, timeline), [values]).rowcount)
     if added and event.kind == "acknowledged":
         _acknowledge(connection, row, event.at)
+    elif added and event.kind == "reopened" and row.acknowledged_at is not None and row.acknowledged_at < event.at:
+        # whoever took it before has let go of it
+        connection.execute(sa.update(incident).where(incident.c.id == row.id).values(acknowledged_at=None))
     return added
 
 

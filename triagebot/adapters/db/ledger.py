@@ -60,6 +60,9 @@ class SqlLedger:
     async def release(self, work: Work) -> None:
         await self._database.write(workqueue.release, work, self._clock.now())
 
+    async def revive(self, since: datetime) -> int:
+        return await self._database.write(workqueue.revive, since, self._clock.now(), self._most_attempts)
+
     async def failed(self, limit: int = 50) -> list[Work]:
         return await self._database.read(workqueue.failed, limit)
 

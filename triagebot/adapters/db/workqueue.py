@@ -101,6 +101,12 @@ def counts(connection: sa.Connection) -> dict[str, int]:
     return states
 
 
+def revive(connection: sa.Connection, since: datetime, now: datetime, most: int) -> int:
+    """Work that was given up as hopeless is due again; what was tried `most` times, or took its workers down, is not."""
+    given_up = (work.c.state == "failed", work.c.changed_at >= since, work.c.attempts < most)
+    return connection.execute(sa.update(work).where(*given_up).values(state="ready", due=now, changed_at=now)).rowcount
+
+
 def forget_done(connection: sa.Connection, at: datetime) -> int:
     old = sa.select(work.c.id).where(work.c.state == "done", work.c.changed_at < at)
     connection.execute(sa.delete(step).where(step.c.work.in_(old)))

@@ -71,8 +71,8 @@ def _blocks(file: Path) -> Iterator[bytes]:
 
 def _check(file: Path) -> None:
     """Finds the line that is not an export request."""
-    with _open(file) as lines:
-        for number, line in enumerate(io.BufferedReader(lines), 1):  # gzip and zstd readers are raw streams too
+    with _open(file) as raw, io.BufferedReader(raw) as lines:  # gzip and zstd readers are raw streams too
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:

@@ -298,10 +298,12 @@ def _label(dimension: str) -> str:
     return f"arrayStringConcat(arraySort(groupUniqArrayIf({value}, {value} != '')), '\\x1f')"
 
 
-def evidence_query(source: Source, signal: Signal | None, slice_: Sequence[str], split: str) -> str:
+def evidence_query(
+    source: Source, signal: Signal | None, slice_: Sequence[str], split: str, *, ends: bool = False
+) -> str:
     """Requests and the signal's average per value of `split`: a dimension, or `@onset` for before and after {onset}.
 
-    Bound: the window, {from} (no request that began before it), {slice_0} … in the order of `slice_`.
+    With `ends` what began at {ended} or later counts as before again. Bound: the window, {from} (no request that began before it), {slice_0} … in the order of `slice_`.
     """
     onset = split.startswith("@onset")
     dimensions = sorted({*slice_, *(() if onset else (split,))})
@@ -310,7 +312,8 @@ def evidence_query(source: Source, signal: Signal | None, slice_: Sequence[str],
     listed = "".join(f", {_label(name)} AS d_{name}" for name in dimensions)
     value = _folded(signal) if signal else "nan"
     spans = source.spans(columns, IN_WINDOW, tail=" LIMIT 1 BY TraceId, SpanId")
-    shown = "if(began < {onset:DateTime64(6, 'UTC')}, 'before', 'after')" if onset else f"d_{split}"
+    still = "began < {onset:DateTime64(6, 'UTC')}" + (" OR began >= {ended:DateTime64(6, 'UTC')}" if ends else "")
+    shown = f"if({still}, 'before', 'after')" if onset else f"d_{split}"
     kept = "".join(f" AND d_{name} = {{slice_{number}:String}}" for number, name in enumerate(slice_))
     return (
         f"SELECT {shown} AS split, count() AS requests, countIf(isFinite(value)) AS n, "

@@ -109,7 +109,8 @@ class Reader(ABC):
     def evidence_query(
         self, names: Sequence[str], window: Window, signal: Signal | None, slice_: Mapping[str, str], split: str
     ) -> tuple[str, Mapping[str, str]]:
-        by, _, onset = split.partition("=")
+        by, _, times = split.partition("=")
+        onset, _, ended = times.partition("/")
         if by not in (*DIMENSIONS, "@onset") or not set(slice_) <= set(DIMENSIONS):
             raise ValueError(f"no dimension {by!r} or {sorted(set(slice_) - set(DIMENSIONS))}")
         chosen = sorted(slice_)
@@ -117,7 +118,9 @@ class Reader(ABC):
         parameters |= {f"slice_{number}": literal(slice_[name]) for number, name in enumerate(chosen)}
         if onset:
             parameters["onset"] = literal(parse_time(onset))
-        return queries.evidence_query(self.source, signal, chosen, by), parameters
+        if ended:
+            parameters["ended"] = literal(parse_time(ended))
+        return queries.evidence_query(self.source, signal, chosen, by, ends=bool(ended)), parameters
 
     async def run(self, query: str, parameters: Mapping[str, str]) -> Answer:
         guard.check(query, self.source.table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from triagebot.domain.incident import Incident, TimelineEvent
+from triagebot.domain.incident import Incident, TimelineEvent, standing
 from triagebot.domain.limits import ALT, fit
 from triagebot.domain.mrkdwn import Mrkdwn, cut, escape, mention
 from triagebot.domain.nodes import TITLES
@@ -115,7 +115,7 @@ def states(incident: Incident, events: Sequence[TimelineEvent]) -> list[Mrkdwn]:
     """What people have done about the incident, a line each, oldest first."""
     lines = []
     seen = set()
-    for event in sorted(events, key=lambda e: e.at):
+    for event in standing(events):
         line = _state(event)
         if line and (event.kind == "label" or event.kind not in seen):
             at = moment(event.at, incident.opened_at)
@@ -135,6 +135,8 @@ def _state(event: TimelineEvent) -> Mrkdwn | None:
         return Mrkdwn(f":repeat: Called wrong by {by}: {escape(TITLES.get(node, 'none of these'))}")
     if event.kind == "resolved":
         return Mrkdwn(":white_check_mark: Resolved")
+    if event.kind == "reopened":
+        return Mrkdwn(f":rotating_light: Reopened by {by}")
     return Mrkdwn(":memo: Postmortem drafted") if event.kind == "postmortem" else None
 
 
@@ -155,7 +157,7 @@ def _last(events: Sequence[TimelineEvent], kind: str) -> TimelineEvent | None:
 
 
 def _offered(incident: Incident, events: Sequence[TimelineEvent], *, verdict: bool) -> list[str]:
-    kinds = {event.kind for event in events}
+    kinds = {event.kind for event in standing(events)}
     offered = []
     if incident.status == "open" and incident.acknowledged_at is None and "acknowledged" not in kinds:
         offered.append(ACKNOWLEDGE)

@@ -13,10 +13,9 @@ from typing import Any, Final
 from triagebot.domain.mrkdwn import Mrkdwn, clean, code, cut, escape, mention
 from triagebot.domain.nodes import NODES, SURFACES, TITLES
 from triagebot.domain.times import Interval, parse_time
+from triagebot.domain.withheld import shown_label
 from triagebot.triage.messages.numbers import bar, count, difference, figure, moment, stretch, took, usable
 
-# Dimensions whose values say who somebody is or open a door: their names are shown, their values are not.
-WITHHELD: Final = frozenset({"user", "conversation", "key"})
 SYMBOLS: Final = {
     "implicated": Mrkdwn(":red_circle:"),
     "changed_not_implicated": Mrkdwn(":large_yellow_circle:"),
@@ -204,7 +203,7 @@ def _where(slice_: Mapping[str, Any]) -> Mrkdwn:
     """`in region eu-west-1, route /chat`; empty for everywhere."""
     parts = []
     for name, value in list(slice_.items())[:4]:
-        shown = "(withheld)" if name in WITHHELD else code(value, 60)
+        shown = code(shown_label(name, str(value)), 60)
         parts.append(f"{escape(cut(clean(name), 40))} {shown}")
     return Mrkdwn("in " + ", ".join(parts)) if parts else Mrkdwn("")
 

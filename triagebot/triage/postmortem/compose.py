@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.domain.people import Owner
+from triagebot.domain.withheld import shown_label
 from triagebot.ports import Sentence
 from triagebot.triage.messages.behaviour import example_line, shift_line
 from triagebot.triage.postmortem import factors, facts, show
@@ -262,6 +263,8 @@ def _entry(record: Record, n: int, event: TimelineEvent) -> Entry:
 
 
 def _proofs(record: Record) -> list[Proof]:
+    slices = [dict(symptom.get("slice") or {}) for symptom in record.symptoms]
+    marks = {str(label): shown_label(name, str(label)) for slice_ in slices for name, label in slice_.items()}
     result = []
     for finding in record.findings:
         for proof in finding.get("evidence") or ():
@@ -273,7 +276,8 @@ def _proofs(record: Record) -> list[Proof]:
                     n=f"{proof.get('n') or 0:,}",
                     query=str(proof.get("query") or "").strip()[:4000],
                     parameters=tuple(
-                        (show.clean(k, 60), record.clean(v, 200)) for k, v in (proof.get("parameters") or {}).items()
+                        (show.clean(k, 60), record.clean(marks.get(str(v), v), 200))
+                        for k, v in (proof.get("parameters") or {}).items()
                     ),
                     link=show.clean(proof.get("link"), 400),
                 )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from triagebot.domain.times import Interval, parse_time
+from triagebot.domain.withheld import shown_label
 
 NOT_RECORDED: Final = "not recorded"
 LABEL: Final = 80
@@ -128,4 +129,6 @@ def slice_of(labels: Any) -> str:
     """`region eu-west-1, route /chat`; "" for all requests."""
     if not isinstance(labels, Mapping):
         return ""
-    return ", ".join(f"{clean(name, 40)} {clean(value, LABEL)}" for name, value in sorted(labels.items()))
+    return ", ".join(
+        f"{clean(name, 40)} {clean(shown_label(name, str(value)), LABEL)}" for name, value in sorted(labels.items())
+    )

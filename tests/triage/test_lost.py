@@ -1,0 +1,52 @@
+"""An attribute that nearly all requests had and then few is told by name; one that never was there, or comes and goes, is not."""
+
+import numpy as np
+import pytest
+
+from tests.fakes.walks import spread, table
+from triagebot.triage.lost import LEAST, lost
+
+N = 600
+
+
+def told(*, recorded, n=N, signal=False):
+    """A table in which request i has its region (or its output tokens) where `recorded[i]`."""
+    recorded = np.asarray(recorded)
+    if signal:
+        return table(spread(n), {}, {"output_tokens": np.where(recorded, 90.0, np.nan)})
+    return table(spread(n), {"region": np.where(recorded, "eu", "")})
+
+
+HALF = np.arange(N) < N // 2
+
+
+def test_what_stopped_being_recorded_has_a_name():
+    assert lost(told(recorded=HALF)) == "region"
+    assert lost(told(recorded=HALF, signal=True)) == "output tokens"
+    both = table(spread(N), {"region": np.where(HALF, "eu", "")}, {"output_tokens": np.where(HALF, 90.0, np.nan)})
+    assert lost(both) == "region, output tokens"
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        np.ones(N, dtype=bool),  # always
+        np.zeros(N, dtype=bool),  # never
+        ~HALF,  # begun, not lost
+        np.arange(N) % 2 == 0,  # on half of them all the time
+        HALF | (np.arange(N) % 10 < 7),  # a little less often
+        np.arange(N) < N - LEAST // 4,  # a gap of minutes at the end
+    ],
+)
+def test_nothing_was_lost(recorded):
+    assert lost(told(recorded=recorded)) == ""
+    assert lost(told(recorded=recorded, signal=True)) == ""
+
+
+def test_too_few_requests_say_nothing():
+    assert lost(told(recorded=np.arange(2 * LEAST - 1) < LEAST, n=2 * LEAST - 1)) == ""
+    assert lost(table([], {})) == ""
+
+
+def test_another_value_is_no_loss():
+    assert lost(table(spread(N), {"model_served": np.where(HALF, "m-1", "m-2")})) == ""
