@@ -169,11 +169,16 @@ class SpanSink(Protocol):
 
 
 class Registry(Protocol):
-    """One artifact, where it lives."""
+    """One artifact, where it lives.
+
+    `remembers` is False where it only says what stands there now: that nothing is on record then means nothing unless it was
+    looked at.
+    """
 
     surface: str
     artifact: str
     kind: str
+    remembers: bool
 
     async def observe(self, now: datetime) -> Sequence[Observation]:
         """What it holds now."""

@@ -91,7 +91,10 @@ class FakeRegistry:
 
     kind = "fake"
 
-    def __init__(self, surface, artifact="support/system", changes=(), past=(), *, fails=None, hangs=False):
+    def __init__(
+        self, surface, artifact="support/system", changes=(), past=(), *, fails=None, hangs=False, remembers=True
+    ):
+        self.remembers = remembers
         self.surface, self.artifact = surface, artifact
         self._changes, self._past, self._fails, self._hangs = changes, past, fails, hangs
 

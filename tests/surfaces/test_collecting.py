@@ -73,3 +73,17 @@ async def test_observations_of_other_surfaces_and_of_traces_are_no_changes_here(
     ]
     snapshot = await collected(observations=seen)
     assert [(c.surface, len(c.fingerprints)) for c in snapshot.changes] == [("prompt_version", 2)]
+
+
+async def test_silence_of_what_only_knows_the_present_is_no_innocence():
+    polled = FakeRegistry("prompt_version", remembers=False)
+    assert (await collected(polled)).unwatched == (
+        "fake registry of support/system: never seen, so that nothing is known of its changes",
+    )
+    assert (await collected(polled, observations=[observation(at=0.2)])).unwatched == (
+        "fake registry of support/system: not seen for 3 d 4 h",
+    )
+    assert (await collected(polled, observations=[observation(at=0.9)])).unwatched == ()
+    assert (await collected(FakeRegistry("prompt_version"))).unwatched == ()
+    traced = observation(at=0.9, source="traces")
+    assert len((await collected(polled, observations=[traced])).unwatched) == 1

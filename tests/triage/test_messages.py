@@ -391,8 +391,8 @@ def test_lists_have_a_space_after_the_comma():
     ]
     findings[0]["evidence"] = [{"id": "E1", "text": "a"}, {"id": "E2", "text": "b"}]
     told = verdict(findings=findings)
-    assert "Model alias (down), tool schemas (down)." in everything(verdict_message(INCIDENT, told))
-    assert "Model alias (down), tool schemas (down)." in plain_text(told)
+    assert "Model alias, tool schemas (down)." in everything(verdict_message(INCIDENT, told))
+    assert "Model alias, tool schemas (down)." in plain_text(told)
     assert "[E1, E2]" in everything(details_message(INCIDENT, told))
 
 

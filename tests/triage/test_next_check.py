@@ -81,3 +81,12 @@ def test_what_could_not_be_seen_is_to_be_recorded(node, says):
 
 def test_an_exit_that_cannot_be_seen_is_no_reason_to_declare_anything():
     assert "Read" in told(Decision("undetermined", (), {}, "what moved follows nothing"), "telemetry")
+
+
+def test_without_a_single_request_the_traces_are_looked_for_first():
+    decision = Decision(
+        status="undetermined", told=(), possible={}, why="only 0 requests of this service in the window"
+    )
+    line = next_check(decision, findings("model_alias", "tool_schemas"), weighed(table([])))
+    assert "see that they are sent here" in line
+    assert "`triagebot doctor`" in line

@@ -71,6 +71,8 @@ class Walked:
         if weighed.table.at.size == 0:
             return "no spans of this service in the window"
         seen = self.seen(weighed)
+        if snapshot.unwatched and seen < BARELY:
+            return "; ".join(snapshot.unwatched[:2])
         if snapshot.registries == 0 and not snapshot.observations and seen < BARELY:
             return (
                 f"no registry is declared for it and its version is not recorded in the traces ({seen:.0%} of requests)"
@@ -110,7 +112,7 @@ class Walked:
             lines.append(Evidence(id="", text=text, n=suspect.requests, link=change.reference))
         if not own:
             seen = self.seen(weighed)
-            if self.dimensions:
+            if self.dimensions and weighed.table.requests:
                 lines.append(
                     Evidence(
                         id="",

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import timedelta
+from typing import Final, TypeVar
 
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.journal import changes_from_observations, merge_changes
 from triagebot.domain.people import Claim
+from triagebot.domain.times import format_span
 from triagebot.errors import TriagebotError
 from triagebot.surfaces.contract import Scope, Snapshot, Source, Sources
 from triagebot.surfaces.standing import stopped
 
 T = TypeVar("T")
+
+WATCHED: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,24 @@ async def collect_changes(node: str, surfaces: Sequence[str], sources: Sources, 
         observations=tuple(observations),
         claims=_claims(own, told),
         problems=tuple(dict.fromkeys(problems)),
+        unwatched=tuple(_unwatched(own, observations, scope)),
         registries=sum(1 for source in own if source.registry is not None),
     )
+
+
+def _unwatched(own: Sequence[Source], observations: Sequence[Observation], scope: Scope) -> list[str]:
+    """Registries that remember nothing, and that no poll has heard for a day: their silence is not innocence."""
+    told = []
+    for source in own:
+        if source.registry is None or source.registry.remembers:
+            continue
+        name = f"{source.entry.kind} registry of {source.entry.artifact}"
+        heard = [o.observed_at for o in observations if o.artifact == source.entry.artifact]
+        if not heard:
+            told.append(f"{name}: never seen, so that nothing is known of its changes")
+        elif scope.as_of - max(heard) > WATCHED:
+            told.append(f"{name}: not seen for {format_span(scope.as_of - max(heard))}")
+    return told
 
 
 def _claims(own: Sequence[Source], told: Sequence[_Told]) -> dict[str, tuple[Claim, ...]]:

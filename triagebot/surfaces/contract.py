@@ -49,13 +49,16 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What a node collected. `problems` are the sources that failed or are missing, one line each."""
+    """What a node collected. `problems` are the sources that failed or are missing, one line each; `unwatched` those that only
+    know the present and have not been looked at of late.
+    """
 
     node: str
     changes: tuple[Change, ...] = ()
     observations: tuple[Observation, ...] = ()
     claims: Mapping[str, tuple[Claim, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    unwatched: tuple[str, ...] = ()
     registries: int = 0
 
 

@@ -26,9 +26,18 @@ def next_check(decision: Decision, findings: Sequence[Finding], weighed: Weighed
         return f"Replay failing requests with only {what} swapped back; then hold it and ask its owner to revert."
     if decision.status == "none_of_five":
         return _beside(decision)
+    return _undecided(decision, findings, weighed)
+
+
+def _undecided(decision: Decision, findings: Sequence[Finding], weighed: Weighed) -> str:
     if decision.possible:
         names = sorted({s.change.artifact for s in weighed.suspects if s.key in decision.possible})
         return f"Replay ten failing requests with one of these swapped at a time: {', '.join(names)}."
+    if not weighed.table.requests:
+        return (
+            "No request of this service is in the traces: see that they are sent here, and under which service.name "
+            "(`triagebot doctor`)."
+        )
     unseen = next((f for f in findings if f.status == "unknown" and f.node in SEE), None)
     if unseen is not None:
         return f"{decision.why[:1].upper()}{decision.why[1:]}. To see it: {SEE[unseen.node]}."

@@ -42,6 +42,7 @@ class AnthropicSettings:
 
 class AnthropicRegistry(BaseRegistry):
     kind = "anthropic"
+    remembers = False
 
     def configure(self, options: Options) -> None:
         self.settings = AnthropicSettings(

@@ -61,6 +61,7 @@ class BaseRegistry:
     """Registry port. A subclass reads its settings in `configure` and overrides what its source can answer."""
 
     kind: str
+    remembers: bool = True
 
     def __init__(self, entry: RegistryEntry, around: Surroundings) -> None:
         self.surface = entry.surface

@@ -45,6 +45,7 @@ class ChromaSettings:
 
 class ChromaRegistry(BaseRegistry):
     kind = "chroma"
+    remembers = False
 
     def configure(self, options: Options) -> None:
         url = options.text("url", "")

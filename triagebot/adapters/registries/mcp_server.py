@@ -58,6 +58,7 @@ class McpSettings:
 
 class McpRegistry(BaseRegistry):
     kind = "mcp"
+    remembers = False
 
     def configure(self, options: Options) -> None:
         self.settings = McpSettings.of(options)

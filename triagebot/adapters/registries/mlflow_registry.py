@@ -73,6 +73,7 @@ class MlflowRegistry(BaseRegistry):
 
     def configure(self, options: Options) -> None:
         self.settings = MlflowSettings.of(options, self.artifact)
+        self.remembers = not self.settings.alias  # when a version was made is kept, when an alias moved is not
         self._place = options.at("")
 
     async def observe(self, now: datetime) -> Sequence[Observation]:

@@ -135,6 +135,16 @@ class VerdictView:
         return tuple(f for f in self.findings if f.status == "unknown")
 
     @property
+    def unseen(self) -> tuple[tuple[str, str], ...]:
+        """What could not be seen, by the reason: (titles, reason), those first that stand for most."""
+        reasons: dict[str, list[str]] = {}
+        for finding in self.blind:
+            reasons.setdefault(finding.reason, []).append(finding.title)
+        groups = sorted(reasons.items(), key=lambda group: -len(group[1]))
+        named = [(", ".join([titles[0], *(t.lower() for t in titles[1:])]), reason) for reason, titles in groups]
+        return tuple((titles if n == 0 else titles.lower(), reason) for n, (titles, reason) in enumerate(named))
+
+    @property
     def moved(self) -> tuple[FindingView, ...]:
         return tuple(f for f in self.findings if f.status == "changed_not_implicated")
 
