@@ -21,6 +21,7 @@ from triagebot.domain.freeze import Asked, Freeze, Hold, Pass
 from triagebot.domain.incident import Incident, TimelineEvent, Work
 from triagebot.domain.page import Page
 from triagebot.domain.people import Claim, Person
+from triagebot.domain.probe import Answered, ProbePlan, ProbePrompt, ProbeRun
 from triagebot.domain.served import Reach
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
@@ -343,6 +344,34 @@ class Narrator(Protocol):
 
     async def write(self, sections: Sequence[str], facts: Mapping[str, str], complaint: str = "") -> Prose:
         """`facts` maps evidence ids to lines. `complaint` says what was wrong with the previous attempt."""
+        ...
+
+
+class Asker(Protocol):
+    """The team's own gateway to its model, for probes."""
+
+    async def answer(self, prompt: ProbePrompt, plan: ProbePlan) -> Answered:
+        """One answer to a fixed prompt. Raises SourceFailed, with a line that names no prompt."""
+        ...
+
+
+class ProbeStore(Protocol):
+    """Rounds of probes."""
+
+    async def save(self, run: ProbeRun) -> int:
+        """Returns its id."""
+        ...
+
+    async def reference(self, service: str, artifact: str, set_: str) -> ProbeRun | None:
+        """The newest frozen one of this set."""
+        ...
+
+    async def runs(self, service: str, *, limit: int = 20) -> list[ProbeRun]:
+        """The newest first, looks and references, without their answers."""
+        ...
+
+    async def spent(self, service: str, since: datetime) -> int:
+        """Tokens since then."""
         ...
 
 

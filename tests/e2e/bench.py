@@ -28,7 +28,7 @@ TOKEN = {"authorization": "Bearer api-token"}
 ROOM, DEFAULT = "inc-support", "llm-oncall"
 
 
-def config(folder: Path, slack: LocalSlack, **more: Any) -> Path:
+def config(folder: Path, slack: LocalSlack, *, service: Any = None, **more: Any) -> Path:
     """triagebot.yaml of one service without registries; enough for a page to find its way."""
     document = {
         "version": 1,
@@ -40,6 +40,7 @@ def config(folder: Path, slack: LocalSlack, **more: Any) -> Path:
                 "names": ["PSUPPORT"],
                 "oncall": "ada@example.com",
                 "escalation": "ada@example.com",
+                **(service or {}),
             }
         },
         "slack": {"channel": f"#{DEFAULT}", "api_url": slack.api_url},
@@ -135,9 +136,12 @@ def settings(path: Path, data: Path, slack: LocalSlack, **environ: str) -> Any:
 
 
 @asynccontextmanager
-async def bench(folder: Path, slack: LocalSlack, *, clock: FakeClock | None = None, **environ: str) -> Any:
+async def bench(
+    folder: Path, slack: LocalSlack, *, clock: FakeClock | None = None, service: Any = None, **environ: str
+) -> Any:
+    """`service` are further members of the service."""
     clock = clock or FakeClock(PAGED + timedelta(seconds=1))
-    path = config(folder, slack)
+    path = config(folder, slack, service=service or {})
     async with AsyncExitStack() as stack:
         server = await open_server(settings(path, folder / "data", slack, **environ), stack, clock=clock)
         doors = build_doors(server)

@@ -29,6 +29,7 @@ from triagebot.adapters.registries.mlflow_webhook import parse_mlflow, verify_ml
 from triagebot.bootstrap.clock import SystemClock
 from triagebot.bootstrap.folder import DataFolder
 from triagebot.bootstrap.options import Options
+from triagebot.bootstrap.probing import open_probing
 from triagebot.bootstrap.sources import owner_sources, registries_of
 from triagebot.bootstrap.traces import open_traces
 from triagebot.domain.change import Change
@@ -40,6 +41,7 @@ from triagebot.settings.rubric import load_rubric
 from triagebot.triage.handout import Handout
 from triagebot.triage.investigate import Investigation
 from triagebot.triage.owners import OwnerDesk
+from triagebot.triage.probing import Probing
 from triagebot.triage.roles import RoleDesk
 from triagebot.triage.tell import Tell
 from triagebot.triage.watch import POLL_EVERY, QuietHours, Watch
@@ -79,6 +81,7 @@ class Server:
     default_channel: str
     audit: SqlAudit
     roles: RoleDesk
+    probing: Probing
     fields: Mapping[str, str]
 
     @property
@@ -159,9 +162,9 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         settle=traces.sink.flush if traces.sink else None,
         publish=Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems"),
     )
-    pool = WorkerPool(
-        ledger, {"page": way.page, "behaviour": way.behaviour, "postmortem": way.postmortem}, clock, size=WORKERS
-    )
+    probing = open_probing(settings, database, ledger, journal, clock, stack)
+    handlers = {"page": way.page, "behaviour": way.behaviour, "postmortem": way.postmortem, "probe": probing.work}
+    pool = WorkerPool(ledger, handlers, clock, size=WORKERS)
     watch = Watch(
         ledger=ledger,
         journal=journal,
@@ -176,6 +179,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         quiet=_quiet(options),
         tell_again=way.tell_again,
         retain=traces.retain,
+        probe=probing.due,
     )
     probes: dict[str, Probe] = {"database": database.check, "traces": traces.probe}
     if isinstance(chat, SlackChat):
@@ -199,6 +203,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         default_channel=channel,
         audit=audit,
         roles=roles,
+        probing=probing,
         fields=options.mapping("generic", "fields"),
     )
 

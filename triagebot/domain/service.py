@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triagebot.domain.people import Person
+from triagebot.domain.probe import ProbePlan
 from triagebot.domain.roles import RoleRules
 from triagebot.domain.signal import Signal
 
@@ -59,6 +60,7 @@ class Service:
     irreversible: bool = False
     look_back: timedelta = timedelta(days=42)
     signals: tuple[Signal, ...] = ()
+    probe: ProbePlan | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def owner_declared(self, surface: str, artifact: str) -> DeclaredOwner | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -10,17 +10,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from triagebot.domain.times import parse_time
-from triagebot.entrypoints.api import Endpoint, json_response
+from triagebot.entrypoints.api import Endpoint, json_response, read_json
 from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Ledger
 from triagebot.triage.asof import Lookup
+from triagebot.triage.probing import Probing, request_of
 
 
-def endpoints(lookup: Lookup, ledger: Ledger) -> Mapping[tuple[str, str], Endpoint]:
+def endpoints(
+    lookup: Lookup, ledger: Ledger, probing: Probing, wake: Callable[[], None]
+) -> Mapping[tuple[str, str], Endpoint]:
     """By method and path."""
     return {
         ("GET", "/api/asof"): partial(_asof, lookup),
         ("GET", "/api/behaviour"): partial(_behaviour, lookup, ledger),
+        ("GET", "/api/probe"): partial(_probe, probing),
+        ("POST", "/api/probe"): partial(_probe_asked, probing, wake),
     }
 
 
@@ -42,6 +47,20 @@ async def _behaviour(lookup: Lookup, ledger: Ledger, request: Request) -> Respon
         return json_response({"changes": await lookup.differences(verdict)})
     at = time_of(request, "at") if asked.get("at") else None
     return json_response({"changes": [await lookup.difference(subject, artifact, asked.get("version", ""), at)]})
+
+
+async def _probe(probing: Probing, request: Request) -> Response:
+    """What the probe of a `service` is, its reference and its last rounds."""
+    return json_response(await probing.status(request.query_params.get("service", "")))
+
+
+async def _probe_asked(probing: Probing, wake: Callable[[], None], request: Request) -> Response:
+    """`{"service": …, "do": "run" | "freeze-reference"}`: a round is queued."""
+    body = await read_json(request)
+    asked = body if isinstance(body, dict) else {}
+    await probing.ask(str(asked.get("service") or ""), request_of(asked.get("do")))
+    wake()
+    return json_response({"queued": True}, 202)
 
 
 def time_of(request: Request, name: str) -> datetime:

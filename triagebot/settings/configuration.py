@@ -18,6 +18,7 @@ from triagebot.domain.severity import HARMS
 from triagebot.domain.signal import Direction, Fold, Over, Signal, Unit
 from triagebot.domain.times import parse_span
 from triagebot.settings.members import Members, suggestion, unknown
+from triagebot.settings.probe import read_probe
 from triagebot.settings.rubric import read_rubric
 from triagebot.settings.sections import channel_name, read_sections
 from triagebot.settings.yamlfile import Document, shown
@@ -98,6 +99,7 @@ def _service(name: str, members: Members, around: _Surroundings) -> Service:
         irreversible=members.flag("irreversible", default=False),
         look_back=members.parsed("look_back", _look_back, timedelta(days=42)),
         signals=_signals(members),
+        probe=read_probe(members),
         options=members.take("notes", dict, "a mapping of whatever else is worth keeping") or {},
     )
     members.done()

@@ -56,7 +56,9 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """What the scheduled use cases need. `tell_again` tells what could not be told, `retain` drops old spans."""
+    """What the scheduled use cases need. `tell_again` tells what could not be told, `retain` drops old spans, `probe`
+    queues the rounds of probes that are due.
+    """
 
     ledger: Ledger
     journal: Journal
@@ -72,6 +74,7 @@ class Watch:
     look_back: timedelta = timedelta(minutes=15)
     tell_again: Callable[[], Awaitable[None]] | None = None
     retain: Callable[[], Awaitable[int]] | None = None
+    probe: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +272,11 @@ async def remind_owners(watch: Watch) -> None:
 async def tell_again(watch: Watch) -> None:
     if watch.tell_again is not None:
         await watch.tell_again()
+
+
+async def probe_models(watch: Watch) -> None:
+    if watch.probe is not None:
+        await watch.probe()
 
 
 async def forget(watch: Watch) -> None:

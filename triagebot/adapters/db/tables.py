@@ -207,6 +207,23 @@ observation = sa.Table(
     sa.Index(None, "service", "surface", "artifact", "source", "first_at"),
 )
 
+# Answers are features and hashes, never texts.
+probe_run = sa.Table(
+    "probe_run",
+    metadata,
+    _id(),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("artifact", sa.Text, nullable=False),
+    sa.Column("prompts", sa.Text, nullable=False),  # identity of the set
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("tokens", sa.Integer, nullable=False),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.Column("answers", sa.JSON, nullable=False),
+    sa.CheckConstraint("kind IN ('reference', 'look')", name="kind"),
+    sa.Index(None, "service", "at"),
+)
+
 change = sa.Table(
     "change",
     metadata,
