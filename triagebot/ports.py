@@ -563,8 +563,8 @@ class FreezeBook(Protocol):
         """Sets members of a freeze that has one of these statuses; None where it has none of them. `queue` names work to do."""
         ...
 
-    async def settle(self, id_: str, hold: Hold, note: Note | None) -> None:
-        """What came of a hold."""
+    async def settle(self, id_: str, hold: Hold, note: Note | None, *, was: Hold | None = None) -> bool:
+        """What came of a hold. With `was` only where it is still so: False where somebody else has settled it since."""
         ...
 
     async def grant(self, id_: str, granted: Pass, note: Note) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -137,11 +138,17 @@ def settings(path: Path, data: Path, slack: LocalSlack, **environ: str) -> Any:
 
 @asynccontextmanager
 async def bench(
-    folder: Path, slack: LocalSlack, *, clock: FakeClock | None = None, service: Any = None, **environ: str
+    folder: Path,
+    slack: LocalSlack,
+    *,
+    clock: FakeClock | None = None,
+    service: Any = None,
+    more: Mapping[str, Any] | None = None,
+    **environ: str,
 ) -> Any:
-    """`service` are further members of the service."""
+    """`service` are further members of the service, `more` members of triagebot.yaml, beside or instead of those of `config`."""
     clock = clock or FakeClock(PAGED + timedelta(seconds=1))
-    path = config(folder, slack, service=service or {})
+    path = config(folder, slack, **({"service": service} if service else {}), **(more or {}))
     async with AsyncExitStack() as stack:
         server = await open_server(settings(path, folder / "data", slack, **environ), stack, clock=clock)
         doors = build_doors(server)

@@ -637,6 +637,7 @@ CALLED = {
     "files.getUploadURLExternal": ("files:write",),
     "files.completeUploadExternal": ("files:write",),
     "views.open": (),
+    "views.update": (),
 }
 OTHERWISE = {"commands": "/triage and Triage this", "app_mentions:read": "app_mention"}
 

@@ -1,6 +1,7 @@
 """What people read: sentences word for word, and any verdict at all within Slack's limits."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -249,12 +250,14 @@ def test_a_drill_says_so_first():
 
 
 def test_buttons_follow_what_was_done():
-    every = ["acknowledge", "wrong_call", "name_owner", "draft_postmortem"]
+    every = ["acknowledge", "freeze", "wrong_call", "name_owner", "draft_postmortem"]
     assert buttons(verdict_message(INCIDENT, verdict())) == every
     assert buttons(walking_message(INCIDENT, [page()])) == ["acknowledge"]
     assert buttons(verdict_message(INCIDENT, verdict(), events=[event("acknowledged")])) == every[1:]
     done = [event("acknowledged"), event("postmortem")]
-    assert buttons(verdict_message(INCIDENT, verdict(), events=done)) == every[1:3]
+    assert buttons(verdict_message(INCIDENT, verdict(), events=done)) == every[1:4]
+    resolved = replace(INCIDENT, status="resolved")
+    assert buttons(verdict_message(resolved, verdict())) == every[2:]
 
 
 def test_what_people_did_stands_below():

@@ -28,6 +28,7 @@ from triagebot.adapters.registries.mlflow_registry import MlflowRegistry
 from triagebot.adapters.registries.mlflow_webhook import parse_mlflow, verify_mlflow
 from triagebot.bootstrap.clock import SystemClock
 from triagebot.bootstrap.folder import DataFolder
+from triagebot.bootstrap.freezing import Freezing, open_freezing
 from triagebot.bootstrap.options import Options
 from triagebot.bootstrap.probing import open_probing
 from triagebot.bootstrap.sources import owner_sources, registries_of
@@ -82,6 +83,7 @@ class Server:
     audit: SqlAudit
     roles: RoleDesk
     probing: Probing
+    freezing: Freezing
     fields: Mapping[str, str]
 
     @property
@@ -126,7 +128,8 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
     traces = await open_traces(settings, options, stack)
     chat, slack = _chat(settings, options, stack)
     pager = _pager(settings, options, stack)
-    audit = SqlAudit(database, clock, Heads(settings.data / HEADS))
+    heads = Heads(settings.data / HEADS)
+    audit = SqlAudit(database, clock, heads)
     connected = chat if isinstance(chat, SlackChat) else None
     roles = RoleDesk(config, chat=connected, groups=connected.groups if connected else None, pager=pager, audit=audit)
     channel = options.text("slack", "channel") or next(iter(config.services.values())).slack_channel
@@ -163,7 +166,29 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         publish=Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems"),
     )
     probing = open_probing(settings, database, ledger, journal, clock, stack)
-    handlers = {"page": way.page, "behaviour": way.behaviour, "postmortem": way.postmortem, "probe": probing.work}
+    freezing = open_freezing(
+        config,
+        database,
+        ledger=ledger,
+        journal=journal,
+        clock=clock,
+        chat=chat,
+        tell=tell,
+        roles=roles,
+        audit=audit,
+        heads=heads,
+        registries=registries,
+        wake=lambda: pool.wake(),  # noqa: PLW0108  the pool is made below, of what is made here
+        default_channel=channel,
+    )
+    handlers = {
+        "page": way.page,
+        "behaviour": way.behaviour,
+        "postmortem": way.postmortem,
+        "probe": probing.work,
+        "freeze": freezing.work.apply,
+        "unfreeze": freezing.work.end,
+    }
     pool = WorkerPool(ledger, handlers, clock, size=WORKERS)
     watch = Watch(
         ledger=ledger,
@@ -178,6 +203,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         poll_every=options.span("probes", "every", POLL_EVERY),
         quiet=_quiet(options),
         tell_again=way.tell_again,
+        keep_freezes=freezing.work.tick,
         retain=traces.retain,
         probe=probing.due,
     )
@@ -204,6 +230,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         audit=audit,
         roles=roles,
         probing=probing,
+        freezing=freezing,
         fields=options.mapping("generic", "fields"),
     )
 

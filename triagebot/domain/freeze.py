@@ -21,6 +21,7 @@ SHORTEST: Final = timedelta(minutes=5)
 LONGEST: Final = timedelta(days=7)
 USUAL: Final = timedelta(hours=4)
 ANY: Final = "*"
+ANONYMOUS: Final = "somebody"  # who asks the gate without saying who they are: no proof that a tool asks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,12 @@ class Asking:
     token: str
 
     @classmethod
-    def of(cls, data: Path | None, url: str | None) -> Asking:
-        """`url` and $TRIAGEBOT_API_TOKEN, or what the data folder of the server on this machine says. Raises NotFound."""
+    def of(cls, data: Path | None, url: str | None, *, token: str = "") -> Asking:
+        """`url` and `token` or $TRIAGEBOT_API_TOKEN, or what the data folder of the server here says. Raises NotFound."""
         folder = DataFolder(
             (data or Path(os.environ.get("TRIAGEBOT_DATA") or "triagebot-data")).expanduser().absolute()
         )
-        token = os.environ.get("TRIAGEBOT_API_TOKEN", "").partition(",")[0].strip()
+        token = token or os.environ.get("TRIAGEBOT_API_TOKEN", "").partition(",")[0].strip()
         return cls(url=url or folder.served_at(), token=token or folder.token(make=False))
 
     def get(self, path: str, **query: str) -> Any:
@@ -37,6 +37,11 @@ class Asking:
 
     def post(self, path: str, body: Any) -> Any:
         return self._ask("POST", path, json=body).json()
+
+    def gate(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """What the gate answers, also where it is shut (423)."""
+        found: dict[str, Any] = self._ask("GET", "/api/gate", accepted=(423,), params=query).json()
+        return found
 
     def ready(self) -> Mapping[str, str]:
         """What is down, and why."""

@@ -41,6 +41,11 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "changes": Entry(f"{_HERE}.changes", "List a service's recorded changes."),
     "postmortem": Entry(f"{_HERE}.postmortem", "Print an incident's postmortem, review it or publish it."),
     "status": Entry(f"{_HERE}.status", "Say whether the server is ready, what is open and what failed."),
+    "freeze": Entry(
+        f"{_HERE}.freeze", "Hold changes of a service's surfaces, after a preview; without TARGET, list what is held."
+    ),
+    "lift": Entry(f"{_HERE}.lift", "End a freeze: changes are let through again, and pins go back to what they were."),
+    "gate": Entry(f"{_HERE}.gate", "Ask whether a surface may be changed now, or make the git hook that asks."),
     "audit": Entry(f"{_HERE}.audit", "List who did what, and verify that the record of it is whole."),
     "docs": Entry(f"{_HERE}.docs", "Write the README's tables from the code."),
     "version": Entry(f"{_HERE}.version", "Print the version of triagebot and of what it stands on."),

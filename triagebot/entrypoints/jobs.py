@@ -39,6 +39,7 @@ JOBS: Final = (
     Job(name="remind_owners", trigger="7 * * * *", run=watch.remind_owners),
     Job(name="tell_again", trigger="*/2 * * * *", run=watch.tell_again),
     Job(name="probe_models", trigger="4-59/10 * * * *", run=watch.probe_models),
+    Job(name="keep_freezes", trigger="* * * * *", run=watch.keep_freezes),
     Job(name="forget", trigger="40 3 * * *", run=watch.forget),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,12 +16,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from starlette.applications import Starlette
 
 from triagebot.bootstrap.server import Server
+from triagebot.domain.change import Change
 from triagebot.domain.people import Person
+from triagebot.entrypoints.freezes_api import FreezeDoors
 from triagebot.entrypoints.jobs import catch_up, schedule
 from triagebot.entrypoints.lookups import endpoints
 from triagebot.entrypoints.slack import SlackDeps, build_slack_app, slack_endpoint, socket_mode
 from triagebot.entrypoints.web import WebDeps, build_app
-from triagebot.errors import SourceFailed
+from triagebot.errors import SourceFailed, TriagebotError
 from triagebot.triage.asof import Lookup
 
 log = logging.getLogger(__name__)
@@ -80,6 +82,13 @@ def build_doors(server: Server) -> Doors:
         span_tokens=server.settings.all_of("otlp_token"),
         registries={"mlflow": server.mlflow},
         spans=server.spans,
+        freezes=FreezeDoors(
+            desk=server.freezing.desk,
+            gate=server.freezing.gate,
+            directory=server.config.directory,
+            gate_tokens=server.settings.all_of("gate_token"),
+        ),
+        moved=_moved(server),
         slack=slack_endpoint(bolt, secret) if bolt is not None and secret else None,
         wake=server.pool.wake,
         lookups=endpoints(_lookup(server), server.ledger, server.probing, server.pool.wake),
@@ -140,10 +149,23 @@ def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
             draft=draft,
             default_channel=server.default_channel,
             roles=server.roles,
+            freezes=server.freezing.desk,
             lookup=_lookup(server),
             signing_secret=server.settings.secret("slack_signing_secret") or "",
         )
     )
+
+
+def _moved(server: Server) -> Callable[[Sequence[Change]], Awaitable[None]]:
+    """What is pinned in a registry is looked at as soon as the registry tells of a change."""
+
+    async def look(changes: Sequence[Change]) -> None:
+        try:
+            await server.freezing.work.moved([change.service for change in changes])
+        except TriagebotError as error:  # the delivery itself is stored; the clock looks again within a minute
+            log.warning("what a freeze has pinned could not be looked at: %s", error)
+
+    return look
 
 
 def _silent(probe: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:

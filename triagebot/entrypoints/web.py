@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -23,6 +23,7 @@ from triagebot.domain.change import Change
 from triagebot.domain.page import Page
 from triagebot.domain.service import Directory
 from triagebot.entrypoints import api
+from triagebot.entrypoints.freezes_api import FreezeDoors, freeze_routes
 from triagebot.entrypoints.guard import REQUEST_ID, Guard, Unsupported, read_body
 from triagebot.entrypoints.metrics import Metrics
 from triagebot.entrypoints.otlp import traces_endpoint
@@ -47,10 +48,11 @@ class WebDeps:
     """What the application calls.
 
     `checks` has one for each sender of pages (`pagerduty`, `alertmanager`, `grafana`, `generic`), `registries` a reader for
-    each registry that tells of its changes by webhook (`mlflow`). `spans` is None where a collector writes the store, and
-    takes them from everybody without `span_tokens`; `slack` (an endpoint) is None in Socket Mode. `wake` is called after new
-    work was stored. `ready` has a probe for each part that must be up, raising what is wrong with it. `registry` collects the
-    metrics. `directory` has the people who may review, `lookups` further endpoints of /api by method and path.
+    each registry that tells of its changes by webhook (`mlflow`), which `moved` hears of. `spans` is None where a collector
+    writes the store, and takes them from everybody without `span_tokens`; `slack` (an endpoint) is None in Socket Mode. `wake`
+    is called after new work was stored. `ready` has a probe for each part that must be up, raising what is wrong with it.
+    `registry` collects the metrics. `directory` has the people who may review, `lookups` further endpoints of /api by method
+    and path.
     """
 
     ledger: Ledger
@@ -64,6 +66,8 @@ class WebDeps:
     registries: Mapping[str, ReadChanges] = field(default_factory=dict)
     spans: SpanSink | None = None
     slack: Callable[[Request], Awaitable[Response]] | None = None
+    freezes: FreezeDoors | None = None
+    moved: Callable[[Sequence[Change]], Awaitable[None]] | None = None
     wake: Callable[[], None] = lambda: None
     ready: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -110,6 +114,8 @@ def build_app(deps: WebDeps) -> Starlette:
         Route("/readyz", _readyz(deps)),
         Route("/metrics", _metrics(deps)),
     ]
+    if deps.freezes is not None:
+        routes += freeze_routes(deps.freezes, deps.api_tokens)
     guard = Middleware(Guard, metrics=metrics, limit=deps.page_bytes, limits={"/v1/traces": deps.trace_bytes})
     return Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: _http_error})
 
@@ -157,6 +163,8 @@ def _registry_webhook(deps: WebDeps, read: ReadChanges) -> api.Endpoint:
         body = await read_body(request.receive)
         changes = read(request.headers, body, deps.clock.now())
         await deps.journal.record_changes(changes)
+        if deps.moved is not None and changes:
+            await deps.moved(changes)
         return Response(status_code=202)
 
     return endpoint

@@ -66,6 +66,7 @@ SECRETS: Final[Mapping[str, tuple[str, str]]] = {
     "generic_secret": ("generic", "secret"),
     "mlflow_secrets": ("mlflow", "secrets"),
     "api_token": ("api", "token"),
+    "gate_token": ("api", "gate_token"),
     "otlp_token": ("otlp", "token"),
     "anthropic_api_key": ("narrator", "api_key"),
     "store_password": ("store", "password"),

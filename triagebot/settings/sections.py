@@ -155,7 +155,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Reader]]] = {
     "grafana": {"token": _texts, "secret": _texts},
     "generic": {"token": _texts, "secret": _texts, "fields": _named(lambda around: PAGE_FIELDS)},
     "mlflow": {"secrets": _texts},
-    "api": {"token": _texts},
+    "api": {"token": _texts, "gate_token": _texts},
     "otlp": {"token": _texts},
     "state": {"url": _text},
     "store": {

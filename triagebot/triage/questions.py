@@ -21,7 +21,21 @@ from triagebot.triage.messages.behaviour import behaviour_message
 from triagebot.triage.messages.lookback import asof_message, parse_asked
 from triagebot.triage.tell import INCIDENT
 
-COMMANDS: Final = ("help", "status", "why", "changes", "asof", "diff", "owner", "postmortem")
+COMMANDS: Final = (
+    "help",
+    "status",
+    "why",
+    "changes",
+    "asof",
+    "diff",
+    "owner",
+    "postmortem",
+    "freeze",
+    "freezes",
+    "lift",
+    "extend",
+    "let",
+)
 _INCIDENT: Final = re.compile(r"INC-\d{1,12}", re.IGNORECASE)
 _LONGEST: Final = timedelta(days=90)
 _LOOKED_AT: Final = 20

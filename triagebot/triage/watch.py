@@ -57,7 +57,7 @@ class QuietHours:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """What the scheduled use cases need. `tell_again` tells what could not be told, `retain` drops old spans, `probe`
-    queues the rounds of probes that are due.
+    queues the rounds of probes that are due, `keep_freezes` looks after freezes.
     """
 
     ledger: Ledger
@@ -73,6 +73,7 @@ class Watch:
     keep: timedelta = timedelta(days=90)
     look_back: timedelta = timedelta(minutes=15)
     tell_again: Callable[[], Awaitable[None]] | None = None
+    keep_freezes: Callable[[], Awaitable[None]] | None = None
     retain: Callable[[], Awaitable[int]] | None = None
     probe: Callable[[], Awaitable[None]] | None = None
 
@@ -277,6 +278,12 @@ async def tell_again(watch: Watch) -> None:
 async def probe_models(watch: Watch) -> None:
     if watch.probe is not None:
         await watch.probe()
+
+
+async def keep_freezes(watch: Watch) -> None:
+    """Freezes that expire, that soon will, and what they have pinned."""
+    if watch.keep_freezes is not None:
+        await watch.keep_freezes()
 
 
 async def forget(watch: Watch) -> None:

@@ -55,12 +55,12 @@ class SqlFreezeBook:
 
         return await self._write(operation)
 
-    async def settle(self, id_: str, hold: Hold, note: Note | None) -> None:
-        def operation(connection: sa.Connection) -> tuple[None, Note | None]:
-            freezes.settle(connection, id_, hold)
-            return None, note
+    async def settle(self, id_: str, hold: Hold, note: Note | None, *, was: Hold | None = None) -> bool:
+        def operation(connection: sa.Connection) -> tuple[bool, Note | None]:
+            mine = freezes.settle(connection, id_, hold, was)
+            return mine, note if mine else None
 
-        await self._write(operation)
+        return await self._write(operation)
 
     async def grant(self, id_: str, granted: Pass, note: Note) -> bool:
         def operation(connection: sa.Connection) -> tuple[bool, Note | None]:

@@ -17,6 +17,7 @@ from triagebot.errors import NotFound, Refused
 
 freeze, hold, passage, asked = tables.freeze, tables.hold, tables.passage, tables.asked
 
+_HOLD: Final = ("freeze", "surface", "artifact", "kind")
 _CONFIRMING: Final = 7_261_003  # PostgreSQL's advisory lock: two people who freeze at once do so one after the other
 
 
@@ -67,7 +68,7 @@ def confirm(connection: sa.Connection, id_: str, at: datetime) -> tuple[Freeze, 
     holds = [_left_to(one, others) for one in found.holds]
     if all(one.state in ("elsewhere", "cannot") for one in holds):
         first = next(one for one in holds if one.state == "elsewhere")
-        raise Refused(f"{first.said.capitalize()}. Extend that one, or lift it first.")
+        raise Refused(f"{first.said[:1].upper()}{first.said[1:]}. Extend that one, or lift it first.")
     for one in holds:
         settle(connection, id_, one)
     expires = at + found.span
@@ -111,9 +112,14 @@ def _stored(value: Any) -> Any:
     return int(value.total_seconds()) if isinstance(value, timedelta) else value
 
 
-def settle(connection: sa.Connection, id_: str, one: Hold) -> None:
+def settle(connection: sa.Connection, id_: str, one: Hold, was: Hold | None = None) -> bool:
     row = _hold_row(key_of(id_) or 0, one)
-    connection.execute(replace(connection, hold, ("freeze", "surface", "artifact", "kind"), row))
+    if was is not None:
+        there = (hold.c[name] == row[name] for name in _HOLD)
+        same = sa.update(hold).where(*there, hold.c.state == was.state, hold.c.said == storable(was.said))
+        return bool(connection.execute(same.values(**row)).rowcount)
+    connection.execute(replace(connection, hold, _HOLD, row))
+    return True
 
 
 def grant(connection: sa.Connection, id_: str, granted: Pass) -> bool:

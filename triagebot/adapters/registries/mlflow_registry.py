@@ -121,6 +121,15 @@ class MlflowRegistry(BaseRegistry):
         through = f" by alias {self.settings.alias}" if self.settings.alias else ""
         return f"MLflow's {self.settings.name} is at version {number}{through}; whoever moves an alias is not recorded"
 
+    async def alias(self) -> str:
+        """The version that the alias names now; "" where there is no such alias."""
+        return _aliases(await self._model()).get(self.settings.alias, "")
+
+    async def move_alias(self, version: str) -> None:
+        """https://mlflow.org/docs/latest/api_reference/rest-api.html#set-registered-model-alias"""
+        body = {"name": self.settings.name, "alias": self.settings.alias, "version": version}
+        await self._call("POST", "registered-models/alias", json=body)
+
     def change_of(self, event: MlflowEvent) -> Change | None:
         """A webhook's event as a change of this artifact; None where it is about something else."""
         if event.name != self.settings.name:
@@ -192,6 +201,9 @@ class MlflowRegistry(BaseRegistry):
         return versions
 
     async def _get(self, method: str, **parameters: str) -> Mapping[str, Any]:
+        return await self._call("GET", method, params=parameters)
+
+    async def _call(self, verb: str, method: str, **more: Any) -> Mapping[str, Any]:
         httpx2 = await load("httpx2")
         place = f"MLflow at {urlsplit(self.settings.url).hostname}"
         try:
@@ -200,7 +212,7 @@ class MlflowRegistry(BaseRegistry):
                 httpx2.AsyncClient(transport=self.around.transport, timeout=self.settings.timeout) as http,
             ):
                 url = f"{self.settings.url}/api/2.0/mlflow/{method}"
-                answer = await http.get(url, params=parameters, headers=self._headers(), auth=self._auth())
+                answer = await http.request(verb, url, headers=self._headers(), auth=self._auth(), **more)
                 body = answer.json() if answer.content else {}
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise SourceTimeout(f"{place}: no answer in {self.settings.timeout:g} s") from error

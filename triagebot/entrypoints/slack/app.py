@@ -21,6 +21,7 @@ from triagebot.domain.mrkdwn import escape
 from triagebot.domain.people import Person
 from triagebot.entrypoints.slack import commands, views
 from triagebot.entrypoints.slack.deps import SlackDeps
+from triagebot.entrypoints.slack.freezing import add_freezes
 from triagebot.entrypoints.slack.pages import COMMAND, Stored, Wrong, store_page
 from triagebot.entrypoints.slack.permissions import check_roles
 from triagebot.errors import TriagebotError
@@ -65,6 +66,7 @@ def build_slack_app(deps: SlackDeps) -> AsyncApp:
     _commands(app, deps)
     _buttons(app, deps)
     _modals(app, deps)
+    add_freezes(app, deps, _answering, _answering_modal, _whisper, _person)
 
     @app.event("app_mention")
     async def mentioned(event: dict[str, Any], client: AsyncWebClient) -> None:
@@ -118,7 +120,7 @@ def _commands(app: AsyncApp, deps: SlackDeps) -> None:
             if isinstance(stored, Stored):
                 await _whisper(respond, commands.walking(deps, stored))
             else:
-                await _whisper(respond, await commands.answer(deps, body))
+                await _whisper(respond, await commands.answer(deps, body, await _person(deps, body)))
 
 
 def _buttons(app: AsyncApp, deps: SlackDeps) -> None:
@@ -177,7 +179,7 @@ def _value(body: Mapping[str, Any]) -> str:
 
 async def _person(deps: SlackDeps, body: Mapping[str, Any]) -> Person:
     """Who clicked, with an e-mail address where the directory or Slack has one."""
-    user = body.get("user") or {}
+    user = body.get("user") or {"id": body.get("user_id"), "name": body.get("user_name")}
     slack_id, name = str(user.get("id") or ""), str(user.get("name") or user.get("username") or "")
     if known := deps.config.directory.find(slack_id):
         return known

@@ -7,6 +7,7 @@ from typing import Any
 
 from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.people import Person
+from triagebot.entrypoints.slack import freezes
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.pages import Stored
 from triagebot.errors import TriagebotError
@@ -20,10 +21,12 @@ def walking(deps: SlackDeps, stored: Stored) -> Message:
     return replies.walking_reply(page.service, page.occurred_at, channel, new=stored.new, now=deps.clock.now())
 
 
-async def answer(deps: SlackDeps, body: Mapping[str, Any]) -> Message:
+async def answer(deps: SlackDeps, body: Mapping[str, Any], by: Person) -> Message:
     """The answer to what is no request to walk. What cannot be answered is explained, with what to do next."""
     words = clean(body.get("text")).split()
     try:
+        if words and words[0].lower() in freezes.WORDS:
+            return await freezes.answer(deps, words[0].lower(), words[1:], by)
         return await _answer(deps, words, body)
     except TriagebotError as error:
         return replies.said(str(error))

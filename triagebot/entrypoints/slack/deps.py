@@ -12,6 +12,7 @@ from triagebot.domain.people import Person
 from triagebot.domain.service import Config
 from triagebot.ports import Chat, Clock, Journal, Ledger
 from triagebot.triage.asof import Lookup
+from triagebot.triage.freeze import FreezeDesk
 from triagebot.triage.hands import Hands
 from triagebot.triage.questions import Questions
 from triagebot.triage.roles import RoleDesk
@@ -39,6 +40,7 @@ class SlackDeps:
     lookup: Lookup | None = None
     signing_secret: str = ""
     roles: RoleDesk | None = None
+    freezes: FreezeDesk | None = None
 
     @property
     def may(self) -> RoleDesk:

@@ -13,9 +13,10 @@ from triagebot.domain.mrkdwn import escape
 from triagebot.domain.people import Person
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.pages import COMMAND
-from triagebot.errors import Forbidden, TriagebotError
-from triagebot.triage.messages import modals
-from triagebot.triage.messages.incident import ACKNOWLEDGE, DRAFT_POSTMORTEM, NAME_OWNER, WRONG_CALL
+from triagebot.errors import Forbidden, NotFound, TriagebotError
+from triagebot.triage.messages import freeze_modals, modals
+from triagebot.triage.messages.freeze import CONFIRM, DROP, EXTEND, LET, LIFT
+from triagebot.triage.messages.incident import ACKNOWLEDGE, DRAFT_POSTMORTEM, FREEZE, NAME_OWNER, WRONG_CALL
 from triagebot.triage.messages.replies import said
 from triagebot.triage.questions import COMMANDS
 
@@ -26,8 +27,23 @@ DOORS: Final[Mapping[str, str]] = {
     NAME_OWNER: "name_owner",
     DRAFT_POSTMORTEM: "draft",
     modals.TRIAGE_THIS: "triage",
+    FREEZE: "freeze",
+    CONFIRM: "freeze",
+    DROP: "freeze",
+    LIFT: "lift_own",  # whose it is, the desk knows
+    EXTEND: "extend",
+    LET: "let_through",
+    freeze_modals.ASK: "freeze",
+    freeze_modals.SURE: "freeze",
+    freeze_modals.LET_CHANGE: "let_through",
 }
-WORDS: Final[Mapping[str, str]] = {"postmortem": "draft"}
+WORDS: Final[Mapping[str, str]] = {
+    "postmortem": "draft",
+    "freeze": "freeze",
+    "lift": "lift_own",
+    "extend": "extend",
+    "let": "let_through",
+}
 _ELSE: Final = "respond"
 
 
@@ -44,8 +60,9 @@ def check_roles(app: AsyncApp, deps: SlackDeps) -> None:
         action = action_of(body)
         if action is not None:
             try:
+                service = await _service(deps, body)
                 await deps.may.require(
-                    person_of(deps, body), action, service=await _service(deps, body), subject=_about(body), via="slack"
+                    person_of(deps, body), action, service=service, subject=_about(body), via="slack"
                 )
             except Forbidden as refusal:
                 return await _refuse(body, ack, respond, str(refusal))
@@ -94,11 +111,22 @@ async def _service(deps: SlackDeps, body: Mapping[str, Any]) -> str:
             service, _ = deps.questions.service(rest)
             if service is not None:
                 return service.name
-        return ""
+        return await _of_freeze(deps, words[1]) if len(words) > 1 else ""
     metadata = str((body.get("view") or {}).get("private_metadata") or "")
     about = _about(body) or metadata[:20]
+    if found := await _of_freeze(deps, about):
+        return found
     incident = await deps.ledger.incident(about) if about.startswith("INC-") else None
     return incident.service if incident is not None else ""
+
+
+async def _of_freeze(deps: SlackDeps, id_: str) -> str:
+    if not id_.upper().startswith("FRZ-") or deps.freezes is None:
+        return ""
+    try:
+        return (await deps.freezes.find(id_)).service
+    except NotFound:
+        return ""
 
 
 async def _refuse(body: Mapping[str, Any], ack: AsyncAck, respond: AsyncRespond, text: str) -> BoltResponse:

@@ -19,11 +19,13 @@ ACKNOWLEDGE: Final = "acknowledge"
 WRONG_CALL: Final = "wrong_call"
 NAME_OWNER: Final = "name_owner"
 DRAFT_POSTMORTEM: Final = "draft_postmortem"
+FREEZE: Final = "freeze"
 _LABELS: Final = {
     ACKNOWLEDGE: "Acknowledge",
     WRONG_CALL: "Wrong call",
     NAME_OWNER: "Name owner",
     DRAFT_POSTMORTEM: "Draft postmortem",
+    FREEZE: "Freeze",
 }
 _LINES_A_SECTION: Final = 8
 
@@ -126,18 +128,18 @@ def states(incident: Incident, events: Sequence[TimelineEvent]) -> list[Mrkdwn]:
 
 def _state(event: TimelineEvent) -> Mrkdwn | None:
     by = actor(event)
-    if event.kind == "acknowledged":
-        return Mrkdwn(f":eyes: Acknowledged by {by}")
-    if event.kind == "owner_named":
-        return Mrkdwn(f":pushpin: {owner_named(event)}")
-    if event.kind == "label":
-        node = str(event.data.get("node", ""))
-        return Mrkdwn(f":repeat: Called wrong by {by}: {escape(TITLES.get(node, 'none of these'))}")
-    if event.kind == "resolved":
-        return Mrkdwn(":white_check_mark: Resolved")
-    if event.kind == "reopened":
-        return Mrkdwn(f":rotating_light: Reopened by {by}")
-    return Mrkdwn(":memo: Postmortem drafted") if event.kind == "postmortem" else None
+    node = str(event.data.get("node", ""))
+    lines = {
+        "acknowledged": f":eyes: Acknowledged by {by}",
+        "owner_named": f":pushpin: {owner_named(event)}",
+        "label": f":repeat: Called wrong by {by}: {escape(TITLES.get(node, 'none of these'))}",
+        "frozen": f":lock: Frozen by {by} ({escape(event.data.get('freeze', ''))})",
+        "resolved": ":white_check_mark: Resolved",
+        "reopened": f":rotating_light: Reopened by {by}",
+        "postmortem": ":memo: Postmortem drafted",
+    }
+    line = lines.get(event.kind)
+    return Mrkdwn(line) if line else None
 
 
 def actor(event: TimelineEvent) -> Mrkdwn:
@@ -161,6 +163,8 @@ def _offered(incident: Incident, events: Sequence[TimelineEvent], *, verdict: bo
     offered = []
     if incident.status == "open" and incident.acknowledged_at is None and "acknowledged" not in kinds:
         offered.append(ACKNOWLEDGE)
+    if verdict and incident.status == "open":
+        offered.append(FREEZE)
     if verdict:
         offered += [WRONG_CALL, NAME_OWNER]
         if "postmortem" not in kinds:
