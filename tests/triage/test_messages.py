@@ -456,3 +456,12 @@ def test_any_verdict_becomes_messages_that_slack_takes(odd):
             message.text.encode()
     assert len(picture_alt(odd)) < 1_000
     assert buttons(verdict_message(INCIDENT, odd))[0] == "acknowledge"
+
+
+def test_nothing_is_certain_and_what_may_not_have_moved_is_left_out():
+    unsure = {**SYMPTOM, "signal": "request_ms", "title": "request duration", "interval": [-1.0, 0.5]}
+    told = everything(verdict_message(INCIDENT, verdict(symptoms=[SYMPTOM, unsure], causes=[cause(confidence=1.0)])))
+    assert "Confidence over 0.99." in told
+    assert "request duration" not in told
+    alone = everything(verdict_message(INCIDENT, verdict(symptoms=[unsure])))
+    assert "request duration" in alone, "the page's own symptom stays"

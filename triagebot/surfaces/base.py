@@ -74,9 +74,7 @@ class Walked:
         if snapshot.unwatched and seen < BARELY:
             return "; ".join(snapshot.unwatched[:2])
         if snapshot.registries == 0 and not snapshot.observations and seen < BARELY:
-            return (
-                f"no registry is declared for it and its version is not recorded in the traces ({seen:.0%} of requests)"
-            )
+            return f"no registry is declared for it, and traces do not record its version ({seen:.0%})"
         return ""
 
     def seen(self, weighed: Weighed) -> float:

@@ -269,3 +269,66 @@ def test_the_coverage_factor_cites_the_coverage():
     document = composed(worlds.implicated())
     factor = next(factor for factor in document.factors if factor.kind == "telemetry")
     assert next(field.title for field in document.fields if field.id in factor.cites) == "Recorded on spans (coverage)"
+
+
+def test_the_verdict_names_its_surface_and_no_confidence_is_certainty():
+    verdict = worlds.implicated()
+    verdict["causes"][0]["confidence"] = 1.0
+    document = composed(verdict)
+    assert document.verdict_said == "Prompt version implicated."
+    assert document.confidence == "over 99 %"
+    assert composed(worlds.implicated()).confidence == "97 %"
+    assert composed(worlds.none_of_five()).verdict_said.startswith("None of the five surfaces")
+
+
+def test_the_summary_is_short_and_of_what_surely_moved():
+    verdict = worlds.implicated()
+    told = verdict["symptoms"][0]
+    verdict["symptoms"] = [
+        told,
+        told | {"signal": "request_ms", "title": "request duration", "unit": "ms", "interval": [-1000.0, 200.0]},
+        told | {"signal": "output_tokens", "title": "output tokens", "unit": "tokens", "interval": [-44.0, -34.0]},
+        told | {"signal": "cost", "title": "cost", "unit": "", "interval": [-4.0, -3.0]},
+    ]
+    summary = composed(verdict).prose["summary"]
+    assert [s.cites for s in summary if s.cites[0].startswith("S")] == [("S1",), ("S3",)]
+
+
+def test_the_same_time_to_detect_is_told_once():
+    verdict = worlds.implicated()
+    at = worlds.span(worlds.ONSET)
+    verdict["causes"][0] |= {"introduced": at, "triggered": None}
+    verdict["symptoms"][0]["onset"] = at
+    titles = [span.title for span in composed(verdict).spans if span.title.startswith("Time to detect")]
+    assert titles == ["Time to detect, from the introduction and the start of the symptom"]
+
+
+def test_what_else_changed_is_one_line():
+    verdict = worlds.implicated()
+    for finding in verdict["findings"]:
+        if finding["node"] in ("model_alias", "retrieval_corpus"):
+            change = {"artifact": finding["node"], "before": "a", "after": "b", "introduced": worlds.span(worlds.ONSET)}
+            finding |= {"status": "changed_not_implicated", "changes": [change]}
+    (factor,) = [f for f in composed(verdict).factors if f.kind == "company"]
+    assert factor.title == "Changed at the same time and ruled out"
+    assert len(factor.cites) == 2
+    assert factor.text.startswith("Model alias (model_alias a → b), retrieval corpus (")
+
+
+def test_what_telemetry_lacks_is_asked_for_by_attribute_and_only_where_any_would_do():
+    verdict = worlds.implicated()
+    verdict["facts"]["coverage"] = {"prompt_version": 0.0, "prompt_hash": 1.0, "intent": 0.0, "finish_reason": 0.2}
+    items = [item for item in composed(verdict).actions if item.id.startswith("attribute-")]
+    assert [item.text for item in items] == ["Record gen_ai.response.finish_reasons on every LLM span."]
+
+
+def test_who_somebody_is_stays_out_of_the_document():
+    verdict = worlds.implicated()
+    verdict["symptoms"][0]["slice"] = {"user": "ana@customer.example"}
+    verdict["findings"][0]["evidence"] = [
+        {"id": "E1", "text": "x", "n": 1, "query": "SELECT 1", "parameters": {"slice_0": "ana@customer.example"}}
+    ]
+    document = composed(verdict)
+    assert "ana@customer" not in str(document)
+    proof = next(proof for proof in document.proofs if proof.id == "E1")
+    assert proof.parameters[0][1].startswith("#")

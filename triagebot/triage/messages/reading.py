@@ -54,6 +54,7 @@ class SymptomView:
     n: str
     since: str
     difference: str
+    sure: bool
     bars: Mrkdwn
 
 
@@ -135,6 +136,11 @@ class VerdictView:
         return tuple(f for f in self.findings if f.status == "unknown")
 
     @property
+    def telling(self) -> tuple[SymptomView, ...]:
+        """The page's own symptom, and the others that surely moved."""
+        return self.symptoms[:1] + tuple(s for s in self.symptoms[1:] if s.sure)
+
+    @property
     def unseen(self) -> tuple[tuple[str, str], ...]:
         """What could not be seen, by the reason: (titles, reason), those first that stand for most."""
         reasons: dict[str, list[str]] = {}
@@ -192,8 +198,15 @@ def _symptom(raw: Mapping[str, Any], day: datetime) -> SymptomView:
         n=count(after.get("n")),
         since=stretch(_interval(raw.get("onset")), day),
         difference=difference(interval[0], interval[1], unit),
+        sure=_sure(interval[0], interval[1]),
         bars=_bars(shown, before, after),
     )
+
+
+def _sure(low: object, high: object) -> bool:
+    """Whether the interval leaves out that nothing moved."""
+    ends = usable(low), usable(high)
+    return ends[0] is None or ends[1] is None or ends[0] > 0 or ends[1] < 0
 
 
 def _bars(shown: list[str], before: Mapping[str, Any], after: Mapping[str, Any]) -> Mrkdwn:
@@ -238,7 +251,7 @@ def _cause(
         woken=stretch(_interval(raw.get("triggered")), day),
         author=_name(author),
         reference=_text(raw.get("reference"), 1_500),
-        confidence=f"{min(max(confidence, 0), 1):.2f}" if confidence is not None else "unknown",
+        confidence=_confidence(confidence),
         summary=_text(raw.get("summary"), 160),
         symptoms=tuple(s for s in symptoms if s.signal in explains),
         owner=_who(owner, people) if owner else None,
@@ -247,6 +260,13 @@ def _cause(
         asked=_who(asked, people) if asked else None,
         evidence=tuple(_text(e, 12) for e in _list(raw.get("evidence"))[:8]),
     )
+
+
+def _confidence(value: float | None) -> str:
+    """Never certainty."""
+    if value is None:
+        return "unknown"
+    return "over 0.99" if value > 0.99 else f"{max(value, 0):.2f}"
 
 
 def _finding(raw: Mapping[str, Any], day: datetime) -> FindingView:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from triagebot.domain.people import Owner
 from triagebot.triage.postmortem import show
 from triagebot.triage.postmortem.document import ActionItem, Moment
-from triagebot.triage.postmortem.factors import NODE_OF_COLUMN, from_provider, thin, uncontrolled
+from triagebot.triage.postmortem.factors import SHOWN_BY, from_provider, thin, uncontrolled
 from triagebot.triage.postmortem.facts import name_of
 from triagebot.triage.postmortem.moments import between
 from triagebot.triage.postmortem.record import Record, change_of, person_of, title_of
@@ -172,22 +172,23 @@ def _controls(record: Record) -> Iterator[ActionItem]:
 
 def _registries(record: Record) -> Iterator[ActionItem]:
     for finding in record.findings:
-        if finding.get("status") == "unknown":
-            node = str(finding.get("node"))
+        node = str(finding.get("node"))
+        # what telemetry lacks has an item for each attribute
+        if finding.get("status") == "unknown" and not (node == "telemetry" and thin(record)):
             reason = record.clean(finding.get("reason"))
-            yield _item("registry", node, node, f"Make the {title_of(node).lower()} visible to the walk.", reason)
+            text = f"Make {title_of(node).lower()} visible"
+            text += (
+                f": declare a registry for it, or record {SHOWN_BY[node][2]}." if node in SHOWN_BY else " to the walk."
+            )
+            yield _item("registry", node, node, text, reason)
 
 
 def _attributes(record: Record) -> Iterator[ActionItem]:
-    for column, share in thin(record)[:3]:
-        text = f"Record {column} on every span."
-        yield _item(
-            "attribute",
-            NODE_OF_COLUMN[column],
-            column,
-            text,
-            f"only {show.percent(share)} of the spans that should carry it do",
-        )
+    unknown = {str(finding.get("node")) for finding in record.findings if finding.get("status") == "unknown"}
+    for node, share in [pair for pair in thin(record) if pair[0] not in unknown][:3]:
+        what, attribute = SHOWN_BY[node][1:]
+        why = f"only {show.percent(share)} of the spans that should say their {what} do"
+        yield _item("attribute", node, SHOWN_BY[node][0][0], f"Record {attribute}.", why)
 
 
 def _contract(record: Record) -> Iterator[ActionItem]:

@@ -17,7 +17,7 @@ from triagebot.triage.postmortem.moments import moments, spans
 from triagebot.triage.postmortem.record import Record, change_of, is_person, person_of, title_of
 
 VERDICT_SAID: Final = {
-    "implicated": "A surface is implicated.",
+    "implicated": "{} implicated.",
     "none_of_five": "None of the five surfaces: the cause lies elsewhere, or nothing moved.",
     "undetermined": "Undetermined: the evidence does not decide.",
     "": "No verdict was reached.",
@@ -39,7 +39,7 @@ def compose(incident: Incident, timeline: Sequence[TimelineEvent], verdict: Mapp
         url=record.clean(record.page.get("url"), 400),
         drill=incident.drill,
         verdict=record.status,
-        verdict_said=VERDICT_SAID.get(record.status, record.status),
+        verdict_said=VERDICT_SAID.get(record.status, record.status).format(_blamed_titles(record)),
         severity=show.clean(record.severity.get("level"), 20),
         confidence=_confidence(record),
         disputed=_disputed(record),
@@ -94,9 +94,14 @@ def _actor(actor: str) -> Owner | None:
     return owner if is_person(owner) else None
 
 
+def _blamed_titles(record: Record) -> str:
+    titles = dict.fromkeys(title_of(str(cause.get("node"))) for cause in record.causes)
+    return ", ".join(title if n == 0 else title.lower() for n, title in enumerate(titles))
+
+
 def _confidence(record: Record) -> str:
     value = record.causes[0].get("confidence") if record.causes else None
-    return show.percent(value) if isinstance(value, int | float) else ""
+    return show.confidence(value) if isinstance(value, int | float) else ""
 
 
 def _disputed(record: Record) -> str:
@@ -113,13 +118,19 @@ def _summary(record: Record, took: tuple[Span, ...]) -> tuple[Sentence, ...]:
     service = show.clean(record.incident.service, show.LABEL)
     title = show.quoted(record.page.get("title") or record.incident.title, people=record.people)
     result = [Sentence(text=f"{service} paged at {show.time(record.paged_at)}: {title}.", cites=("P1",))]
-    for n, symptom in enumerate(record.symptoms[:3], 1):
+    for n, symptom in [pair for pair in enumerate(record.symptoms, 1) if pair[0] == 1 or _sure(pair[1])][:2]:
         result.append(Sentence(text=_moved(symptom), cites=(f"S{n}",)))
     result += _blamed(record)
     for n, span in enumerate(took, 1):
         if span.title.startswith("Time to detect"):
             result.append(Sentence(text=f"{span.title}: {span.text}.", cites=(f"D{n}",)))
     return tuple(result)
+
+
+def _sure(symptom: Mapping[str, Any]) -> bool:
+    """Whether its interval leaves out that nothing moved."""
+    low, high = [*(symptom.get("interval") or ()), 0.0, 0.0][:2]
+    return bool(low * high > 0)
 
 
 def _moved(symptom: Mapping[str, Any]) -> str:
@@ -192,7 +203,9 @@ def _walked(record: Record, n: int, finding: Mapping[str, Any]) -> Walked:
         when = show.read_interval(change.get("introduced"))
         author = change.get("author") or {}
         by = record.clean(author.get("name") or author.get("email"), 60) or "author unknown"
-        changes.append(f"{change_of(change)}, {show.interval(when)}, {by}")
+        named = change_of(change)
+        told = "" if named in str(finding.get("reason")) else f"{named}, "
+        changes.append(f"{told}{show.interval(when)}, {by}")
     return Walked(
         id=f"W{n}",
         node=node,
@@ -226,8 +239,8 @@ def _root_cause(record: Record) -> str:
         text = f"{title_of(node)}: {change_of(cause)}" + (
             f" (introduced {show.interval(introduced)})" if introduced else ""
         )
-        moved = "; ".join(_moved(symptom).rstrip(".") for symptom in explained[:2])
-        text += f". {moved}" if moved else ""
+        said = [_moved(symptom).rstrip(".") for symptom in explained[:2]]
+        text += f". {'; '.join([said[0], *(one[:1].lower() + one[1:] for one in said[1:])])}" if said else ""
         text += f", once triggered {show.interval(triggered)}" if triggered else ""
         lacking = factors.uncontrolled(cause) if cause.get("before") or cause.get("after") else ""
         parts.append(text + (f"; {lacking}." if lacking else "."))

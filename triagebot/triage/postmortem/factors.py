@@ -14,29 +14,19 @@ from triagebot.triage.postmortem.record import Record, change_of, title_of
 
 LATE: Final = timedelta(hours=1)
 LOW_COVERAGE: Final = 0.9
-# Columns of the coverage whose absence blinds a node.
-NODE_OF_COLUMN: Final = {
-    "model_requested": "model_alias",
-    "model_served": "model_alias",
-    "fingerprint": "model_alias",
-    "prompt": "prompt_version",
-    "prompt_name": "prompt_version",
-    "prompt_version": "prompt_version",
-    "prompt_hash": "prompt_version",
-    "tools": "tool_schemas",
-    "tools_hash": "tool_schemas",
-    "tool_name": "tool_schemas",
-    "corpus": "retrieval_corpus",
-    "corpus_name": "retrieval_corpus",
-    "corpus_version": "retrieval_corpus",
-    "judge": "eval_freshness",
-    "eval_judge": "eval_freshness",
-    "eval_name": "eval_freshness",
-    "workload": "quota",
-    "key": "quota",
-    "finish_reason": "application",
-    "tenant": "traffic",
-    "intent": "traffic",
+# What blinds a node where too few spans carry it: the columns of the coverage, any of which will do, what they are called, and
+# what to record. Not every service has every one; which it should have, the walk's findings say.
+SHOWN_BY: Final[Mapping[str, tuple[tuple[str, ...], str, str]]] = {
+    "model_alias": (("model_served",), "served model", "gen_ai.response.model on every LLM span"),
+    "prompt_version": (
+        ("prompt_version", "prompt_hash"),
+        "prompt version",
+        "gen_ai.prompt.name and gen_ai.prompt.version on every LLM span",
+    ),
+    "tool_schemas": (("tools_hash",), "tool definitions", "gen_ai.tool.definitions on LLM spans that offer tools"),
+    "retrieval_corpus": (("corpus_version",), "corpus version", "triage.corpus.version on retrieval spans"),
+    "eval_freshness": (("eval_name",), "evaluations", "gen_ai.evaluation.result events on evaluated spans"),
+    "application": (("finish_reason",), "finish reason", "gen_ai.response.finish_reasons on every LLM span"),
 }
 
 
@@ -119,31 +109,41 @@ def _evals(record: Record) -> Iterator[Factor]:
 
 
 def _company(record: Record) -> Iterator[Factor]:
+    """What else changed: no factor by itself, but whoever searches by hand finds it first."""
+    said, cites = [], []
     for finding in record.findings:
-        if finding.get("status") != "changed_not_implicated":
-            continue
         changed = ", ".join(change_of(change) for change in (finding.get("changes") or ())[:3])
-        node = str(finding.get("node"))
-        if changed:
-            text = f"{title_of(node)} changed too ({changed}) and was ruled out: {record.clean(finding.get('reason')).rstrip('.')}."
-            yield Factor(kind="company", title="Changed at the same time", text=text, cites=(walk_id(record, node),))
+        if changed and finding.get("status") == "changed_not_implicated":
+            node = str(finding.get("node"))
+            said.append(f"{title_of(node).lower()} ({changed})")
+            cites.append(walk_id(record, node))
+    if said:
+        text = f"{', '.join(said)}. What moved does not follow {'it' if len(said) == 1 else 'them'}."
+        yield Factor(
+            kind="company",
+            title="Changed at the same time and ruled out",
+            text=f"{text[:1].upper()}{text[1:]}",
+            cites=tuple(cites),
+        )
 
 
 def thin(record: Record) -> list[tuple[str, float]]:
-    """Columns that too few spans carry, worst first."""
+    """Nodes whose attributes too few spans carry, with the share of the best of them, worst first."""
     given = record.facts.get("coverage")
-    pairs = given.items() if isinstance(given, Mapping) else ()
-    found = [
-        (str(k), float(v)) for k, v in pairs if isinstance(v, int | float) and k in NODE_OF_COLUMN and v < LOW_COVERAGE
-    ]
-    return sorted(found, key=lambda pair: (pair[1], pair[0]))
+    coverage = given if isinstance(given, Mapping) else {}
+    found = []
+    for node, (columns, _, _) in SHOWN_BY.items():
+        shares = [float(v) for v in map(coverage.get, columns) if isinstance(v, int | float)]
+        if shares and max(shares) < LOW_COVERAGE:
+            found.append((node, max(shares)))
+    return sorted(found, key=lambda pair: pair[1])
 
 
 def _telemetry(record: Record) -> Iterator[Factor]:
     columns = thin(record)
     if columns:
-        shown = ", ".join(f"{name} ({show.percent(share)})" for name, share in columns[:5])
-        text = f"Attributes that would have shown or ruled out a surface are missing on most or many spans: {shown}."
+        shown = ", ".join(f"{SHOWN_BY[node][1]} ({show.percent(share)})" for node, share in columns[:5])
+        text = f"What would have shown or ruled out a surface is on too few spans: {shown}."
         yield Factor(kind="telemetry", title="Blind spots in telemetry", text=text, cites=(facts.COVERAGE,))
 
 

@@ -34,6 +34,18 @@ FIELDS: Final = (
     ("service_version", "Service version"),
     ("coverage", "Recorded on spans (coverage)"),
 )
+# Of the columns' coverage, what a postmortem asks about.
+TOLD_COVERAGE: Final = {
+    "model_served": "served model",
+    "prompt_version": "prompt version",
+    "tools_hash": "tool definitions",
+    "corpus_version": "corpus version",
+    "eval_name": "evaluations",
+    "finish_reason": "finish reason",
+    "output_text": "answer texts",
+    "region": "region",
+    "tenant": "tenant",
+}
 SHOWN: Final = 6
 COVERAGE: Final = f"F{len(FIELDS)}"
 
@@ -43,6 +55,8 @@ def fields(record: Record) -> tuple[Fact, ...]:
     result = []
     for n, (key, title) in enumerate(FIELDS, 1):
         given = record.facts.get(key)
+        if key == "coverage" and isinstance(given, Mapping):
+            given = {title: given[column] for column, title in TOLD_COVERAGE.items() if column in given}
         shares = _shares(given) if isinstance(given, Mapping) else []
         # Coverage says what is missing, so its smallest shares come first; everywhere else the largest do.
         shares.sort(key=lambda pair: (pair[1] if key == "coverage" else -pair[1], pair[0]))
@@ -138,7 +152,7 @@ def _cause(record: Record, cause: Mapping[str, Any]) -> str:
     if cause.get("reference"):
         parts.append(f"reference {record.clean(cause['reference'], 160)}")
     if isinstance(cause.get("confidence"), int | float):
-        parts.append(f"confidence {show.percent(cause['confidence'])}")
+        parts.append(f"confidence {show.confidence(cause['confidence'])}")
     if cause.get("explains"):
         parts.append("explains " + ", ".join(_explained(record, cause)))
     owner = cause.get("owner") or {}

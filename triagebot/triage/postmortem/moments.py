@@ -100,6 +100,10 @@ def spans(found: Iterable[Moment], record: Record) -> tuple[Span, ...]:
         if a.when and b.when:
             text = between(a.when, b.when)
             result.append(Span(title=title, text=text, cites=tuple(dict.fromkeys((*a.cites, *b.cites)))))
+    if len(result) > 1 and result[0].text == result[1].text and result[1].title == f"Time to detect, from the {said}":
+        both = tuple(dict.fromkeys((*result[0].cites, *result[1].cites)))
+        title = f"Time to detect, from the introduction and the {said}"
+        result[:2] = [Span(title=title, text=result[0].text, cites=both)]
     verdict = record.event("verdict")
     if verdict is not None and verdict.at >= record.paged_at:
         text = format_span(verdict.at - record.paged_at)

@@ -107,6 +107,11 @@ def percent(share: float) -> str:
     return f"{number(100 * share)} %"
 
 
+def confidence(value: float) -> str:
+    """Never certainty: `97 %`, `over 99 %`."""
+    return "over 99 %" if value > 0.99 else percent(round(value, 2))
+
+
 def amount(value: float, unit: str) -> str:
     """A value of a signal in its unit."""
     if unit in ("rate", "ratio"):
