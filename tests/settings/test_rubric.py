@@ -80,9 +80,13 @@ def test_every_mistake_gets_one_line_with_its_place(tmp_path: Path, name: str) -
 
 
 def test_a_rubric_that_is_not_there(tmp_path: Path) -> None:
-    config = load_config(written(tmp_path, CONFIG + "severity: nowhere.yaml\n", "triagebot.yaml"))
-    with pytest.raises(BadConfig, match=r"nowhere.yaml: cannot be read"):
+    (tmp_path / "rubric.yaml").write_text("rules: []")
+    config = load_config(written(tmp_path, CONFIG + "severity: rubric.yaml\n", "triagebot.yaml"))
+    (tmp_path / "rubric.yaml").unlink()
+    with pytest.raises(BadConfig, match=r"rubric.yaml: cannot be read"):
         load_rubric(config)
+    with pytest.raises(BadConfig, match=r"severity: there is no file .*nowhere.yaml"):
+        load_config(written(tmp_path, CONFIG + "severity: nowhere.yaml\n", "triagebot.yaml"))
 
 
 KEYS = st.sampled_from([*FACTS, "any", "not", "name", "level", "when", "title", "rules", "other"])

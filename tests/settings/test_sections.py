@@ -89,6 +89,10 @@ MISTAKES = {
     "reminders: {zone: Europe}": '4: reminders.zone: "Europe" is not a time zone',
     "reminders: {zone: ../../etc/passwd}": "4: reminders.zone: ",
     "api: {public_url: 'https://x'}": "4: api.public_url: is not a setting here",
+    "slack: {bot_token: $SLACK_BOT_TOKEN}": '4: slack.bot_token: "$SLACK_BOT_TOKEN" stands for itself here; for the environment\'s write "env:SLACK_BOT_TOKEN"',
+    "pagerduty: {secrets: ['${PD}']}": '4: pagerduty.secrets: "${PD}" stands for itself here; for the environment\'s write "env:PD"',
+    "state: {url: 'mysql://db/triagebot'}": "4: state.url: must begin with sqlite:// or postgresql://",
+    "severity: nowhere.yaml": "4: severity: there is no file ",
     "otlp: {tokens: [a]}": '4: otlp.tokens: is not a setting here; did you mean "token"?',
 }  # fmt: skip
 

@@ -61,7 +61,8 @@ __all__ = ["KINDS", "Server", "open_server"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """What the doors of a server need. `slack` is the chat's client where Slack is configured, `spans` is None where a collector
-    writes the store. `probes` raise what is down.
+    writes the store. `probes` raise what is down. `unusable` are the declared registries that nothing can be asked of, one
+    line each.
     """
 
     settings: Settings
@@ -85,6 +86,7 @@ class Server:
     probing: Probing
     freezing: Freezing
     fields: Mapping[str, str]
+    unusable: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -232,6 +234,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         probing=probing,
         freezing=freezing,
         fields=options.mapping("generic", "fields"),
+        unusable=tuple(source.problem for found in registries.values() for source in found if source.problem),
     )
 
 

@@ -262,7 +262,10 @@ def _severity(top: Members, root: Path) -> dict[str, Any]:
     top.known.append("severity")
     severity = top.value.get("severity")
     if isinstance(severity, str) and severity.strip():
-        options["severity"] = _absolute(root, severity)
+        path = _absolute(root, severity)
+        options["severity"] = path
+        if path is not None and not path.is_file():
+            top.problem("severity", f"there is no file {path}")
     elif isinstance(severity, dict):
         read_rubric(Members(top.document, severity, "severity"))
         options["severity"] = severity

@@ -47,6 +47,29 @@ def _texts(section: Members, key: str, around: Around) -> tuple[str, ...] | None
     return section.texts(key) or None
 
 
+def _secret(section: Members, key: str, around: Around) -> str | None:
+    """A secret, or where it is: `env:NAME`, `file:PATH`."""
+    return _as_secret(section, key, section.text(key)) or None
+
+
+def _secrets(section: Members, key: str, around: Around) -> tuple[str, ...] | None:
+    return tuple(_as_secret(section, key, text) for text in section.texts(key)) or None
+
+
+def _as_secret(section: Members, key: str, text: str) -> str:
+    if re.fullmatch(r"\$\{?\w+\}?", text):
+        name = text.strip("${}")
+        section.problem(key, f'{shown(text)} stands for itself here; for the environment\'s write "env:{name}"')
+    return text
+
+
+def _state_url(section: Members, key: str, around: Around) -> str | None:
+    url = _secret(section, key, around)
+    if url and not re.match(r"(env|file):|(sqlite|postgres(ql)?)(\+\w+)?://", url):
+        section.problem(key, "must begin with sqlite:// or postgresql://, or say where it is (env:NAME, file:PATH)")
+    return url
+
+
 def _parsed(parse: Callable[[str], Any]) -> Reader:
     def read(section: Members, key: str, around: Around) -> Any:
         return section.parsed(key, parse, None)
@@ -138,35 +161,35 @@ def _named(names: Callable[[Around], Iterable[str]]) -> Reader:
 
 SECTIONS: Final[Mapping[str, Mapping[str, Reader]]] = {
     "slack": {
-        "bot_token": _text,
-        "app_token": _text,
-        "signing_secret": _text,
+        "bot_token": _secret,
+        "app_token": _secret,
+        "signing_secret": _secret,
         "channel": _channel,
         "api_url": _parsed(_url),
     },
     "pagerduty": {
-        "secrets": _texts,
-        "api_token": _text,
+        "secrets": _secrets,
+        "api_token": _secret,
         "from": _parsed(_email),
         "api_url": _parsed(_url),
         "services": _named(lambda around: around.services),
     },
-    "alertmanager": {"token": _texts, "secret": _texts},
-    "grafana": {"token": _texts, "secret": _texts},
-    "generic": {"token": _texts, "secret": _texts, "fields": _named(lambda around: PAGE_FIELDS)},
-    "mlflow": {"secrets": _texts},
-    "api": {"token": _texts, "gate_token": _texts},
-    "otlp": {"token": _texts},
-    "state": {"url": _text},
+    "alertmanager": {"token": _secrets, "secret": _secrets},
+    "grafana": {"token": _secrets, "secret": _secrets},
+    "generic": {"token": _secrets, "secret": _secrets, "fields": _named(lambda around: PAGE_FIELDS)},
+    "mlflow": {"secrets": _secrets},
+    "api": {"token": _secrets, "gate_token": _texts},
+    "otlp": {"token": _secrets},
+    "state": {"url": _state_url},
     "store": {
         "path": _text,
         "url": _parsed(_url),
         "user": _text,
-        "password": _text,
+        "password": _secret,
         "database": _text,
         "table": _text,
     },
-    "narrator": {"model": _text, "api_key": _text, "base_url": _parsed(_url)},
+    "narrator": {"model": _text, "api_key": _secret, "base_url": _parsed(_url)},
     "retention": {
         "traces": _parsed(_between("1d", "4000d")),
         "size": _parsed(_size),

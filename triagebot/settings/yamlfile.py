@@ -20,6 +20,16 @@ import yaml
 from triagebot.errors import BadConfig
 
 MAX_BYTES: Final = 1_000_000
+# PyYAML's words, what a person has done, and whether that was where the thing began that it could not end.
+_HINTS: Final = (
+    ("expected <block end>", " (is it indented as the lines above?)", False),
+    ("could not find expected ':'", " (is there a space after the colon?)", True),
+    ("scanning an alias", " (a text that begins with * needs quotes)", False),
+    ("scanning a quoted scalar", " (is the quotation mark closed?)", True),
+    ("parsing a flow mapping", " (is the brace closed?)", True),
+    ("parsing a flow sequence", " (is the bracket closed?)", True),
+    ("cannot start any token", " (tabs cannot indent; texts that begin so need quotes)", False),
+)
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _CORE: Final = "tag:yaml.org,2002:"
 _TAGS: Final = tuple(_CORE + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge"))
@@ -193,9 +203,10 @@ def parse_yaml(body: bytes, file: str) -> Document:
             builder.check(node)
         value = builder.build(node) if node is not None else {}
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
-        raise BadFile([Problem(file, mark.line + 1 if mark else 0, "", f"is not YAML: {said}")]) from error
+        hint, at_start = next((told for words, *told in _HINTS if words in said), ("", False))
+        mark = (error.context_mark if at_start else None) or error.problem_mark or error.context_mark
+        raise BadFile([Problem(file, mark.line + 1 if mark else 0, "", f"is not YAML: {said}{hint}")]) from error
     except yaml.YAMLError as error:
         raise BadFile([Problem(file, 0, "", f"is not YAML: {' '.join(str(error).split())}")]) from error
     except RecursionError as error:

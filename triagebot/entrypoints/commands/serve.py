@@ -129,6 +129,7 @@ def _introduce(server: Server, url: str) -> None:
     ]
     if server.slack is None:
         lines.append("  no slack.bot_token is set: verdicts are kept and not posted; `triagebot incidents` shows them")
+    lines += [f"  not watched   {problem}" for problem in server.unusable]
     click.echo("\n".join(lines), err=True)
     sys.stderr.flush()
 
