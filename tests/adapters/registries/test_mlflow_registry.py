@@ -7,14 +7,9 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from tests.adapters.registries.mlflow_real import call, mlflow_server
 from tests.adapters.registries.support import DAY, HOUR, PLACE, T0, WINDOW, entry, opened
 from triagebot.adapters.registries.base import Surroundings
 from triagebot.adapters.registries.catalogue import open_registry
@@ -329,47 +325,8 @@ def test_no_headers_and_no_body_get_past_the_signature(headers: dict[str, str], 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of this run's own. Its first start makes some sixty tables."""
-    if find_spec("mlflow") is None or find_spec("flask") is None:
-        pytest.skip("no whole mlflow is installed; its pins and chdb's exclude each other, so the lock has none")
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/mlflow.db",
-        "--default-artifact-root",
-        str(folder / "artifacts"),
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + 240
-        while time.monotonic() < until and process.poll() is None:
-            try:
-                if httpx2.get(f"{url}/health", timeout=2).status_code == 200:
-                    break
-            except httpx2.HTTPError:
-                time.sleep(0.1)
-        else:
-            pytest.fail((folder / "log").read_text()[-2000:])
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def call(url: str, method: str, **body: Any) -> Any:
-    answer = httpx2.post(f"{url}/api/2.0/mlflow/{method}", json=body, timeout=30)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 @pytest.mark.slow
