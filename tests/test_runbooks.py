@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from triagebot.domain.nodes import NODES
+from triagebot.triage.runbooks import FOLDER, runbook_of
 
-FOLDER = Path(__file__).parents[1] / "runbooks"
 RUNBOOKS = sorted(FOLDER.glob("*.md"))
 
 
@@ -24,6 +24,18 @@ def test_every_node_has_one_under_its_name() -> None:
     assert {path.stem for path in RUNBOOKS} >= set(NODES)
     for node in NODES:
         assert parsed(FOLDER / f"{node}.md")[0]["node"] == node
+
+
+def test_every_node_has_one_to_read_from_at_night() -> None:
+    for node in NODES:
+        runbook = runbook_of(node)
+        assert runbook.id.startswith("RB-")
+        assert len(runbook.checks) == 3
+        assert all((runbook.title, runbook.hold.endswith("."), runbook.ask, not runbook.ask.endswith(".")))
+
+
+def test_the_folder_at_the_top_is_the_one_that_the_package_ships() -> None:
+    assert (Path(__file__).parents[1] / "runbooks").resolve() == FOLDER
 
 
 def test_ids_are_unique() -> None:

@@ -23,6 +23,7 @@ from triagebot.triage.messages import (
 )
 from triagebot.triage.messages.numbers import bar, count, difference, figure, moment, stretch, took
 from triagebot.triage.messages.plain import plain_text
+from triagebot.triage.messages.replies import why_reply
 
 INCIDENT = Incident(
     id="INC-12", service="support-agent", status="open", title="JSON", symptom_key="json", opened_at=PAGED
@@ -287,12 +288,13 @@ def test_details_give_each_node_one_of_four_answers():
     lines = [b["text"]["text"] for b in message.blocks]
     assert "<@U0000MARI>: `support/system` is yours (codeowners)." in lines[0]
     assert lines[1].startswith(":white_check_mark: *Model alias* clear: one served id")
-    answer, change = lines[2].split("\n")
+    answer, change, hold = lines[2].split("\n")
     assert answer == (
         ":red_circle: *Prompt version* implicated: v17 in eu-west-1, v14 elsewhere; failures only with v17 [E2]"
     )
     link = f"<{CAUSE['reference']}|{CAUSE['reference'].removeprefix('https://')}>"
     assert change == f"   • `support/system` `v14` → `v17`, 01:58-02:03 UTC, Maria: tone section rewritten {link}"
+    assert hold.startswith("   *Hold:* Freeze publishing of this prompt")
     assert lines[4].startswith(":large_yellow_circle: *Retrieval corpus* changed, not implicated: index rebuilt")
     assert lines[5].startswith(":question: *Eval freshness* not seen: the folder")
     assert len(lines) == 11
@@ -465,3 +467,13 @@ def test_nothing_is_certain_and_what_may_not_have_moved_is_left_out():
     assert "request duration" not in told
     alone = everything(verdict_message(INCIDENT, verdict(symptoms=[unsure])))
     assert "request duration" in alone, "the page's own symptom stays"
+
+
+def test_the_runbook_of_an_implicated_node_is_at_hand():
+    told = verdict(findings=[finding("prompt_version", "implicated"), finding("quota", "clear")])
+    details = everything(details_message(INCIDENT, told))
+    assert details.count("*Hold:*") == 1
+    assert "*Hold:* Freeze publishing of this prompt" in details
+    why = everything(why_reply(INCIDENT, told, "prompt_version", ""))
+    assert "*Runbook RB-PROMPT.* Look first:\n   1. list the versions live now" in why
+    assert "Runbook" not in everything(why_reply(INCIDENT, told, "quota", ""))

@@ -14,6 +14,7 @@ from triagebot.ports import Message
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.reading import read, walked
 from triagebot.triage.messages.rendering import render, render_parts
+from triagebot.triage.runbooks import runbook_of
 
 ACKNOWLEDGE: Final = "acknowledge"
 WRONG_CALL: Final = "wrong_call"
@@ -76,8 +77,17 @@ def details_message(incident: Incident, verdict: Mapping[str, Any], people: Mapp
     """First reply: each node with one of four answers. It mentions the owner, since an edited message notifies nobody."""
     view = read(verdict, people)
     head = render("details/message", {"incident": incident, "v": view})
-    nodes = [part for finding in view.findings for part in render_parts("details/node", {"f": finding})]
+    nodes = [
+        part
+        for finding in view.findings
+        for part in render_parts("details/node", {"f": finding, "hold": _hold(finding.node, finding.status)})
+    ]
     return _fitted(head.text, [*head.blocks, *nodes])
+
+
+def _hold(node: str, status: str) -> str:
+    """How to stop an implicated node from getting worse, from its runbook."""
+    return runbook_of(node).hold if status == "implicated" and node in TITLES else ""
 
 
 def evidence_message(incident: Incident, verdict: Mapping[str, Any]) -> Message | None:

@@ -15,6 +15,7 @@ from triagebot.triage.messages.incident import owner_named, states
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.reading import FindingView, change_view, read
 from triagebot.triage.messages.rendering import render
+from triagebot.triage.runbooks import runbook_of
 
 _MOST = 12
 
@@ -57,9 +58,11 @@ def incident_reply(
 
 
 def why_reply(incident: Incident, verdict: Mapping[str, Any], node: str, link: str) -> Message:
-    """What the walk found at a node, from the stored verdict."""
+    """What the walk found at a node, from the stored verdict, and its runbook unless the node is clear."""
     found: FindingView | None = next((f for f in read(verdict).findings if f.node == node), None)
-    return render("replies/why", {"incident": incident, "f": found, "title": TITLES[node], "link": link})
+    runbook = runbook_of(node) if found is not None and found.status != "clear" else None
+    values = {"incident": incident, "f": found, "title": TITLES[node], "link": link, "runbook": runbook}
+    return render("replies/why", values)
 
 
 def changes_reply(service: str, span: str, changes: Sequence[Change], now: datetime) -> Message:
