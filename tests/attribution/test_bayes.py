@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triagebot.attribution.bayes import guard_rare, log_bayes_factor
+from triagebot.attribution.bayes import Facts, log_bayes_factor, squared_z
 
 
 @given(st.floats(0, 1e4), st.floats(0.1, 1e6))
@@ -14,14 +14,27 @@ def test_no_effect_speaks_against_an_effect_and_more_of_it_for_one(z2, informati
     assert np.isfinite(some)
 
 
-@given(st.floats(0, 50), st.floats(1, 1e4), st.floats(0.0, 1.0))
-def test_rare_events_never_count_for_more_than_a_normal_approximation_says(product, information, rate):
-    z2 = np.array([1e3])
-    guarded = guard_rare(z2, np.array([product]), np.array([information]), rate, 5000)
-    assert 0 <= guarded[0] <= z2[0]
-    assert np.isfinite(guarded[0])
+@given(st.floats(-0.5, 0.5), st.floats(0.01, 0.99), st.floats(0.01, 0.5))
+def test_events_are_worth_twice_their_log_likelihood_ratio(effect, share, rate):
+    n = 5000.0
+    information = n * share * (1 - share)
+    facts = Facts(n=n, sigma2=rate * (1 - rate), binary=True, rate=rate)
+    z2 = squared_z(np.array([effect * information]), np.array([information]), np.array([share * n]), facts)[0]
+    assert np.isfinite(z2)
+    assert 0 <= z2 <= 2 * n * -np.log(min(rate, 1 - rate)) + 1e-6
 
 
 def test_three_events_where_none_was_expected_are_not_a_certainty():
-    guarded = guard_rare(np.array([219.0]), np.array([2.96]), np.array([40.0]), 0.001, 5000)
-    assert guarded[0] < 25
+    facts = Facts(n=5000.0, sigma2=0.001, binary=True, rate=0.001)
+    z2 = squared_z(np.array([2.96]), np.array([40.0]), np.array([40.0]), facts)[0]
+    assert 9 < z2 < 35
+
+
+def test_an_effect_that_is_certain_tells_the_exact_exposure_from_a_wider_one():
+    """362 fenced answers, all under one model: neither a deploy of a day before nor its noise may come near."""
+    n, rate = 4942.0, 318 / 4942
+    facts = Facts(n=n, sigma2=rate * (1 - rate), binary=True, rate=rate)
+    exposed = np.array([362.0, 2032.0])
+    information = exposed * (n - exposed) / n
+    z2 = squared_z(np.array([318.0, 318.0]) - exposed * rate, information, exposed, facts)
+    assert z2[0] > 3 * z2[1]

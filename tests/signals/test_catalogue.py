@@ -19,6 +19,7 @@ from triagebot.testing import otlp
 START = datetime(2026, 3, 1, tzinfo=UTC)
 WINDOW = Window(START, START + timedelta(days=1))
 NONE = None
+KIND_OF_IS_A_NUMBER = 18960  # cityHash64("is 0") % 65521
 KINDS = {
     "llm": {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"},
     "tool": {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "get_order"},
@@ -224,6 +225,9 @@ OTHERS = [
     ("input_foreign", asked("hallo"), 0),
     ("input_code", asked("```py\nx\n```"), 1),
     ("input_code", asked("what is a class?"), 0),
+    ("input_kind", asked("Is 17 a prime?"), KIND_OF_IS_A_NUMBER),
+    ("input_kind", asked("is  4711 happy?"), KIND_OF_IS_A_NUMBER),
+    ("input_kind", llm(), NONE),
     ("eval:helpful", llm(events=((0, "gen_ai.evaluation.result", SCORED),)), 0.25),
     ("eval:helpful", llm(), NONE),
 ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.panel import Column
-from triagebot.attribution.thresholds import EFFECT_SCALES, MIN_EVENTS, MIN_SIDE, NORMAL_FROM
+from triagebot.attribution.thresholds import EFFECT_SCALES, MIN_EVENTS, MIN_SIDE
+
+if TYPE_CHECKING:
+    from triagebot.attribution.panel import Column, Group
 
 Array = NDArray[np.float64]
 
@@ -30,33 +35,92 @@ def weigh_exposures(column: Column, exposures: Array) -> tuple[Array, Array]:
 
     Exposures that leave too few requests or events on a side get a ln BF of 0: they say nothing.
     """
-    group = column.group
-    own = exposures[group.rows]
-    residual = group.residual(own)
-    information = np.einsum("ij,ij->j", residual, residual)
-    product = column.residual @ residual
-    exposed = own.sum(axis=0)
-    usable = (exposed >= MIN_SIDE) & (own.shape[0] - exposed >= MIN_SIDE) & (information > 1e-6 * max(1, own.shape[0]))
-    safe = np.where(usable, information, 1.0)
-    effect = np.where(usable, product / safe, 0.0)
-    # The variance with the effect taken out: a large effect must not hide in the noise that it makes itself.
-    total = column.sigma2 * max(1, own.shape[0])
-    left = np.maximum(total - np.where(usable, product**2 / safe, 0.0), 0.02 * total) / max(1, own.shape[0])
-    z2 = np.where(usable, product**2 / (safe * left), 0.0)
+    return Contrasts.build(column.group, exposures).weigh(column)
+
+
+def weigh_two(column: Column, exposures: Array) -> float:
+    """Ln BF of two exposures (panel rows x 2) that moved one signal together, against none of them."""
+    contrasts = Contrasts.build(column.group, exposures)
+    if not contrasts.usable.all():
+        return -np.inf
+    one, two = contrasts.residual[:, 0], contrasts.residual[:, 1]
+    two = two - one * float(one @ two) / float(one @ one)
+    information = np.array([contrasts.information[0], float(two @ two)])
+    if information[1] < 1e-3 * contrasts.information[1]:
+        return -np.inf
+    product = np.array([column.residual @ one, column.residual @ two])
+    facts = column.facts
     if column.binary:
-        z2 = guard_rare(z2, product, safe, column.rate, column.raw.size)
-    return np.where(usable, log_bayes_factor(z2 / column.dispersion, information), 0.0), effect
+        z2 = squared_z(product, information, contrasts.exposed, facts)
+    else:
+        gained = product**2 / information
+        total = column.sigma2 * facts.n
+        z2 = gained / (max(total - float(gained.sum()), 0.02 * total) / facts.n)
+    return float(log_bayes_factor(z2 / column.dispersion, information).sum())
 
 
-def guard_rare(z2: Array, product: Array, information: Array, rate: float | Array, n: int) -> Array:
-    """A handful of rare events looks enormous to a normal approximation: there the Poisson deviance of the contrast holds.
+@dataclass(frozen=True, slots=True)
+class Contrasts:
+    """Exposures on the rows of one group of signals, adjusted once for all of them."""
 
-    `product` is the excess of events in the contrast, `information` its size in requests, `rate` the share with events.
+    residual: Array
+    information: Array
+    exposed: Array  # weight of the exposed
+    usable: NDArray[np.bool_]
+
+    @classmethod
+    def build(cls, group: Group, exposures: Array) -> Contrasts:
+        own = exposures[group.rows]
+        residual = group.residual(own)
+        information = np.einsum("ij,ij->j", residual, residual)
+        count, size = own.sum(axis=0), own.shape[0]
+        usable = (count >= MIN_SIDE) & (size - count >= MIN_SIDE) & (information > 1e-6 * max(1, size))
+        return cls(residual, information, group.root_weight**2 @ own, usable)
+
+    def weigh(self, column: Column) -> tuple[Array, Array]:
+        """(ln BF, effect) of each on one signal of the group."""
+        product = column.residual @ self.residual
+        safe = np.where(self.usable, self.information, 1.0)
+        z2 = squared_z(product, safe, self.exposed, column.facts)
+        log_bf = np.where(self.usable, log_bayes_factor(z2 / column.dispersion, safe), 0.0)
+        return log_bf, np.where(self.usable, product / safe, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the z of a contrast needs of its signal; entries may be arrays that broadcast against the contrasts."""
+
+    n: float
+    sigma2: Array | float
+    binary: NDArray[np.bool_] | bool
+    rate: Array | float
+
+
+def squared_z(product: Array, information: Array, exposed: Array, facts: Facts) -> Array:
+    """Squared z of contrasts: `product` is the excess in the exposed, `information` the contrast's size, `exposed` how many.
+
+    Numbers: of a regression whose variance has the effect taken out, so that a large effect does not hide in the noise that
+    it makes itself. Events: twice the log-likelihood ratio of two rates against one, as if nothing had been adjusted for: what
+    a handful of events is worth where they are rare among all requests, and no more than that where adjustment says that they
+    should not be there at all.
     """
-    rare = np.minimum(rate, 1 - np.asarray(rate))
-    excess = np.where(np.asarray(rate) <= 0.5, product, -product)
-    expected = np.maximum(information * rare, 1e-9)
-    seen = np.maximum(expected + excess, 0.0)
-    deviance = 2 * (np.where(seen > 0, seen * np.log(np.maximum(seen, 1e-12) / expected), 0.0) - (seen - expected))
-    guarded = np.where(expected < NORMAL_FROM, np.minimum(z2, np.maximum(deviance, 0.0)), z2)
-    return np.asarray(np.where(rare * n < MIN_EVENTS, 0.0, guarded))
+    total = np.asarray(facts.sigma2 * facts.n)
+    gained = product**2 / information
+    ordinary = gained / (np.maximum(total - gained, 0.02 * total) / facts.n)
+    if not np.any(facts.binary):
+        return np.asarray(ordinary)
+    share = np.clip(exposed / facts.n, 1e-9, 1 - 1e-9)
+    effect = product / information
+    rate = np.clip(facts.rate, 1e-9, 1 - 1e-9)
+    with_, without = np.clip(rate + effect * (1 - share), 0, 1), np.clip(rate - effect * share, 0, 1)
+    gain = share * _divergence(with_, rate) + (1 - share) * _divergence(without, rate)
+    left = information / np.maximum(share * (1 - share) * facts.n, 1e-9)  # what adjustment leaves of the contrast
+    events = 2 * facts.n * np.maximum(gain, 0.0) * np.minimum(left, 1.0)
+    few = np.minimum(rate, 1 - rate) * facts.n < MIN_EVENTS
+    return np.asarray(np.where(facts.binary, np.where(few, 0.0, events), ordinary))
+
+
+def _divergence(p: Array, q: Array | float) -> Array:
+    """Kullback-Leibler divergence of two rates, in nats."""
+    one = np.where(p > 0, p * np.log(np.maximum(p, 1e-12) / q), 0.0)
+    return np.asarray(one + np.where(p < 1, (1 - p) * np.log(np.maximum(1 - p, 1e-12) / (1 - q)), 0.0))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from triagebot.attribution.bayes import Facts
 from triagebot.domain.signal import Signal
 
 Array = NDArray[np.float64]
@@ -48,6 +49,10 @@ class Column:
     dispersion: float
     binary: bool
     rate: float
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(float(self.raw.size), self.sigma2, self.binary, self.rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,13 @@ def build_panel(
     return Panel(at, weight, codes, labels, columns, strata, values)
 
 
+def adjusted(column: Column, indicator: Array) -> Column:
+    """The column with one indicator's own level taken out: of a slice, what is left tells before from after within it."""
+    group = column.group.beside(indicator)
+    added = group.basis[:, column.group.basis.shape[1] :]
+    return replace(column, group=group, residual=column.residual - added @ (added.T @ column.residual))
+
+
 def scale(raw: Array, signal: Signal) -> tuple[Array, bool]:
     """Values for the regression, and whether they are events (0 or 1).
 
@@ -185,6 +197,22 @@ def orthonormal(columns: Array) -> Array:
     values, vectors = np.linalg.eigh(columns.T @ columns)
     keep = values > 1e-8 * values[-1]
     return np.asarray(columns @ (vectors[:, keep] / np.sqrt(values[keep])))
+
+
+def redispersed(panel: Panel, column: Column, exposure: Array) -> float:
+    """The dispersion that is left once an exposure is taken out: a large effect must not be taken for noise of its own making."""
+    group = column.group
+    direction = group.residual(exposure[group.rows])
+    size = float(direction @ direction)
+    if size < 1e-6 * group.rows.size:
+        return column.dispersion
+    residual = column.residual - direction * float(direction @ column.residual) / size
+    sigma2 = float(residual @ residual) / max(1.0, group.rows.size - group.basis.shape[1])
+    if sigma2 < 1e-9:
+        return 1.0
+    conversations = panel.codes.get("conversation")
+    clusters = None if conversations is None else conversations[group.rows]
+    return _dispersion(residual, sigma2, _blocks(panel.at)[group.rows], clusters)
 
 
 def _blocks(at: Array, count: int = 40) -> NDArray[np.int64]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import guard_rare, log_bayes_factor
-from triagebot.attribution.panel import Column, Group, Panel, Slice
+from triagebot.attribution.bayes import Facts, log_bayes_factor, squared_z
+from triagebot.attribution.panel import Column, Group, Panel, Slice, adjusted
 from triagebot.attribution.thresholds import MIN_SIDE, STEPS
 
 Array = NDArray[np.float64]
 PULSE_EVERY = 6  # pulses are looked for on every sixth edge of the grid
+WORTH_REFINING = 2.0  # ln Bayes factor on the grid
 SHAPES = {"step": 0.7, "pulse": 0.2, "drift": 0.1}
 
 
@@ -95,13 +96,19 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
     for i, column in enumerate(columns):
         k = _choose([f.value for f in found[i]])
         best = found[i][k]
+        low, high = _neighbourhood(steps[k][:, i], edges, at.size)
         start = float(at[edges[best.start]]) if best.shape != "drift" else float(at[0])
         end = None if best.end is None else float(at[edges[best.end]])
-        low, high = _neighbourhood(steps[k][:, i], edges, at.size)
-        if best.shape == "step":
-            start, low_at, high_at = _refine(column, at, used[k].mask[group.rows], low, high)
-        else:
-            low_at, high_at = min(float(at[low]), start), max(start, min(float(at[high]), start))
+        low_at, high_at = min(float(at[low]), start), max(start, min(float(at[high]), start))
+        evidence, value, effect = float(total[i]), best.value, best.effect
+        if best.shape != "drift" and best.value > WORTH_REFINING:
+            fine = _Fine.build(column, used[k], at)
+            refined = fine.step(low, high) if best.shape == "step" else fine.pulse(best, edges)
+            if refined is not None:
+                start, end, low_at, high_at = refined.start, refined.end, refined.earliest, refined.latest
+                value, effect = max(value, refined.best), refined.effect
+                share = 0.5 if used[k] is slices[0] else 0.5 / max(1, len(slices) - 1)
+                evidence = max(evidence, float(np.log(share * SHAPES[best.shape])) + refined.log_bf)
         result[column.signal.name] = Moved(
             column.signal.name,
             used[k],
@@ -110,9 +117,9 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
             end,
             min(low_at, start),
             max(high_at, start),
-            float(total[i]),
-            best.value,
-            best.effect,
+            evidence,
+            value,
+            effect,
         )
     return result
 
@@ -151,28 +158,116 @@ def _credible(log_bf: Array) -> tuple[int, int]:
     return int(first), min(int(last), log_bf.size - 1)
 
 
-def _refine(column: Column, at: Array, mask: NDArray[np.bool_], low: int, high: int) -> tuple[float, float, float]:
-    """(start, earliest, latest) of a step, trying every request of the slice between two rows."""
-    group = column.group
-    rows = low + np.flatnonzero(mask[low : high + 1])
-    if rows.size < 2:
-        return float(at[high]), float(at[low]), float(at[high])
-    exposed = mask.astype(float) * group.root_weight
-    product = _tails(exposed * column.residual, rows)
-    projected = np.stack([_tails(exposed * group.basis[:, k], rows) for k in range(group.basis.shape[1])], axis=1)
-    information = _tails(exposed**2, rows) - np.einsum("ij,ij->i", projected, projected)
-    safe = np.maximum(information, 1e-6)
-    left = np.maximum(column.sigma2 - product**2 / safe / at.size, 0.02 * column.sigma2)
-    log_bf = log_bayes_factor(product**2 / (safe * left) / column.dispersion, safe)
-    first, last = _credible(log_bf)
-    best = int(log_bf.argmax())
-    # A step at a request happened after the one before it.
-    return float(at[rows[best]]), float(at[max(rows[max(first - 1, 0)], 0)]), float(at[rows[last]])
+@dataclass(frozen=True, slots=True)
+class _Refined:
+    """A step or pulse by the request. `log_bf` is averaged over every request at which it may have begun (and ended)."""
+
+    start: float
+    end: float | None
+    earliest: float
+    latest: float
+    log_bf: float
+    best: float
+    effect: float
 
 
-def _tails(values: Array, rows: NDArray[np.int64]) -> Array:
-    """Sums from each of the rows to the end."""
-    return np.cumsum(values[::-1])[::-1][rows]
+@dataclass(frozen=True, slots=True)
+class _Fine:
+    """One signal within one slice, request by request.
+
+    The grid is coarse: a sharp change that nobody recorded would fit worse between two of its edges than a harmless one that
+    is dated to the second and came a little earlier or later.
+    """
+
+    column: Column
+    at: Array
+    rows: NDArray[np.int64]  # of the slice
+    exposed: Array
+    basis: Array
+
+    @classmethod
+    def build(cls, column: Column, slice_: Slice, at: Array) -> _Fine:
+        mask = slice_.mask[column.group.rows]
+        if slice_.dimension:
+            column = adjusted(column, slice_.mask.astype(float))
+        exposed = mask.astype(float) * column.group.root_weight
+        return cls(column, at, np.flatnonzero(mask), exposed, column.group.basis)
+
+    def step(self, low: int, high: int) -> _Refined | None:
+        """A step at any request of the slice between two rows."""
+        rows = self._between(low, high)
+        if rows.size < 2:
+            return None
+        log_bf, effect = self._log_bf(*self._tails(rows))
+        first, last = _credible(log_bf)
+        top = int(log_bf.argmax())
+        # A step at a request happened after the one before it.
+        return _Refined(
+            start=float(self.at[rows[top]]),
+            end=None,
+            earliest=float(self.at[rows[max(first - 1, 0)]]),
+            latest=float(self.at[rows[last]]),
+            log_bf=float(np.logaddexp.reduce(log_bf)) - float(np.log(self.rows.size)),
+            best=float(log_bf[top]),
+            effect=float(effect[top]),
+        )
+
+    def pulse(self, found: _Found, edges: NDArray[np.int64]) -> _Refined | None:
+        """A pulse about one of the grid's, its start and its end moved in turn."""
+        if found.end is None:
+            return None
+        reach = PULSE_EVERY
+        starts = self._between(
+            int(edges[max(found.start - reach, 0)]), int(edges[min(found.start + reach, edges.size - 1)])
+        )
+        ends = self._between(int(edges[max(found.end - reach, 0)]), int(edges[min(found.end + reach, edges.size - 1)]))
+        if starts.size < 2 or ends.size < 2:
+            return None
+        begun, stopped = self._tails(starts), self._tails(ends)
+        s, e = int(np.abs(starts - edges[found.start]).argmin()), int(np.abs(ends - edges[found.end]).argmin())
+        for _ in range(3):
+            by_start, _ = self._log_bf(*(a - b[e] for a, b in zip(begun, stopped, strict=True)))
+            s = int(by_start.argmax())
+            by_end, effect = self._log_bf(*(a[s] - b for a, b in zip(begun, stopped, strict=True)))
+            e = int(by_end.argmax())
+        best = float(by_end[e])
+        spread = float(np.logaddexp.reduce(by_start) - by_start.max() + np.logaddexp.reduce(by_end) - best)
+        first, last = _credible(by_start)
+        return _Refined(
+            start=float(self.at[starts[s]]),
+            end=float(self.at[ends[e]]),
+            earliest=float(self.at[starts[max(first - 1, 0)]]),
+            latest=float(self.at[starts[last]]),
+            log_bf=best + spread - 2 * float(np.log(self.rows.size)),
+            best=best,
+            effect=float(effect[e]),
+        )
+
+    def _between(self, low: int, high: int) -> NDArray[np.int64]:
+        return self.rows[(self.rows >= low) & (self.rows <= high)]
+
+    def _tails(self, rows: NDArray[np.int64]) -> tuple[Array, Array, Array, Array]:
+        """From each of the rows to the end: product, basis, weight and number of the slice's requests."""
+        first = int(rows[0])
+        exposed = self.exposed[first:]
+
+        def tails(values: Array) -> Array:
+            return np.asarray(np.cumsum(np.add.reduceat(values, rows - first, axis=0)[::-1], axis=0)[::-1])
+
+        return (
+            tails(exposed * self.column.residual[first:]),
+            tails(exposed[:, None] * self.basis[first:]),
+            tails(exposed**2),
+            tails((exposed > 0).astype(float)),
+        )
+
+    def _log_bf(self, product: Array, projected: Array, weight: Array, count: Array) -> tuple[Array, Array]:
+        n = self.column.raw.size
+        information = weight - np.einsum("ij,ij->i", projected, projected)
+        usable = (count >= MIN_SIDE) & (n - count >= MIN_SIDE) & (information > 1e-6 * n)
+        safe = np.where(usable, information, 1.0)
+        z2 = squared_z(product, safe, weight, self.column.facts)
+        return np.where(usable, log_bayes_factor(z2 / self.column.dispersion, safe), 0.0), product / safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +353,12 @@ class _Binned:
         if information < 1.0:
             zeros = np.zeros(noise.size)
             return zeros, [_Found("drift", 0.0, 0, None, 0.0) for _ in noise]
-        left = np.maximum(noise * self.n - product**2 / information, 0.02 * noise * self.n) / self.n
-        z2 = product**2 / (information * left)
-        guarded = guard_rare(z2, product, np.full(noise.size, information), self.rate, int(self.n))
-        z2 = np.where(self.binary, guarded, z2)
+        z2 = squared_z(
+            product,
+            np.full(noise.size, information),
+            np.full(noise.size, float(self.weight @ self.time)),
+            self._facts(noise),
+        )
         log_bf = log_bayes_factor(z2 / dispersion, np.full(noise.size, information))
         # A drift that a step explains as well is a step: it needs a clear lead.
         log_bf = log_bf - 3.0
@@ -269,17 +366,16 @@ class _Binned:
             _Found("drift", float(v), 0, None, float(e)) for v, e in zip(log_bf, product / information, strict=True)
         ]
 
+    def _facts(self, noise: Array) -> Facts:
+        return Facts(self.n, noise, self.binary, self.rate)
+
     def _log_bf(
         self, product: Array, projected: Array, weight: Array, count: Array, noise: Array, dispersion: Array
     ) -> tuple[Array, Array]:
         information = weight - np.einsum("ij,ij->i", projected, projected)
         usable = (count >= MIN_SIDE) & (self.n - count >= MIN_SIDE) & (information > 1e-6 * self.n)
         safe = np.where(usable, information, 1.0)[:, None]
-        total = noise[None, :] * self.n
-        left = np.maximum(total - product**2 / safe, 0.02 * total) / self.n
-        z2 = product**2 / (safe * left)
-        guarded = guard_rare(z2, product, np.broadcast_to(safe, z2.shape), self.rate, int(self.n))
-        z2 = np.where(self.binary, guarded, z2)
+        z2 = squared_z(product, np.broadcast_to(safe, product.shape), weight[:, None], self._facts(noise))
         log_bf = log_bayes_factor(z2 / dispersion, np.broadcast_to(safe, z2.shape))
         return np.where(usable[:, None], log_bf, 0.0), product / safe
 
@@ -299,7 +395,3 @@ def slices_of(panel: Panel, dimensions: Sequence[str], *, least: int, most: int)
                 found.append((int(counts[code]), Slice(dimension, labels[code], codes == code)))
     found.sort(key=lambda pair: (-pair[0], pair[1].dimension, pair[1].value))
     return [whole, *(slice_ for _, slice_ in found[: most - 1])]
-
-
-def columns_of(panel: Panel, names: Mapping[str, object] | None = None) -> list[Column]:
-    return [column for name, column in panel.columns.items() if names is None or name in names]

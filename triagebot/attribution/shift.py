@@ -11,10 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import guard_rare
-from triagebot.attribution.panel import Column, Panel
+from triagebot.attribution.bayes import squared_z
+from triagebot.attribution.panel import Column, Panel, adjusted
 from triagebot.attribution.thresholds import MIN_SIDE
-from triagebot.attribution.weigh import adjusted
 
 Array = NDArray[np.float64]
 # Of the signals that are told to differ, this share may be there by chance (Benjamini and Hochberg).
@@ -85,11 +84,9 @@ def _tested(column: Column, exposure: Array, inside: NDArray[np.bool_]) -> _Test
     if information < 1e-6 * n:
         return None  # the exposure is what was adjusted for
     product = float(column.residual @ direction)
-    total = column.sigma2 * n
-    left = max(total - product**2 / information, 0.02 * total) / n
-    z2 = np.array([product**2 / (information * left)])
-    if column.binary:
-        z2 = guard_rare(z2, np.array([product]), np.array([information]), column.rate, n)
+    z2 = squared_z(
+        np.array([product]), np.array([information]), np.array([float(group.root_weight**2 @ own)]), column.facts
+    )
     z = math.copysign(math.sqrt(max(float(z2[0]), 0.0) / column.dispersion), product)
     raw = np.log1p(np.maximum(column.raw, 0.0)) if column.signal.unit in BY_FACTOR else column.raw
     residual = group.residual(raw)

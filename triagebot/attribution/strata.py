@@ -26,6 +26,9 @@ INPUT_DIMENSIONS: Mapping[str, int] = {
 # since the one that a change replaces would take its effect with it.
 ASKED_DIMENSIONS = ("provider", "model_requested")
 INPUT_SIGNALS = ("input_chars", "input_foreign", "input_code")
+INPUT_KIND = "input_kind"
+KINDS = 8
+ENDS = 0.1  # of the requests, at either end of the window
 LEAST = 25
 RECORDED = 0.98
 
@@ -59,13 +62,30 @@ def input_columns(table: RequestTable) -> list[Array]:
         columns.append(centred)
         if name == "input_chars":
             columns.append(centred**2)
-    return columns
+    return [*columns, *_kinds(table)]
+
+
+def _kinds(table: RequestTable) -> list[Array]:
+    """What requests begin with. Only beginnings that were there at both ends count: one that came or went may be a change of
+    ours (a prompt that is sent as part of the input), which must stay free to explain.
+    """
+    values = table.signals.get(INPUT_KIND)
+    if values is None:
+        return []
+    part = max(LEAST, int(ENDS * values.size))
+    kinds, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    lasting = [
+        kind
+        for kind, count in sorted(zip(kinds, counts, strict=True), key=lambda pair: -pair[1])
+        if count >= LEAST and (values[:part] == kind).sum() >= 8 and (values[-part:] == kind).sum() >= 8
+    ]
+    return [(values == kind).astype(float) for kind in lasting[:KINDS]]
 
 
 def asked_columns(table: RequestTable) -> list[Array]:
     """Contrasts among what was asked for side by side from the start; what arrives later stays free to explain."""
     columns: list[Array] = []
-    first = max(LEAST, int(0.1 * table.at.size))
+    first = max(LEAST, int(ENDS * table.at.size))
     for name in ASKED_DIMENSIONS:
         dimension = table.dimensions.get(name)
         if dimension is None or not dimension.labels:

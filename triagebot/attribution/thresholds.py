@@ -23,8 +23,6 @@ MIN_SIDE: Final = 12
 MIN_EVENTS: Final = 5
 # Grid of moments at which something unobserved may have stepped.
 STEPS: Final = 150
-# A contrast in which fewer events than this are expected is judged by its Poisson deviance, not by its z.
-NORMAL_FROM: Final = 30.0
 # At most this many separate causes are looked for: a page with more is one to read by hand.
 MAX_CAUSES: Final = 4
 # Values of a dimension carried by fewer requests than this are not looked at as slices.

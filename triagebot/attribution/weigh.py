@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import weigh_exposures
-from triagebot.attribution.panel import Column, Group, Panel, Slice, orthonormal
+from triagebot.attribution.bayes import Contrasts, weigh_exposures, weigh_two
+from triagebot.attribution.panel import Column, Group, Panel, Slice, adjusted, orthonormal, redispersed
 from triagebot.attribution.scan import Moved, scan
 from triagebot.attribution.thresholds import (
     INCOMPATIBLE,
@@ -28,10 +28,17 @@ COMPANION_WEIGHT = (
     0.35  # signals of one answer are read from the same text: a companion is worth about a third of a new one
 )
 MAX_COMPANIONS = 6
+SHARPENED = 10  # signals a round whose noise is measured again …
+NO_DOUBT = 30.0  # … where even with too much noise there is no doubt (ln odds) that they moved
 TOGETHER = 1800.0  # seconds: sooner than two changes are mostly apart
 STIRRED = -2.0  # ln odds that it moved
 CLEARLY = 5.0  # e^5: about 150 to 1
+IN_THE_RUNNING = 0.3  # of the best story's evidence
+MOST_PAIRED = 5
+STRAYS = 0.2  # of the requests may not show what they were given
 WOKEN = "woken"
+SURE = 0.95
+WITHIN = "within its interval"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +90,7 @@ def weigh(panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice]
         if not live:
             break
         moved = scan(panel, live, slices)
-        board = _Board.build(panel, live, candidates, moved)
+        board = _Board.build(panel, live, candidates, moved).sharpened(panel, slices)
         seed = board.seed()
         if seed is None:
             break
@@ -98,7 +105,30 @@ def weigh(panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice]
         members = tuple(m for m in mine if m.signal not in after or after[m.signal].best < 0.5 * m.best)
         explained.append(replace(explanation, members=members))
         open_names -= {explanation.seed.signal, *(m.signal for m in members)}
-    return explained
+    return [_in_the_light_of(explanation, explained) for explanation in explained]
+
+
+def _in_the_light_of(explanation: Explanation, all_: Sequence[Explanation]) -> Explanation:
+    """A change that is certain to have done one thing need not be doubted for another that it fits as well."""
+    sure = {e.best for e in all_ if e is not explanation and e.best and e.posterior[e.best] >= SURE}
+    if not sure or explanation.best in sure:
+        return explanation
+    raised = {key: p / PRIOR_CANDIDATE if key in sure else p for key, p in explanation.posterior.items()}
+    total = sum(raised.values()) / max(1 - explanation.nothing, 1e-9)
+    posterior = {key: p / total for key, p in raised.items()}
+    best = max(posterior, key=lambda key: posterior[key])
+    if best not in sure:
+        return explanation
+    return replace(explanation, posterior=posterior, best=best, variant="")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stories:
+    """What each change (and, last, something unobserved) would have done to whom: requests x stories."""
+
+    exposures: Array
+    names: list[tuple[str, str]]
+    slice: Slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +150,39 @@ class _Board:
         if candidates:
             joined = np.concatenate([c.exposure for c in candidates], axis=1)
             ends = np.cumsum([c.exposure.shape[1] for c in candidates])
+            contrasts: dict[int, Contrasts] = {}
             for i, column in enumerate(columns):
-                weighed, _ = weigh_exposures(column, joined)
+                group = column.group
+                if id(group) not in contrasts:
+                    contrasts[id(group)] = Contrasts.build(group, joined)
+                weighed, _ = contrasts[id(group)].weigh(column)
                 for j, candidate in enumerate(candidates):
                     own = weighed[ends[j] - candidate.exposure.shape[1] : ends[j]]
                     variant[i, j] = int(own.argmax())
                     log_bf[i, j] = _prior(candidate, column) + _pool(own, averaged=candidate.averaged)
         unobserved = np.array([np.log(PRIOR_UNOBSERVED) + moved[c.signal.name].log_bf for c in columns])
         return cls(columns, candidates, moved, log_bf, unobserved, variant)
+
+    def sharpened(self, panel: Panel, slices: Sequence[Slice]) -> _Board:
+        """The board with the noise of what moved most measured beside its best explanation, not with it."""
+        sharper: dict[str, Column] = {}
+        strength = self.strength()
+        for i in self._all_moved()[:SHARPENED]:
+            column = self.columns[i]
+            if strength[i] < NO_DOUBT:
+                continue
+            best = int(self.log_bf[i].argmax()) if self.candidates else -1
+            if best >= 0 and self.log_bf[i, best] > self.unobserved[i]:
+                exposure = self.candidates[best].exposure[:, int(self.variant[i, best])]
+            else:
+                exposure = _step(panel, self.moved[column.signal.name])
+            dispersion = redispersed(panel, column, exposure)
+            if dispersion < 0.9 * column.dispersion:
+                sharper[column.signal.name] = replace(column, dispersion=dispersion)
+        if not sharper:
+            return self
+        columns = [sharper.get(c.signal.name, c) for c in self.columns]
+        return _Board.build(panel, columns, self.candidates, self.moved | scan(panel, list(sharper.values()), slices))
 
     def seed(self) -> int | None:
         """The signal whose movement is most certain, None where none is."""
@@ -150,12 +205,16 @@ class _Board:
     def explain(self, panel: Panel, seed: int, slices: Sequence[Slice]) -> tuple[Explanation, Array]:
         readings = self._readings(panel, seed, len(slices))
         row = np.concatenate([np.logaddexp.reduce(readings), self.unobserved[seed : seed + 1]])
+        stories = self._stories(panel, seed, readings)
+        row = self._pairs(seed, row, stories)
         pooled = row.copy()
-        for i in self._companions(seed):
-            told = np.logaddexp.reduce(self._readings(panel, i, len(slices)))
-            other = np.concatenate([told, self.unobserved[i : i + 1]])
+        companions = self._companions(seed)
+        news = self._news(panel, [seed, *companions], stories.exposures[:, int(row.argmax())])[1:]
+        for i, new in zip(companions, news, strict=True):
+            other = self._along(panel, i, stories, len(slices))
             other = np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
-            pooled = pooled + COMPANION_WEIGHT * other
+            pooled = pooled + COMPANION_WEIGHT * new * other
+        pooled = np.maximum(pooled, self._nearly(seed, stories)) + self._fitting(seed)
         odds = pooled - np.logaddexp.reduce(pooled)
         nothing = float(1 / (1 + np.exp(min(self.strength()[seed], 500.0))))
         posterior = {c.key: float(np.exp(odds[j]) * (1 - nothing)) for j, c in enumerate(self.candidates)}
@@ -163,17 +222,8 @@ class _Board:
         best = int(odds.argmax())
         moved = self.moved[self.columns[seed].signal.name]
         evidence = {c.key: float(row[j]) for j, c in enumerate(self.candidates)} | {"": float(row[-1])}
-        if best == len(self.candidates):
-            exposure, key, variant = _step(panel, moved), "", moved.shape
-        else:
-            candidate = self.candidates[best]
-            k = int(self.variant[seed, best])
-            exposure, key, variant = candidate.exposure[:, k], candidate.key, candidate.variants[k]
-            reading = int(np.argmax([r[best] for r in readings]))
-            if reading == 1:
-                exposure = exposure * moved.slice.mask
-            elif reading == 2:
-                exposure, variant = candidate.exposure[:, 0] * _step(panel, moved), WOKEN
+        exposure = stories.exposures[:, best]
+        key, variant = ("", moved.shape) if best == len(self.candidates) else stories.names[best]
         _, effect = weigh_exposures(self.columns[seed], exposure[:, None])
         members = tuple(self.moved[self.columns[i].signal.name] for i in self._all_moved() if i != seed)
         return (
@@ -192,20 +242,148 @@ class _Board:
             exposure,
         )
 
+    def _stories(self, panel: Panel, seed: int, readings: list[Array]) -> _Stories:
+        """Each change as the seed reads it best, and something unobserved at the seed's time and place."""
+        moved = self.moved[self.columns[seed].signal.name]
+        when = _step(panel, moved)
+        exposures, names = [], []
+        for j, candidate in enumerate(self.candidates):
+            k = int(self.variant[seed, j])
+            exposure, variant = candidate.exposure[:, k], candidate.variants[k]
+            reading = int(np.argmax([r[j] for r in readings]))
+            if reading == 1:
+                exposure = exposure * moved.slice.mask
+            elif reading == 2:
+                exposure, variant = candidate.exposure[:, 0] * when, WOKEN
+            elif reading == 3:
+                exposure, variant = candidate.exposure[:, 0] * (panel.at >= moved.start), WITHIN
+            exposures.append(exposure)
+            names.append((candidate.key, variant))
+        return _Stories(np.stack([*exposures, when], axis=1), names, moved.slice)
+
+    def _pairs(self, seed: int, row: Array, stories: _Stories) -> Array:
+        """The stories with what two changes on record explain together added to the one of them that explains more.
+
+        Two changes that moved one signal fit it together; alone, either of them fits worse than a step that nobody recorded
+        and that both can be taken for.
+        """
+        count = len(self.candidates)
+        if int(row.argmax()) != count or count < 2:
+            return row
+        column = self.columns[seed]
+        running = [int(k) for k in np.argsort(-row[:count])[:MOST_PAIRED] if row[k] > IN_THE_RUNNING * row[count]]
+        priors = [_prior(c, column) + np.log(0.5) for c in self.candidates]
+        told = row.copy()
+        for k, first in enumerate(running):
+            for second in running[k + 1 :]:
+                both = weigh_two(column, stories.exposures[:, [first, second]])
+                told[first] = np.logaddexp(told[first], both + priors[first] + priors[second])
+        return told
+
+    def _along(self, panel: Panel, row: int, stories: _Stories, slices: int) -> Array:
+        """How well each story fits a companion: as the seed tells it, or as the companion would have it by itself.
+
+        What a story costs (that the change did anything, where and when) is paid once, by the seed.
+        """
+        column = self.columns[row]
+        if stories.slice.dimension:
+            column = adjusted(column, stories.slice.mask.astype(float))
+        told, _ = weigh_exposures(column, stories.exposures)
+        own = np.logaddexp.reduce(self._readings(panel, row, slices))
+        active = np.array([_prior(c, column) for c in self.candidates] + [np.log(PRIOR_UNOBSERVED)])
+        return np.asarray(np.maximum(told, np.append(own, self.unobserved[row]) - active))
+
+    def _news(self, panel: Panel, rows: Sequence[int], exposure: Array) -> list[float]:
+        """How much each signal says that those before it do not, 0 to 1: the share of its noise that they do not share.
+
+        Signals of one answer stray together (a refusal is short, in English, without numbers): where a story fits a few
+        requests badly it does so for all of them, and that must count once.
+        """
+        seen: list[Array] = []
+        news = []
+        for i in rows:
+            column = self.columns[i]
+            direction = column.group.residual(exposure[column.group.rows])
+            noise = column.residual - direction * float(direction @ column.residual) / max(
+                float(direction @ direction), 1e-9
+            )
+            whole = np.zeros(panel.size)
+            whole[column.group.rows] = noise / max(float(np.linalg.norm(noise)), 1e-12)
+            left = whole
+            for other in seen:
+                left = left - other * float(other @ left)
+            news.append(float(left @ left))
+            if news[-1] > 1e-6:
+                seen.append(left / np.sqrt(news[-1]))
+        return news
+
+    def _nearly(self, seed: int, stories: _Stories) -> Array:
+        """What a change is worth at least that differs from the best step in a few requests.
+
+        One in five may not show what it was given (answered from a cache, by a fallback, or as before by chance), in all of its
+        signals together: a few of those at the very onset must not make a stranger of the change that came in with it.
+        """
+        column = self.columns[seed]
+        moved = self.moved[column.signal.name]
+        own = stories.exposures[column.group.rows]
+        apart = np.abs(own[:, :-1] - own[:, -1:]).sum(axis=0)
+        priors = np.array([_prior(c, column) for c in self.candidates])
+        least = moved.best + priors + np.log(0.5) + np.log(STRAYS) * apart
+        return np.asarray(np.append(least, -np.inf))
+
+    def _fitting(self, seed: int) -> Array:
+        """How far each change moves the kinds of signals that moved with the seed: each kind counts once, in full, down to
+        where a second cause that came in at the same time is the better story.
+        """
+        mine = self.columns[seed].signal.family
+        kinds = {self.columns[i].signal.family for i in self._companions(seed)} - {mine}
+        told = [sum(float(np.log(c.moves(kind) or INCOMPATIBLE)) for kind in kinds) for c in self.candidates]
+        return np.asarray(np.maximum(np.array([*told, 0.0]), np.log(PRIOR_CANDIDATE)))
+
     def _readings(self, panel: Panel, row: int, slices: int) -> list[Array]:
-        """Each change read in three ways: as it is, within the slice that moved, and only once something else woke it."""
+        """Each change read in four ways: as it is, within the slice that moved, only once something else woke it, and at the
+        moment that the signal shows, where its own date is an interval.
+        """
         slice_ = self.moved[self.columns[row].signal.name].slice
-        return [self.log_bf[row] + np.log(0.5), self._narrowed(row, slice_, slices), self._woken(panel, row)]
+        return [
+            self.log_bf[row] + np.log(0.5),
+            self._narrowed(row, slice_, slices),
+            self._woken(panel, row),
+            self._within(panel, row),
+        ]
+
+    def _within(self, panel: Panel, row: int) -> Array:
+        """Each change of which only an interval is known, at the request in it at which the signal moved: a date between two
+        looks of a poller is no worse a fit than one to the second, it only costs the choice.
+        """
+        column = self.columns[row]
+        moved = self.moved[column.signal.name]
+        result = np.full(len(self.candidates), -np.inf)
+        for j, candidate in enumerate(self.candidates):
+            if not candidate.averaged or candidate.exposure.shape[1] < 2:
+                continue
+            between = (candidate.exposure[:, 0] - candidate.exposure[:, -1]) > 0
+            if not between.any() or not panel.at[between][0] <= moved.start <= panel.at[between][-1]:
+                continue
+            exposure = candidate.exposure[:, 0] * (panel.at >= moved.start)
+            weighed, _ = weigh_exposures(column, exposure[:, None])
+            near = between & (panel.at >= moved.earliest) & (panel.at <= moved.latest)
+            result[j] = _prior(candidate, column) + weighed[0] + np.log(max(1.0, near.sum() / 3) / between.sum())
+        return result
 
     def _narrowed(self, seed: int, slice_: Slice, count: int) -> Array:
         """Each change within the slice that moved alone, at the price of having chosen it: a version may hurt one route only."""
         if not slice_.dimension or not self.candidates:
             return np.full(len(self.candidates), -np.inf)
         column = adjusted(self.columns[seed], slice_.mask.astype(float))
-        chosen = [c.exposure[:, int(self.variant[seed, j])] for j, c in enumerate(self.candidates)]
-        weighed, _ = weigh_exposures(column, np.stack(chosen, axis=1) * slice_.mask[:, None])
-        priors = np.array([_prior(c, column) for c in self.candidates])
-        return np.asarray(priors + weighed + np.log(0.5 / max(1, count - 1)))
+        joined = np.concatenate([c.exposure for c in self.candidates], axis=1) * slice_.mask[:, None]
+        weighed, _ = weigh_exposures(column, joined)
+        ends = np.cumsum([c.exposure.shape[1] for c in self.candidates])
+        told = [
+            _prior(c, column) + _pool(weighed[end - c.exposure.shape[1] : end], averaged=c.averaged)
+            for c, end in zip(self.candidates, ends, strict=True)
+        ]
+        return np.asarray(np.array(told) + np.log(0.5 / max(1, count - 1)))
 
     def _woken(self, panel: Panel, seed: int) -> Array:
         """Each change only while and where the signal moved: an old change that something else woke.
@@ -250,13 +428,6 @@ class _Board:
             if i != seed and other.earliest - margin <= mine.latest and mine.earliest - margin <= other.latest:
                 near.append(i)
         return near[:MAX_COMPANIONS]
-
-
-def adjusted(column: Column, indicator: Array) -> Column:
-    """The column with one indicator's own level taken out: of a slice, what is left tells before from after within it."""
-    group = column.group.beside(indicator)
-    added = group.basis[:, column.group.basis.shape[1] :]
-    return replace(column, group=group, residual=column.residual - added @ (added.T @ column.residual))
 
 
 def _prior(candidate: Candidate, column: Column) -> float:

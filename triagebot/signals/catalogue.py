@@ -589,6 +589,21 @@ INPUT: Final = (
         needs=("input_text",),
         words=("code", "traffic", "mix"),
     ),
+    # A category rather than an amount: its values say only which requests begin alike, whatever numbers are in them.
+    Signal(
+        name="input_kind",
+        title="how what users write begins",
+        sql=(
+            "if(input_recorded = 1, toFloat64(cityHash64(replaceRegexpAll(lower(arrayStringConcat(arraySlice("
+            "splitByWhitespace(substringUTF8(input_text, 1, 120)), 1, 2), ' ')), '[0-9]+', '0')) % 65521), NULL)"
+        ),
+        fold="first",
+        unit="count",
+        bad="both",
+        family="input",
+        needs=("input_text",),
+        words=("traffic", "mix"),
+    ),
 )
 
 SIGNALS: Final = (*ERRORS, *CALLS, *FINISH, *CONTENT, *TOOLS, *RETRIEVAL, *LATENCY, *USAGE, *JUDGED, *INPUT)

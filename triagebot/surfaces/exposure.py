@@ -19,12 +19,15 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 SUPERSEDED = 0.5
+NEARLY_ALL = 0.75
 # How often changes of these kinds are to blame beside a deployment: settings and notices come by far more often than they harm.
 OFTEN: Mapping[str, float] = {"config": 0.5, "flag": 0.7, "job": 0.8, "limit": 0.5, "provider": 0.5}
 HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
 MOST_VALUES = 60
 MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
 FIRST_PART = 0.03  # a value already there in this first part of the requests was not introduced within the window
+NEAREST = 6  # requests on either side that tell what those beside them were served
+ROLLED_BY = ("region", "route", "tenant", "workload", "intent", "provider", "model_requested", "environment", "key")
 LEAST = 8  # requests that must carry a value before it counts as introduced
 WORN_OFF = 36 * 3600.0  # seconds until a cache that nobody warms, or an answer that nobody renews, has run out
 SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
@@ -51,6 +54,13 @@ def having(dimension: Dimension, wanted: str) -> Mask:
     return np.asarray(hits[dimension.codes]) if hits.size else np.zeros(dimension.codes.size, dtype=bool)
 
 
+def versioned(dimension: Dimension) -> Mask:
+    """Which labels say a version: not the empty one, nor an artifact's bare name where others of it come with a version."""
+    split = [[v for v in label.split(SEPARATOR) if v] for label in dimension.labels]
+    named = {value.rpartition("@")[0] for values in split for value in values if "@" in value}
+    return np.array([any(value not in named for value in values) for values in split], dtype=bool)
+
+
 def values_of(dimension: Dimension) -> list[str]:
     """Single values, in the order of their first request."""
     used, first = np.unique(dimension.codes, return_index=True)
@@ -66,7 +76,7 @@ def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
         dimension = table.dimensions.get(name)
         if dimension is None or size < 2 * LEAST:
             continue
-        recorded = np.flatnonzero(np.array([bool(label) for label in dimension.labels])[dimension.codes])
+        recorded = np.flatnonzero(versioned(dimension)[dimension.codes])
         if recorded.size < 2 * LEAST:
             continue
         # Before the first span that records the dimension at all, nothing can have "appeared".
@@ -227,6 +237,9 @@ def _served_mask(node: Node, change: Change, table: RequestTable) -> tuple[Mask 
             shown = name
         if mask is None and any(_same_version(v, change.before, change.artifact) for v in values_of(dimension)):
             mask = np.zeros(table.at.size, dtype=bool)
+    if mask is not None:
+        # A version that is gone back to was served before as well: then it was not this change.
+        mask &= table.at >= (change.introduced.earliest - SLACK).timestamp()
     return mask, shown
 
 
@@ -239,8 +252,7 @@ def _knows_versions(node: Node, change: Change, table: RequestTable) -> bool:
         dimension = table.dimensions.get(name)
         if dimension is None or not any(_same_version(v, change.before, change.artifact) for v in values_of(dimension)):
             continue
-        recorded = np.array([bool(label) for label in dimension.labels])[dimension.codes]
-        return bool(recorded[since].mean() > 0.95)
+        return bool(versioned(dimension)[dimension.codes][since].mean() > 0.95)
     return False
 
 
@@ -293,12 +305,25 @@ def _served(node: Node, change: Change, mask: Mask, table: RequestTable, dimensi
     if after is not None:
         parts.append(after)
         names.append("it and what came after it")
+    since = _since(mask, table)
+    if since is not None:
+        parts.append(since)
+        names.append("everybody since it came")
     born = _born_under(plain > 0, table)
     if born is not None:
         parts.append(born)
         names.append("conversations that had it")
     suspect = Suspect(key=change.key, node=node.name, change=change, served=True, requests=int(mask.sum()))
     return suspect, _candidate(node, change, parts, names, averaged=False)
+
+
+def _since(mask: Mask, table: RequestTable) -> Array | None:
+    """Everybody since a change that nearly everybody has: a few fail over to another version, or record none."""
+    first = int(np.flatnonzero(mask)[0])
+    after = mask[first:]
+    if after.mean() < NEARLY_ALL or after.all() or first < LEAST:
+        return None
+    return np.asarray((np.arange(mask.size) >= first).astype(float))
 
 
 def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str) -> Array | None:
@@ -319,26 +344,68 @@ def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str) ->
 
 
 def _filled(mask: Mask, table: RequestTable, dimension: str) -> Array:
-    """The exposure, also of requests that do not record the version: theirs is what their region was served last.
+    """The exposure, also of requests that do not record the version: how many of the nearest like them had it.
 
     Whether a request records it often depends on what it did (only one that calls a tool lists its tools); left out, or taken
     as unexposed, such requests would make the change look like the cause of what it merely is recorded with.
     """
     column = table.dimensions[dimension]
-    known = np.array([bool(label) for label in column.labels])[column.codes]
-    if known.mean() > 0.98:
+    known = versioned(column)[column.codes]
+    if known.all() or not known.any():
         return mask.astype(float)
     filled = mask.astype(float)
-    region = table.dimensions.get("region")
-    groups = region.codes if region is not None else np.zeros(mask.size, dtype=np.int32)
+    groups = _alike(mask, known, table)
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
         recorded = rows[known[rows]]
         if recorded.size == 0:
             recorded = np.flatnonzero(known)
-        place = np.searchsorted(recorded, rows, side="right") - 1
-        missing = ~known[rows]
-        filled[rows[missing]] = mask[recorded[np.maximum(place[missing], 0)]]
+        missing = rows[~known[rows]]
+        had = np.concatenate([[0.0], np.cumsum(mask[recorded])])
+        place = np.searchsorted(recorded, missing)
+        low, high = np.maximum(place - NEAREST, 0), np.minimum(place + NEAREST, recorded.size)
+        # Where it came in at once there is one switch among them, and the one before says which side this is of.
+        switched = np.concatenate([[0], np.cumsum(mask[recorded][1:] != mask[recorded][:-1])])
+        at_once = switched[high - 1] - switched[low] <= 1
+        before = mask[recorded[np.maximum(place - 1, 0)]]
+        filled[missing] = np.where(at_once, before, (had[high] - had[low]) / (high - low))
+    return _kept(filled, mask, known, table)
+
+
+def _alike(mask: Mask, known: Mask, table: RequestTable) -> NDArray[np.int32]:
+    """The dimension that tells best who was given the version, of those that a roll-out goes by; regions where none does."""
+    since = known & (np.arange(mask.size) >= int(np.flatnonzero(mask)[0])) if mask.any() else known
+    served, best = mask[since].astype(float), 0.0
+    region = table.dimensions.get("region")
+    chosen = region.codes if region is not None else np.zeros(mask.size, dtype=np.int32)
+    spread = float(((served - served.mean()) ** 2).sum()) if served.size else 0.0
+    if spread < 1.0:
+        return chosen
+    for name in ROLLED_BY:
+        dimension = table.dimensions.get(name)
+        if dimension is None or len(dimension.labels) < 2:
+            continue
+        codes = dimension.codes[since]
+        counts = np.bincount(codes)
+        sums = np.bincount(codes, served)
+        within = float((sums - sums**2 / np.maximum(counts, 1)).sum())
+        told = 1 - within / spread - (counts > 0).sum() / served.size
+        if told > best + 0.05:
+            chosen, best = dimension.codes, told
+    return chosen
+
+
+def _kept(filled: Array, mask: Mask, known: Mask, table: RequestTable) -> Array:
+    """A conversation keeps its version: what another request of it records holds for those that record none."""
+    conversation = table.dimensions.get("conversation")
+    if conversation is None:
+        return filled
+    counts = np.bincount(conversation.codes, known, minlength=len(conversation.labels))
+    having_it = np.bincount(conversation.codes, mask & known, minlength=len(conversation.labels))
+    named = np.array([bool(label) for label in conversation.labels])
+    one = named & (counts > 0) & ((having_it == 0) | (having_it == counts))
+    rows = ~known & one[conversation.codes]
+    filled[rows] = (having_it > 0)[conversation.codes[rows]]
     return filled
 
 

@@ -7,11 +7,15 @@ from types import MappingProxyType
 from triagebot.attribution.scan import Moved
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.service import Service
+from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Weighed
 from triagebot.surfaces.firsthand import common_value, first_hand
 
 SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"})
+# What is answered, as opposed to how fast and whether at all.
+ANSWERED = frozenset(s.name for s in SIGNALS if s.family == "content")
+ALIKE = 0.5
 FAILING = frozenset({"overloaded", "timed_out", "server_error", "model_missing"})
 
 
@@ -36,7 +40,7 @@ class Provider(Walked):
     columns = ("provider",)
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
-        sign = first_hand(explanation, SLOW | FAILING) or _one_of_several(explanation)
+        sign = first_hand(explanation, FAILING) or _slow(explanation) or _one_of_several(explanation)
         if sign is None:
             return None
         provider = (
@@ -59,6 +63,18 @@ class Provider(Walked):
 
     def clear(self, snapshot: Snapshot, weighed: Weighed) -> str:
         return f"errors and speed of model calls steady over {weighed.table.spans:,} spans"
+
+
+def _slow(explanation: Explanation) -> Moved | None:
+    """Slower alone. Where the answers changed as much, something else than the provider's speed did it."""
+    sign = first_hand(explanation, SLOW)
+    if sign is None or any(m.signal in ANSWERED and m.best > ALIKE * sign.best for m in _moved(explanation)):
+        return None
+    return sign
+
+
+def _moved(explanation: Explanation) -> tuple[Moved, ...]:
+    return (explanation.seed, *explanation.members)
 
 
 def _one_of_several(explanation: Explanation) -> Moved | None:

@@ -21,6 +21,7 @@ NEARLY = 12.0  # ln odds: the node is certain by its own signals, the change onl
 SLACK = 3600.0
 CERTAIN = 0.95
 TOGETHER = 12 * 3600.0
+FAINT = 0.5
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 
 
@@ -150,7 +151,8 @@ def decide(
     """
     if not readings:
         return _still(found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=lost)
-    ordered = sorted(readings, key=_rank)
+    clearest = max((r.explanation.strength for r in readings if r.suspect is not None), default=0.0)
+    ordered = sorted(readings, key=lambda reading: _rank(reading, clearest))
     first = ordered[0]
     told = [first]
     for other in ordered[1:]:
@@ -209,10 +211,10 @@ def _also(other: Reading, first: Reading) -> bool:
     return other.harm is None and other.confidence >= CERTAIN and apart <= TOGETHER
 
 
-def _rank(reading: Reading) -> tuple[float, float, float]:
-    """The page's own words first, then harm, then strength."""
-    harm = {True: 0.0, None: 1.0, False: 2.0}[reading.harm]
-    return (-min(reading.words, 2), harm, -reading.explanation.strength)
+def _rank(reading: Reading, clearest: float) -> tuple[bool, float, float, float]:
+    """The page's own words first, then harm, then strength; last what nothing explains and is far weaker than what is."""
+    open_ = reading.suspect is None and reading.implied is None and reading.explanation.strength < FAINT * clearest
+    return (open_, -min(reading.words, 2), 0.0 if reading.harm else 1.0, -reading.explanation.strength)
 
 
 def _distinct(readings: Sequence[Reading]) -> list[Reading]:
