@@ -28,7 +28,7 @@ def test_a_plan(tmp_path: Path) -> None:
         "claude-haiku-4-5",
         timedelta(hours=2),
         0.0,
-        5,
+        10,
     )
     assert [(p.id, p.expect, p.json) for p in plan.prompts] == [("p1", "4", False), ("j", "", True)]
     assert plan.most_tokens(2) > 2 * 2 * plan.max_tokens

@@ -7,7 +7,7 @@ hypergeometrics), figures by their ranks. Features are combined by Simes, and to
 By simulation, with 24 prompts of four features, 20 answers a prompt in the reference and 5 a look: where nothing changed, 3.1% of
 2,000 looks fall below 0.05, 0.8% below 0.01 and 3 below 0.001. At the level of 1e-5 at which a drift is told, one look finds
 answers 1.25 times as long (spread 0.4 on the log scale) in 71%, exact answers that fall from 95% to 80% in 56%, refusals that
-rise from 2% to 12% in 33%; POWER_10
+rise from 2% to 12% in 33%; with 10 answers a look in 99%, 93% and 73%.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -26,6 +27,7 @@ from triagebot.adapters.registries.catalogue import KINDS
 from triagebot.adapters.registries.events import parse_change_event, read_changes, read_journal
 from triagebot.adapters.registries.mlflow_registry import MlflowRegistry
 from triagebot.adapters.registries.mlflow_webhook import parse_mlflow, verify_mlflow
+from triagebot.bootstrap.case import open_case
 from triagebot.bootstrap.clock import SystemClock
 from triagebot.bootstrap.folder import DataFolder
 from triagebot.bootstrap.freezing import Freezing, open_freezing
@@ -43,6 +45,7 @@ from triagebot.triage.handout import Handout
 from triagebot.triage.investigate import Investigation
 from triagebot.triage.owners import OwnerDesk
 from triagebot.triage.probing import Probing
+from triagebot.triage.rehearse import Rehearse
 from triagebot.triage.roles import RoleDesk
 from triagebot.triage.tell import Tell
 from triagebot.triage.watch import POLL_EVERY, QuietHours, Watch
@@ -85,6 +88,7 @@ class Server:
     roles: RoleDesk
     probing: Probing
     freezing: Freezing
+    rehearse: Rehearse
     fields: Mapping[str, str]
     unusable: tuple[str, ...] = ()
 
@@ -94,9 +98,7 @@ class Server:
 
     async def intake(self, page: Page, body: bytes) -> bool:
         """Stores a page; the workers look at once."""
-        new = await self.ledger.accept(page, body)
-        self.pool.wake()
-        return new
+        return await _intake(self.ledger, self.pool, page, body)
 
     def parse_page(self, source: str, headers: Mapping[str, str], body: Any, now: datetime) -> list[Page]:
         return parse_page(source, headers, body, received_at=now, fields=self.fields)
@@ -192,6 +194,17 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         "unfreeze": freezing.work.end,
     }
     pool = WorkerPool(ledger, handlers, clock, size=WORKERS)
+    stack.push_async_callback(way.rehearsals.close)
+    rehearse = Rehearse(
+        config=config,
+        ledger=ledger,
+        journal=journal,
+        clock=clock,
+        rehearsals=way.rehearsals,
+        investigations=investigations,
+        open_case=open_case,
+        intake=partial(_intake, ledger, pool),
+    )
     watch = Watch(
         ledger=ledger,
         journal=journal,
@@ -233,9 +246,16 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         roles=roles,
         probing=probing,
         freezing=freezing,
+        rehearse=rehearse,
         fields=options.mapping("generic", "fields"),
         unusable=tuple(source.problem for found in registries.values() for source in found if source.problem),
     )
+
+
+async def _intake(ledger: SqlLedger, pool: WorkerPool, page: Page, body: bytes) -> bool:
+    new = await ledger.accept(page, body)
+    pool.wake()
+    return new
 
 
 async def _database(url: str, stack: AsyncExitStack) -> Database:

@@ -20,7 +20,8 @@ PageKind = Literal[
     "priority_updated",
     "other",
 ]
-Source = Literal["pagerduty", "alertmanager", "grafana", "slack", "generic"]
+# `drill` comes from nobody: only `triagebot drill` makes such pages.
+Source = Literal["pagerduty", "alertmanager", "grafana", "slack", "generic", "drill"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

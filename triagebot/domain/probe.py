@@ -44,10 +44,10 @@ class ProbePlan:
     api_key: str = ""
     temperature: float | None = None
     max_tokens: int = 400
-    repeats: int = 5
+    repeats: int = 10
     reference: int = 20
     every: timedelta = timedelta(hours=6)
-    tokens_a_day: int = 200_000
+    tokens_a_day: int = 500_000
 
     @property
     def set(self) -> str:

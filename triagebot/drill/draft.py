@@ -1,7 +1,7 @@
 """The draft of one incident: a world, its traffic, the changes that came in, what they did, and what an expert can say."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from triagebot.drill.artifacts import Artifact, Change, artifacts_of
 from triagebot.drill.knobs import KNOBS, Effect, Quiet
 from triagebot.drill.rollouts import KINDS, Rollout, roll_out, slice_of
 from triagebot.drill.traffic import BATCH, EVAL, Traffic, build_traffic, job_runs
-from triagebot.drill.world import Wants, build_world
+from triagebot.drill.world import Wants, World, build_world
 
 # An expert needs the data to prefer the cause over a rival by this much (twice the log-likelihood difference).
 ENOUGH_TO_TELL_APART = 30.0
@@ -35,6 +35,14 @@ class Truth:
     sign: int = 1
 
 
+def _paged_at(world: World, at: float | None) -> World:
+    """The same world at another time."""
+    if at is None:
+        return world
+    later = at - world.page_at
+    return replace(world, page_at=at, start=world.start + later, end=world.end + later)
+
+
 @dataclass
 class Expected:
     status: str
@@ -47,9 +55,11 @@ class Expected:
 class Draft:
     """Families write on it in order: changes and effects, then what is expected and what the page says."""
 
-    def __init__(self, family: str, seed: int, attempt: int, wants: Wants, requests: int) -> None:
+    def __init__(
+        self, family: str, seed: int, attempt: int, wants: Wants, requests: int, page_at: float | None = None
+    ) -> None:
         self.rng = rng_for(family, seed, attempt, "family")
-        self.world = build_world(rng_for(family, seed, attempt, "world"), wants)
+        self.world = _paged_at(build_world(rng_for(family, seed, attempt, "world"), wants), page_at)
         world_rng = rng_for(family, seed, attempt, "traffic")
         low, high = wants.requests
         count = int(np.clip(requests * wants.size * world_rng.uniform(0.6, 1.15), min(low, requests), high))

@@ -26,13 +26,13 @@ def list_families() -> tuple[Family, ...]:
     return FAMILIES
 
 
-def draft_case(family: str, seed: int, *, requests: int = 5000) -> Draft:
-    """The draft of a case: everything that is decided before a file is written."""
+def draft_case(family: str, seed: int, *, requests: int = 5000, page_at: float | None = None) -> Draft:
+    """The draft of a case: everything that is decided before a file is written. `page_at` moves it to that time."""
     found = next((f for f in FAMILIES if f.name == family), None)
     if found is None:
         raise NotFound(f"no drill family named {family!r}; known: {', '.join(f.name for f in FAMILIES)}")
     for attempt in range(ATTEMPTS):
-        draft = Draft(family, seed, attempt, found.wants, requests)
+        draft = Draft(family, seed, attempt, found.wants, requests, page_at)
         try:
             found.build(draft)
         except Redraw:

@@ -43,6 +43,10 @@ class Asking:
         found: dict[str, Any] = self._ask("GET", "/api/gate", accepted=(423,), params=query).json()
         return found
 
+    def send(self, path: str, body: bytes, **query: str) -> Any:
+        """POSTs bytes."""
+        return self._ask("POST", path, content=body, params=query).json()
+
     def ready(self) -> Mapping[str, str]:
         """What is down, and why."""
         return dict(self._ask("GET", "/readyz", accepted=(503,)).json()["down"])

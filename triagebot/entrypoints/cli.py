@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "asof": Entry(f"{_HERE}.asof", "Say what a service served at a time, and what of it is still there."),
     "diff": Entry(f"{_HERE}.diff", "Say what users get with a change and without it, in figures and masked examples."),
     "probe": Entry(f"{_HERE}.probe", "Ask a model fixed prompts and compare its answers with a frozen reference."),
+    "drill": Entry(f"{_HERE}.drill", "Rehearse: walk an invented incident with a decoy, marked as a drill."),
     "changes": Entry(f"{_HERE}.changes", "List a service's recorded changes."),
     "postmortem": Entry(f"{_HERE}.postmortem", "Print an incident's postmortem, review it or publish it."),
     "status": Entry(f"{_HERE}.status", "Say whether the server is ready, what is open and what failed."),

@@ -11,14 +11,16 @@ from starlette.responses import Response
 
 from triagebot.domain.times import parse_time
 from triagebot.entrypoints.api import Endpoint, json_response, read_json
+from triagebot.entrypoints.guard import read_body
 from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Ledger
 from triagebot.triage.asof import Lookup
 from triagebot.triage.probing import Probing, request_of
+from triagebot.triage.rehearse import Rehearse
 
 
 def endpoints(
-    lookup: Lookup, ledger: Ledger, probing: Probing, wake: Callable[[], None]
+    lookup: Lookup, ledger: Ledger, probing: Probing, rehearse: Rehearse, wake: Callable[[], None]
 ) -> Mapping[tuple[str, str], Endpoint]:
     """By method and path."""
     return {
@@ -26,6 +28,9 @@ def endpoints(
         ("GET", "/api/behaviour"): partial(_behaviour, lookup, ledger),
         ("GET", "/api/probe"): partial(_probe, probing),
         ("POST", "/api/probe"): partial(_probe_asked, probing, wake),
+        ("GET", "/api/drill"): partial(_drill, rehearse),
+        ("POST", "/api/drill"): partial(_drill_begun, rehearse),
+        ("POST", "/api/drill/{id}/end"): partial(_drill_ended, rehearse),
     }
 
 
@@ -61,6 +66,25 @@ async def _probe_asked(probing: Probing, wake: Callable[[], None], request: Requ
     await probing.ask(str(asked.get("service") or ""), request_of(asked.get("do")))
     wake()
     return json_response({"queued": True}, 202)
+
+
+async def _drill(rehearse: Rehearse, request: Request) -> Response:
+    """Of a `service` what its own registries and traces show; of a drill (`id`) how far it is."""
+    asked = request.query_params
+    if id_ := asked.get("id"):
+        return json_response(await rehearse.status(id_))
+    return json_response(await rehearse.sight(asked.get("service", "")))
+
+
+async def _drill_begun(rehearse: Rehearse, request: Request) -> Response:
+    """A case folder (tar, gzip) is walked as a drill of `service`."""
+    body = await read_body(request.receive)
+    return json_response({"id": await rehearse.begin(request.query_params.get("service", ""), body)}, 202)
+
+
+async def _drill_ended(rehearse: Rehearse, request: Request) -> Response:
+    await rehearse.end(request.path_params["id"])
+    return json_response({"ended": True}, 202)
 
 
 def time_of(request: Request, name: str) -> datetime:

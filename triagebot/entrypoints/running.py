@@ -91,7 +91,7 @@ def build_doors(server: Server) -> Doors:
         moved=_moved(server),
         slack=slack_endpoint(bolt, secret) if bolt is not None and secret else None,
         wake=server.pool.wake,
-        lookups=endpoints(_lookup(server), server.ledger, server.probing, server.pool.wake),
+        lookups=endpoints(_lookup(server), server.ledger, server.probing, server.rehearse, server.pool.wake),
         ready={name: _silent(probe) for name, probe in probes.items()},
     )
     return Doors(app=build_app(web), socket=socket)

@@ -116,7 +116,8 @@ def build_app(deps: WebDeps) -> Starlette:
     ]
     if deps.freezes is not None:
         routes += freeze_routes(deps.freezes, deps.api_tokens)
-    guard = Middleware(Guard, metrics=metrics, limit=deps.page_bytes, limits={"/v1/traces": deps.trace_bytes})
+    limits = {"/v1/traces": deps.trace_bytes, "/api/drill": deps.trace_bytes}
+    guard = Middleware(Guard, metrics=metrics, limit=deps.page_bytes, limits=limits)
     return Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: _http_error})
 
 

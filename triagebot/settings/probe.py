@@ -33,10 +33,10 @@ def read_probe(service: Members) -> ProbePlan | None:
         api_key=probe.text("api_key"),
         temperature=probe.parsed("temperature", _temperature, None),
         max_tokens=_count(probe, "max_tokens", 400, most=8_000),
-        repeats=_count(probe, "repeats", 5, most=50),
+        repeats=_count(probe, "repeats", 10, most=50),
         reference=_count(probe, "reference", 20, most=200),
         every=probe.parsed("every", _every, timedelta(hours=6)),
-        tokens_a_day=_count(probe, "tokens_a_day", 200_000, most=1_000_000_000),
+        tokens_a_day=_count(probe, "tokens_a_day", 500_000, most=1_000_000_000),
     )
     probe.done()
     return plan

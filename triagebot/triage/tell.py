@@ -245,7 +245,9 @@ class Tell:
 
     async def _people(self, verdict: Mapping[str, Any]) -> Mapping[str, str]:
         """Slack ids of the people whom the verdict names as owners or asks instead, by lower-case e-mail address."""
-        found = {}
+        found: dict[str, str] = {}
+        if verdict.get("drill"):
+            return found  # a drill calls nobody
         for cause in verdict.get("causes", ())[:3]:
             for person in (cause.get("owner"), cause.get("asked")):
                 email = str((person or {}).get("email") or "").lower()

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from triagebot.domain.evidence import Verdict
-from triagebot.domain.incident import TimelineEvent, Work
+from triagebot.domain.incident import Incident, TimelineEvent, Work
 from triagebot.domain.page import Page
 from triagebot.domain.people import Person
 from triagebot.domain.service import Config, Service
@@ -30,6 +30,7 @@ from triagebot.triage.intake import Taken, take
 from triagebot.triage.investigate import Investigation, investigate
 from triagebot.triage.messages.behaviour import behaviour_message, headline
 from triagebot.triage.postmortem.lifecycle import draft
+from triagebot.triage.rehearse import DRILL, Rehearsals
 from triagebot.triage.tell import Tell
 from triagebot.triage.worker import Steps
 
@@ -56,13 +57,13 @@ class Way:
     narrator: Narrator | None = None
     settle: Callable[[], Awaitable[None]] | None = None
     publish: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
-    drills: frozenset[str] = field(default_factory=frozenset)
+    rehearsals: Rehearsals = field(default_factory=Rehearsals)
 
     async def page(self, work: Work) -> None:
         page = await self.ledger.page(str(work.payload["source"]), str(work.payload["event_id"]))
         if page is None:
             raise NotFound(f"page {work.ref}: is no longer stored")
-        taken = await take(page, config=self.config, ledger=self.ledger, drill=page.service in self.drills)
+        taken = await take(page, config=self.config, ledger=self.ledger, drill=page.source == DRILL)
         if taken.incident is None:
             return
         if taken.service is None and page.kind == "triggered":
@@ -103,12 +104,17 @@ class Way:
         service = self.config.service_for(incident.service) if incident is not None else None
         if verdict is None or service is None:
             return
-        found = await of_verdict(verdict, service, self.investigations[service.name])
+        stage = await self._stage(incident, service) if incident is not None else None
+        if stage is None:
+            return
+        found = await of_verdict(verdict, *stage)
         if not found:
             return
         event = _event("behaviour", self.clock.now(), "; ".join(headline(one) for one in found), verdict["as_of"])
         await self.ledger.append(work.ref, replace(event, data={"changes": found}))
-        await self.tell.reply(work.ref, "behaviour", behaviour_message(found))
+        await self.tell.reply(
+            work.ref, "behaviour", behaviour_message(found, drill=incident is not None and incident.drill)
+        )
 
     async def _shown(self, message: Awaitable[object]) -> None:
         """A chat that is down must not keep the walk from being made: the verdict's own message is tried again later."""
@@ -121,11 +127,28 @@ class Way:
         if self.settle is not None:
             await self.settle()
         async with asyncio.timeout(WALK_LIMIT):
-            verdict = await investigate(page, service, self.investigations[service.name])
+            verdict = await self._verdict(page, service)
         for event in events_of(verdict, self.clock.now()):
             await self.ledger.append(incident, event)
-        number = await self.ledger.save_verdict(incident, verdict.as_json())
+        drill = {"drill": True} if page.source == DRILL else {}
+        number = await self.ledger.save_verdict(incident, verdict.as_json() | drill)
         return {"verdict": number, "symptoms": len(verdict.symptoms)}
+
+    async def _verdict(self, page: Page, service: Service) -> Verdict:
+        """A drill is walked on its own traces and registries; everything after is the way of any other page."""
+        if page.source != DRILL:
+            return await investigate(page, service, self.investigations[service.name])
+        stage = self.rehearsals.stage(page.event_id)
+        verdict = await investigate(page, stage.service, stage.investigation)
+        return replace(verdict, service=service.name)
+
+    async def _stage(self, incident: Incident, service: Service) -> tuple[Service, Investigation] | None:
+        """The service and sources that an incident was walked on; None for a drill whose process is gone."""
+        if not incident.drill:
+            return service, self.investigations[service.name]
+        pages = await self.ledger.pages_of(incident.id)
+        found = [s for page in pages if (s := self.rehearsals.find(page.event_id)) is not None]
+        return (found[0].service, found[0].investigation) if found else None
 
     async def tell_again(self) -> None:
         """Tells what could not be told when it came up: a token that was revoked, a channel that was archived. Costs nothing
@@ -172,14 +195,17 @@ class Way:
         known = await self.ledger.incident(incident)
         if verdict is None or known is None or not verdict["symptoms"]:
             return None
-        service = self.config.service_for(known.service)
+        declared = self.config.service_for(known.service)
+        stage = await self._stage(known, declared) if declared else None
+        if stage is None:
+            return None
+        service, investigation = stage
         symptom = verdict["symptoms"][0]
-        signal = signal_named(service, symptom["signal"]) if service else None
-        if service is None or signal is None:
+        signal = signal_named(service, symptom["signal"])
+        if signal is None:
             return None
         window = picture_window(verdict, service)
-        traces = self.investigations[service.name].traces
-        table = await traces.requests(service.trace_names or (service.name,), window, [signal])
+        table = await investigation.traces.requests(service.trace_names or (service.name,), window, [signal])
         return await asyncio.to_thread(picture.series_from, table, signal, symptom["slice"], window)
 
 

@@ -25,10 +25,10 @@ _TEXTS: Final = {
 _MOST_TEXTS: Final = 2
 
 
-def behaviour_message(found: Sequence[Mapping[str, Any]]) -> Message:
+def behaviour_message(found: Sequence[Mapping[str, Any]], *, drill: bool = False) -> Message:
     """`found` is what behaviour.py told, one a change."""
     first = found[0]
-    head = render("behaviour/message", {"head": headline(first)})
+    head = render("behaviour/message", {"head": headline(first), "drill": drill})
     parts = [part for one in found for part in render_parts("behaviour/change", {"d": _view(one)})]
     text, blocks = fit(head.text, [*head.blocks, *parts])
     return Message(text=text, blocks=tuple(blocks))
