@@ -10,11 +10,14 @@ TriagebotError
 │   ├── Forbidden            … to this person: names who may
 │   └── LeaseLost            … because another worker has the work by now
 ├── SourceFailed             a registry, store or API that could not answer; `permanent` says whether to try again
-│   └── SourceTimeout        … in time
+│   ├── SourceTimeout        … in time
+│   └── GatewayRefused       a model gateway that will refuse the same again: this request, this model, or everything
 └── StoreBusy                another process owns the store
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 
 class TriagebotError(Exception):
@@ -68,6 +71,14 @@ class SourceFailed(TriagebotError):
 
 class SourceTimeout(SourceFailed):
     """A source that did not answer within its deadline."""
+
+
+class GatewayRefused(SourceFailed):
+    """A model gateway that refused for good. `reach` is what else it will refuse: `request` (nothing), `model`, `everything`."""
+
+    def __init__(self, message: str, *, reach: Literal["request", "model", "everything"]) -> None:
+        super().__init__(message, permanent=True)
+        self.reach = reach
 
 
 class StoreBusy(TriagebotError):

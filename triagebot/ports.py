@@ -22,6 +22,7 @@ from triagebot.domain.incident import Incident, TimelineEvent, Work
 from triagebot.domain.page import Page
 from triagebot.domain.people import Claim, Person
 from triagebot.domain.probe import Answered, ProbePlan, ProbePrompt, ProbeRun
+from triagebot.domain.recorded import Ask, Played, Recorded, Reply
 from triagebot.domain.served import Reach
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
@@ -137,6 +138,10 @@ class TraceStore(Protocol):
         self, names: Sequence[str], trace_ids: Sequence[str], *, texts: bool = False
     ) -> list[Example]: ...
 
+    async def recorded(self, names: Sequence[str], trace_ids: Sequence[str]) -> list[Recorded]:
+        """What was recorded of these requests' model and tool calls, texts included, in the order asked for."""
+        ...
+
     def evidence_query(
         self, names: Sequence[str], window: Window, signal: Signal | None, slice_: Mapping[str, str], split: str
     ) -> tuple[str, Mapping[str, str]]:
@@ -199,6 +204,13 @@ class Registry(Protocol):
 
     async def reach(self, version: str, now: datetime) -> Reach:
         """Whether a version (a label, an id, the start of a hash) is still there to be looked at or served again."""
+        ...
+
+    async def content(self, version: str, at: datetime | None = None) -> str | None:
+        """The artifact's text under this version's label, else as it stood at `at`: a prompt, or a JSON list of tools.
+
+        None where the registry does not hold it.
+        """
         ...
 
     async def probe(self) -> str:
@@ -375,6 +387,24 @@ class ProbeStore(Protocol):
         ...
 
 
+class Gateway(Protocol):
+    """Models that can be called: one attempt a call, no retries of its own."""
+
+    name: str
+
+    async def call(self, ask: Ask) -> Reply:
+        """Raises GatewayRefused where the same would be refused again, else SourceFailed (`retry_after`) or SourceTimeout."""
+        ...
+
+
+class Judge(Protocol):
+    """Says of requests that were played again what the signals say of recorded ones."""
+
+    async def judge(self, played: Sequence[Played], signals: Sequence[Signal]) -> Sequence[Mapping[str, float]]:
+        """For each one, in order, the value of every signal by name; NaN where the answer does not say."""
+        ...
+
+
 # --- state --------------------------------------------------------------------------------------------------------------
 
 
@@ -439,8 +469,8 @@ class Ledger(Protocol):
         """Work that was given up, newest first, each with its error."""
         ...
 
-    async def queue(self) -> Mapping[str, int]:
-        """How much work is `ready`, `leased`, `done` and `failed`."""
+    async def queue(self, kinds: Sequence[str] = ()) -> Mapping[str, int]:
+        """How much work is `ready`, `leased`, `done` and `failed`; only of these kinds where any are given."""
         ...
 
     async def step(self, work: Work, name: str) -> Mapping[str, Any] | None:

@@ -33,6 +33,7 @@ from triagebot.bootstrap.folder import DataFolder
 from triagebot.bootstrap.freezing import Freezing, open_freezing
 from triagebot.bootstrap.options import Options
 from triagebot.bootstrap.probing import open_probing
+from triagebot.bootstrap.replaying import LACKING, open_gateway, open_judge, terms_of
 from triagebot.bootstrap.sources import owner_sources, registries_of
 from triagebot.bootstrap.traces import open_traces
 from triagebot.domain.change import Change
@@ -46,6 +47,9 @@ from triagebot.triage.investigate import Investigation
 from triagebot.triage.owners import OwnerDesk
 from triagebot.triage.probing import Probing
 from triagebot.triage.rehearse import Rehearse
+from triagebot.triage.replay.desk import KIND as REPLAY
+from triagebot.triage.replay.desk import Replays
+from triagebot.triage.replay.stage import Sources as ReplaySources
 from triagebot.triage.roles import RoleDesk
 from triagebot.triage.tell import Tell
 from triagebot.triage.watch import POLL_EVERY, QuietHours, Watch
@@ -58,6 +62,7 @@ Probe = Callable[[], Awaitable[object]]
 Check = Callable[[Mapping[str, str], bytes, datetime], None]
 
 WORKERS: Final = 8
+REPLAYS_AT_ONCE: Final = 2
 __all__ = ["KINDS", "Server", "open_server"]
 
 
@@ -79,6 +84,8 @@ class Server:
     tell: Tell
     way: Way
     pool: WorkerPool
+    slow: WorkerPool
+    replays: Replays
     watch: Watch
     checks: Mapping[str, Check]
     probes: Mapping[str, Probe]
@@ -137,7 +144,8 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
     connected = chat if isinstance(chat, SlackChat) else None
     roles = RoleDesk(config, chat=connected, groups=connected.groups if connected else None, pager=pager, audit=audit)
     channel = options.text("slack", "channel") or next(iter(config.services.values())).slack_channel
-    tell = Tell(ledger, chat, config, clock, default_channel=channel)
+    gateway = open_gateway(options, settings.secret("replay_api_key"), stack)
+    tell = Tell(ledger, chat, config, clock, default_channel=channel, replays=gateway is not None)
     rubric = load_rubric(config)
     registries = {name: registries_of(config, service) for name, service in config.services.items()}
     desk = OwnerDesk(
@@ -159,6 +167,21 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         )
         for name in config.services
     }
+    replays = Replays(
+        ledger=ledger,
+        clock=clock,
+        tell=tell,
+        audit=audit,
+        sources={
+            s.name: ReplaySources(service=s, traces=traces.store, journal=journal, registries=registries[s.name])
+            for s in config.services.values()
+        },
+        terms=terms_of(options),
+        gateway=gateway,
+        judge=open_judge(stack),
+        lacking=LACKING,
+        unasked=frozenset(s.name for s in config.services.values() if s.replay_unasked),
+    )
     way = Way(
         config=config,
         ledger=ledger,
@@ -168,6 +191,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         narrator=_narrator(settings, options, stack),
         settle=traces.sink.flush if traces.sink else None,
         publish=Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems"),
+        replay=replays.after_verdict,
     )
     probing = open_probing(settings, database, ledger, journal, clock, stack)
     freezing = open_freezing(
@@ -205,6 +229,9 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         open_case=open_case,
         intake=partial(_intake, ledger, pool),
     )
+    # Apart, since a replay takes minutes: pages must never wait for one.
+    slow = WorkerPool(ledger, {REPLAY: replays.handle}, clock, size=REPLAYS_AT_ONCE, stop_seconds=2.0)
+    replays.wake = slow.wake
     watch = Watch(
         ledger=ledger,
         journal=journal,
@@ -237,6 +264,8 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         tell=tell,
         way=way,
         pool=pool,
+        slow=slow,
+        replays=replays,
         watch=watch,
         checks=_checks(settings),
         probes=probes,

@@ -19,6 +19,7 @@ ACTIONS: Final[Mapping[str, tuple[Role, str]]] = {
     "name_owner": ("responder", "name an owner"),
     "draft": ("responder", "have a postmortem drafted"),
     "respond": ("responder", "work on an incident"),
+    "replay": ("responder", "replay requests, which costs money"),
     "freeze": ("responder", "freeze"),
     "extend": ("responder", "extend a freeze"),
     "lift_own": ("responder", "lift a freeze of their own"),

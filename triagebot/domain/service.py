@@ -59,6 +59,7 @@ class Service:
     harm: str = "trust"
     irreversible: bool = False
     look_back: timedelta = timedelta(days=42)
+    replay_unasked: bool = False
     signals: tuple[Signal, ...] = ()
     probe: ProbePlan | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "drill": Entry(f"{_HERE}.drill", "Rehearse: walk an invented incident with a decoy, marked as a drill."),
     "changes": Entry(f"{_HERE}.changes", "List a service's recorded changes."),
     "postmortem": Entry(f"{_HERE}.postmortem", "Print an incident's postmortem, review it or publish it."),
+    "replay": Entry(f"{_HERE}.replay", "Send failing requests again, as they were and with one surface swapped."),
     "status": Entry(f"{_HERE}.status", "Say whether the server is ready, what is open and what failed."),
     "freeze": Entry(
         f"{_HERE}.freeze", "Hold changes of a service's surfaces, after a preview; without TARGET, list what is held."

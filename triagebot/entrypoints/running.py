@@ -92,6 +92,8 @@ def build_doors(server: Server) -> Doors:
         slack=slack_endpoint(bolt, secret) if bolt is not None and secret else None,
         wake=server.pool.wake,
         lookups=endpoints(_lookup(server), server.ledger, server.probing, server.rehearse, server.pool.wake),
+        lookups=endpoints(_lookup(server), server.ledger, server.probing, server.pool.wake),
+        replays=server.replays,
         ready={name: _silent(probe) for name, probe in probes.items()},
     )
     return Doors(app=build_app(web), socket=socket)
@@ -106,6 +108,7 @@ async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
         log.info("%d pieces of work that were given up are tried again", revived)
     scheduler = schedule(server.watch)
     server.pool.start()
+    server.slow.start()
     scheduler.start()
     missed = asyncio.create_task(catch_up(server.watch), name="missed-jobs")
     if doors.socket is not None:
@@ -118,7 +121,7 @@ async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
         await asyncio.gather(missed, return_exceptions=True)
         if doors.socket is not None:
             await doors.socket.close()
-        await server.pool.stop()
+        await asyncio.gather(server.pool.stop(), server.slow.stop())
         if server.spans is not None:
             await server.spans.flush()
 
@@ -151,6 +154,7 @@ def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
             roles=server.roles,
             freezes=server.freezing.desk,
             lookup=_lookup(server),
+            replays=server.replays,
             signing_secret=server.settings.secret("slack_signing_secret") or "",
         )
     )

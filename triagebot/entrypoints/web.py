@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from triagebot.domain.change import Change
 from triagebot.domain.page import Page
 from triagebot.domain.service import Directory
-from triagebot.entrypoints import api
+from triagebot.entrypoints import api, replays
 from triagebot.entrypoints.freezes_api import FreezeDoors, freeze_routes
 from triagebot.entrypoints.guard import REQUEST_ID, Guard, Unsupported, read_body
 from triagebot.entrypoints.metrics import Metrics
@@ -30,6 +30,7 @@ from triagebot.entrypoints.otlp import traces_endpoint
 from triagebot.errors import BadPage, SourceFailed
 from triagebot.ports import Clock, Journal, Ledger, SpanSink
 from triagebot.triage.intake import receive as receive_pages
+from triagebot.triage.replay.desk import Replays
 
 PAGE_BYTES: Final = 2 * 1024 * 1024
 TRACE_BYTES: Final = 64 * 1024 * 1024
@@ -69,6 +70,7 @@ class WebDeps:
     freezes: FreezeDoors | None = None
     moved: Callable[[Sequence[Change]], Awaitable[None]] | None = None
     wake: Callable[[], None] = lambda: None
+    replays: Replays | None = None
     ready: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     directory: Directory = field(default_factory=Directory)
@@ -98,6 +100,12 @@ def build_app(deps: WebDeps) -> Starlette:
             deps.ledger, deps.journal, deps.parse_change, deps.clock, deps.directory
         ).items()
     }
+    if deps.replays is not None:
+        of = {n: api.authorized(deps.api_tokens, e) for n, e in replays.endpoints(deps.replays, deps.directory).items()}
+        routes += [
+            Route("/api/incidents/{id}/replay", of["replay_asked"], methods=["POST"]),
+            Route("/api/incidents/{id}/replay", of["replay"]),
+        ]
     routes += [
         Route("/api/changes", served["changes"], methods=["POST"]),
         Route("/api/changes", served["changes_listed"]),

@@ -98,6 +98,7 @@ def _service(name: str, members: Members, around: _Surroundings) -> Service:
         harm=members.choice("harm", HARMS, "trust"),
         irreversible=members.flag("irreversible", default=False),
         look_back=members.parsed("look_back", _look_back, timedelta(days=42)),
+        replay_unasked=members.flag("replay_unasked", default=False),
         signals=_signals(members),
         probe=read_probe(members),
         options=members.take("notes", dict, "a mapping of whatever else is worth keeping") or {},

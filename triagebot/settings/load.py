@@ -26,10 +26,12 @@ triagebot.yaml (`triagebot init` writes one; templates/config/triagebot.yaml sho
         harm: trust              # money, legal, safety, privacy, trust, cost, cosmetic
         irreversible: false
         look_back: 42d
+        replay_unasked: false    # true: each verdict is replayed without anybody asking
         signals: [...]           # the team's own; `sql` is run as it stands, so the file is trusted as code is
         notes: {...}             # anything else
     severity: severity.yaml      # or the rubric itself; templates/severity/default.yaml unless given
-    slack, pagerduty, alertmanager, grafana, generic, mlflow, api, otlp, state, store, narrator, retention, probes, reminders: {...}
+    slack, pagerduty, alertmanager, grafana, generic, mlflow, api, otlp, state, store, narrator, replay, retention, probes,
+    reminders: {...}
 
 A secret is the text itself, `env:NAME` or `file:PATH` (the file's last line break is not part of it).
 """
@@ -69,6 +71,7 @@ SECRETS: Final[Mapping[str, tuple[str, str]]] = {
     "gate_token": ("api", "gate_token"),
     "otlp_token": ("otlp", "token"),
     "anthropic_api_key": ("narrator", "api_key"),
+    "replay_api_key": ("replay", "api_key"),
     "store_password": ("store", "password"),
 }
 _PLAIN: Final = ("config", "data", "host", "port", "log", "state_url")

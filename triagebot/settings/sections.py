@@ -159,6 +159,50 @@ def _named(names: Callable[[Around], Iterable[str]]) -> Reader:
     return read
 
 
+def _whole(least: int, most: int) -> Reader:
+    def read(section: Members, key: str, around: Around) -> int | None:
+        found = section.take(key, int, f"a whole number from {least:,} to {most:,}")
+        if found is not None and not least <= found <= most:
+            section.problem(key, f"must be from {least:,} to {most:,}, not {shown(found)}")
+        return found
+
+    return read
+
+
+def _amount(section: Members, key: str, around: Around) -> float | None:
+    found = section.take(key, (int, float), "an amount of money")
+    if found is not None and not 0 <= found <= 1e9:
+        section.problem(key, f"must be an amount from 0 on, not {shown(found)}")
+    return None if found is None else float(found)
+
+
+def _one_of(*names: str) -> Reader:
+    def read(section: Members, key: str, around: Around) -> str | None:
+        return section.choice(key, names) or None
+
+    return read
+
+
+def _prices(section: Members, key: str, around: Around) -> dict[str, dict[str, float]] | None:
+    """Of a million tokens, by model; a name that ends with `*` stands for all that begin so."""
+    if section.members(key) is None:
+        return None
+    prices = {}
+    for name, one in section.named(key).items():
+        given = {part: _amount(one, part, around) for part in ("input", "output", "cached")}
+        for part in ("input", "output"):
+            if given[part] is None:
+                one.problem(part if part in one.value else "", f"`{part}` is missing: the price of a million tokens")
+        one.done()
+        prices[name] = {part: value for part, value in given.items() if value is not None}
+    return prices
+
+
+def _texts_by_name(section: Members, key: str, around: Around) -> dict[str, str] | None:
+    inner = section.members(key)
+    return None if inner is None else {name: inner.text(name) for name in inner.value}
+
+
 SECTIONS: Final[Mapping[str, Mapping[str, Reader]]] = {
     "slack": {
         "bot_token": _secret,
@@ -190,6 +234,22 @@ SECTIONS: Final[Mapping[str, Mapping[str, Reader]]] = {
         "table": _text,
     },
     "narrator": {"model": _text, "api_key": _secret, "base_url": _parsed(_url)},
+    "replay": {
+        "kind": _one_of("anthropic", "openai"),
+        "base_url": _parsed(_url),
+        "api_key": _secret,
+        "times": _whole(1, 100),
+        "requests": _whole(1, 1_000),
+        "max_tokens": _whole(1, 200_000),
+        "parallel": _whole(1, 64),
+        "deadline": _parsed(_between("1s", "1h")),
+        "most_calls": _whole(1, 1_000_000),
+        "most_tokens": _whole(1, 10_000_000_000),
+        "most_money": _amount,
+        "currency": _text,
+        "prices": _prices,
+        "models": _texts_by_name,
+    },
     "retention": {
         "traces": _parsed(_between("1d", "4000d")),
         "size": _parsed(_size),

@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "diff",
     "owner",
     "postmortem",
+    "replay",
     "freeze",
     "freezes",
     "lift",
@@ -169,6 +170,10 @@ class Questions:
         if document is None:
             return incident, None
         return incident, replies.postmortem_reply(incident, document, await self._link(incident))
+
+    async def about(self, words: Sequence[str], channel: str) -> tuple[Incident, list[str]]:
+        """The incident that a command is about, and its other words. Raises NotFound."""
+        return await self._about(words, channel)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

@@ -50,11 +50,17 @@ class _Known:
 
 
 class Tell:
-    """Tells of incidents. `default_channel` hears of pages without a service and of channels that cannot be posted to."""
+    """Tells of incidents. `default_channel` hears of pages without a service and of channels that cannot be posted to.
 
-    def __init__(self, ledger: Ledger, chat: Chat, config: Config, clock: Clock, *, default_channel: str) -> None:
+    `replays` says whether a replay can be asked for here.
+    """
+
+    def __init__(
+        self, ledger: Ledger, chat: Chat, config: Config, clock: Clock, *, default_channel: str, replays: bool = False
+    ) -> None:
         self._ledger, self._chat, self._config, self._clock = ledger, chat, config, clock
         self._default = default_channel
+        self._replays = replays
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def walking(self, incident: str) -> Posted:
@@ -240,7 +246,12 @@ class Tell:
             return walking_message(known.incident, known.pages, known.events, failed=failures[-1] if failures else "")
         people = await self._people(known.verdict)
         return verdict_message(
-            known.incident, known.verdict, pages=len(known.pages), events=known.events, people=people
+            known.incident,
+            known.verdict,
+            pages=len(known.pages),
+            events=known.events,
+            people=people,
+            replays=self._replays,
         )
 
     async def _people(self, verdict: Mapping[str, Any]) -> Mapping[str, str]:

@@ -46,7 +46,8 @@ class Way:
     """The handlers of the work queue: `page`, `behaviour` and `postmortem`.
 
     `investigations` has one for each service. `settle` waits until spans that were accepted can be queried. `publish` puts a
-    drafted document where people find it; it is called again for a draft that was drafted again.
+    drafted document where people find it; it is called again for a draft that was drafted again. `replay` hears of each new
+    verdict (incident, service).
     """
 
     config: Config
@@ -58,6 +59,8 @@ class Way:
     settle: Callable[[], Awaitable[None]] | None = None
     publish: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
     rehearsals: Rehearsals = field(default_factory=Rehearsals)
+    drills: frozenset[str] = field(default_factory=frozenset)
+    replay: Callable[[str, str], Awaitable[None]] | None = None
 
     async def page(self, work: Work) -> None:
         page = await self.ledger.page(str(work.payload["source"]), str(work.payload["event_id"]))
@@ -96,6 +99,8 @@ class Way:
             raise
         await self.tell.verdict(incident, lambda: self.picture_of(incident) if done["symptoms"] else _nothing())
         await self.ledger.enqueue("behaviour", incident, dedupe=f"behaviour:{incident}:{done['verdict']}")
+        if self.replay is not None:
+            await self.replay(incident, service.name)
 
     async def behaviour(self, work: Work) -> None:
         """What users get with the verdict's causes: on the timeline, and in the thread. It comes after the verdict was told."""
@@ -154,7 +159,7 @@ class Way:
         """Tells what could not be told when it came up: a token that was revoked, a channel that was archived. Costs nothing
         where everything has been told. Raises SourceFailed at the first message that still cannot be.
         """
-        if (await self.ledger.queue())["leased"]:
+        if (await self.ledger.queue(("page", "behaviour", "postmortem")))["leased"]:
             return  # a worker is telling something; both would draw and upload its picture
         for incident in reversed(await self.ledger.incidents(limit=LOOKED_AT)):
             verdict = await self.ledger.verdict(incident.id)

@@ -307,3 +307,17 @@ def test_headings_of_any_text(before: str, after: str) -> None:
 def test_headings_of_the_kinds_there_are() -> None:
     text = "# One #\n   ## Two words\n#no\n<tone>\nEXTRA RULES:\nText: no\n    # code\n"
     assert list(headings(text)) == ["One", "Two words", "tone", "EXTRA RULES"]
+
+
+async def test_the_text_of_a_version_by_commit_tag_and_time(repository: Repository) -> None:
+    first = repository.commit("One", {"prompts/system.md": "one"}, at=1)
+    repository.commit("Two", {"prompts/system.md": "two"}, at=2)
+    registry = git(repository)
+
+    assert await registry.content(first[:8]) == "one"
+    assert await registry.content("HEAD") == "two"
+    assert await registry.content("v14") is None
+    assert await registry.content("v14", T0 + 1.5 * HOUR) == "one"
+    assert await registry.content("v14", T0 - DAY) is None
+    assert await registry.content("--output=/etc/passwd", T0 + 5 * HOUR) == "two"
+    assert await git(repository, "prompts").content("HEAD") is None

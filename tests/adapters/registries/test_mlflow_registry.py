@@ -77,6 +77,8 @@ class Server:
                 }
             )
         if method == "model-versions/get":
+            if int(asked["version"]) > len(self.versions):
+                return JSONResponse({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no"}, 404)
             return JSONResponse({"model_version": self.versions[int(asked["version"]) - 1]})
         assert method == "model-versions/search"
         assert asked["filter"] == "name='desk' AND tag.`mlflow.prompt.is_prompt` = 'true'"
@@ -389,3 +391,16 @@ async def test_answers_that_lack_what_was_promised(tmp_path: Path) -> None:
 def test_without_a_secret_nobody_gets_in() -> None:
     with pytest.raises(Refused, match=r"no secret is configured for MLflow webhooks \(mlflow.secrets\)"):
         verify_mlflow({}, b"{}", [], now=NOW)
+
+
+async def test_the_text_of_a_version(tmp_path: Path) -> None:
+    server = Server()
+    server.add("one", T0)
+    server.add(json.dumps([{"role": "system", "content": "two"}, {"role": "user", "content": "{{q}}"}]), T0 + DAY)
+    server.add('{"a": 1}', T0 + 2 * DAY)
+    asked = registry(server, tmp_path)
+
+    assert [await asked.content(v) for v in ("v1", "1", "v2", "3")] == ["one", "one", "two", '{"a": 1}']
+    assert await asked.content("v9") is None
+    assert await asked.content("production", T0 + DAY) == "two"
+    assert await asked.content("production", T0 - DAY) is None

@@ -179,3 +179,16 @@ async def test_releases_of_a_real_server(tmp_path: Path) -> None:
     assert sum(d["kind"] == "tool_removed" for d in gone.detail["diff"]) == 31
     assert back[0].detail["back_to"]["label"] == "v0.23.0-gosdk"
     assert (await registry.probe()).startswith("69 tool lists")
+
+
+async def test_the_list_of_a_version_by_label_and_time(tmp_path: Path) -> None:
+    folder = tmp_path / "lists"
+    write(folder, T0, {"version": "1.0", "tools": LIST})
+    write(folder, T0 + HOUR, {"version": "1.1", "tools": LIST[:1]})
+    registry = snapshots(tmp_path)
+
+    assert json.loads(await registry.content("1.0")) == LIST
+    assert json.loads(await registry.content("1.1")) == LIST[:1]
+    assert await registry.content("0.9") is None
+    assert json.loads(await registry.content("", T0 + HOUR / 2)) == LIST
+    assert await registry.content("", T0 - HOUR) is None

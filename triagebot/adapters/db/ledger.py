@@ -66,8 +66,8 @@ class SqlLedger:
     async def failed(self, limit: int = 50) -> list[Work]:
         return await self._database.read(workqueue.failed, limit)
 
-    async def queue(self) -> Mapping[str, int]:
-        return await self._database.read(workqueue.counts)
+    async def queue(self, kinds: Sequence[str] = ()) -> Mapping[str, int]:
+        return await self._database.read(workqueue.counts, list(kinds))
 
     async def step(self, work: Work, name: str) -> Mapping[str, Any] | None:
         return await self._database.read(workqueue.find_step, work, name)

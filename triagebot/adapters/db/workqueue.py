@@ -94,9 +94,10 @@ def failed(connection: sa.Connection, limit: int) -> list[Work]:
     return [_value(found) for found in connection.execute(query)]
 
 
-def counts(connection: sa.Connection) -> dict[str, int]:
+def counts(connection: sa.Connection, kinds: Sequence[str] = ()) -> dict[str, int]:
     states = dict.fromkeys(("ready", "leased", "done", "failed"), 0)
-    for state, count in connection.execute(sa.select(work.c.state, sa.func.count()).group_by(work.c.state)):
+    query = sa.select(work.c.state, sa.func.count()).group_by(work.c.state)
+    for state, count in connection.execute(query.where(work.c.kind.in_(kinds)) if kinds else query):
         states[state] = count
     return states
 

@@ -51,7 +51,7 @@ async def _attempts(call: Callable[[], Awaitable[T]], patience: Patience) -> T:
                 f"the language model's answer was not the JSON asked for ({error.error_count()} errors)"
             ) from error
         except anthropic.APIStatusError as error:
-            wait = _retry_after(error)
+            wait = retry_after(error)
             hopeless = error.status_code not in _AGAIN
             if hopeless or attempt == patience.attempts or (wait or 0) > patience.longest_wait:
                 raise SourceFailed(_said(error), permanent=hopeless, retry_after=wait) from error
@@ -76,7 +76,7 @@ def _said(error: anthropic.APIStatusError) -> str:
     return f"the language model's API answered {error.status_code} ({kind})"
 
 
-def _retry_after(error: anthropic.APIStatusError) -> float | None:
+def retry_after(error: anthropic.APIStatusError) -> float | None:
     """Seconds: `retry-after-ms` first, then `retry-after` as a number or as an HTTP date."""
     headers = error.response.headers
     try:

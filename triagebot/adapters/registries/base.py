@@ -91,6 +91,9 @@ class BaseRegistry:
     async def reach(self, version: str, now: datetime) -> Reach:
         return Reach(None, f"its registry ({self.kind}) keeps no versions to look it up in")
 
+    async def content(self, version: str, at: datetime | None = None) -> str | None:
+        return None
+
     async def probe(self) -> str:
         raise NotImplementedError
 

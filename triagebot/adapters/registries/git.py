@@ -32,6 +32,7 @@ _REF: Final = re.compile(r"[A-Za-z0-9](?!.*(?:\.\.|@\{|//))[\w./@+-]{0,200}")
 _CODEOWNERS: Final = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 _ABSENT: Final = "absent"
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
+_LARGEST: Final = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,20 @@ class GitRegistry(BaseRegistry):
             for rule in rules
             for who in rule.owners or ("",)
         ]
+
+    async def content(self, version: str, at: datetime | None = None) -> str | None:
+        """The file at a commit, tag or branch, else as it stood on the deployed line at `at`; None for a folder."""
+        commit = ""
+        if _REF.fullmatch(version):
+            found = await self._git.run("rev-parse", "--verify", "--quiet", f"{version}^{{commit}}", absent=b"")
+            commit = found.decode().strip()
+        if not commit and at is not None:
+            commit = await self._tip(at) or ""
+        if not commit:
+            return None
+        name = f"{commit}:{self.settings.path}"
+        content = (await self._git.objects([name], max_bytes=_LARGEST)).get(name, ("", b""))[1]
+        return content.decode("utf-8", "replace") if content and b"\0" not in content else None
 
     async def probe(self) -> str:
         tip = await self._resolve()

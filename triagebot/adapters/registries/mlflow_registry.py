@@ -109,6 +109,21 @@ class MlflowRegistry(BaseRegistry):
             return Reach(False, f"MLflow's {self.settings.name} has no version {number} any more")
         return Reach(True, f"version {number} of {format_time(_time(found))} is in MLflow")
 
+    async def content(self, version: str, at: datetime | None = None) -> str | None:
+        """A prompt's text by version (`v13` or `13`), else of the newest version that had been written by `at`."""
+        number = version.removeprefix("v")
+        if number.isascii() and number.isdecimal():
+            try:
+                found: Mapping[str, Any] | None = await self._one("model_version", "model-versions/get", version=number)
+            except SourceFailed as failed:
+                if not failed.permanent:
+                    raise
+                found = None
+        else:
+            written = [v for v in await self._versions() if at is not None and _time(v) <= at]
+            found = max(written, key=lambda v: int(v["version"]), default=None)
+        return _prompt(found) if found is not None else None
+
     async def probe(self) -> str:
         model = await self._model()
         number = self._served(model)
@@ -258,6 +273,21 @@ def _content(version: Mapping[str, Any]) -> str:
     tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
     said = tags.get(_TEXT) or [version.get("source"), version.get("run_id")]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _prompt(version: Mapping[str, Any]) -> str | None:
+    """The text of a prompt; of a chat prompt, a JSON list of messages, that of its system message."""
+    text = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}.get(_TEXT)
+    if not isinstance(text, str):
+        return None
+    try:
+        messages = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(messages, list):
+        return text
+    said = [m["content"] for m in messages if isinstance(m, dict) and m.get("role") == "system"]
+    return said[0] if said and isinstance(said[0], str) else None
 
 
 def _time(version: Mapping[str, Any]) -> datetime:

@@ -86,6 +86,20 @@ class SnapshotsRegistry(BaseRegistry):
                 return Reach(True, f"the list of {format_time(seen.observed_at)} is kept in {seen.detail['snapshot']}")
         return Reach(None, "no kept list has this name or hash")
 
+    async def content(self, version: str, at: datetime | None = None) -> str | None:
+        """The tools as JSON of the newest list with this label, else of the newest that was there at `at`."""
+        known = (await self._read()).observations
+        chosen = [o for o in known if o.label == version] or [
+            o for o in known if at is not None and o.observed_at <= at
+        ]
+        return await asyncio.to_thread(self._tools, str(chosen[-1].detail["snapshot"])) if chosen else None
+
+    def _tools(self, name: str) -> str | None:
+        try:
+            return orjson.dumps(tool_list(orjson.loads((self.settings.path / name).read_bytes()))).decode()
+        except (OSError, orjson.JSONDecodeError, NotATool):
+            return None
+
     async def probe(self) -> str:
         folder = await self._read()
         note = f"; skipped: {'; '.join(folder.problems[:3])}" if folder.problems else ""

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from triagebot.adapters.traces import folding, guard, queries, requesting
+from triagebot.adapters.traces import bundles, folding, guard, queries, requesting
 from triagebot.adapters.traces.engine import literal
 from triagebot.adapters.traces.normalise import ANYTHING, Present
 from triagebot.adapters.traces.queries import Source
+from triagebot.domain.recorded import Recorded
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window, parse_time
 from triagebot.ports import DIMENSIONS, Answer, Example, RequestTable, SeenValue
@@ -105,6 +106,13 @@ class Reader(ABC):
             for row, trace in enumerate(ids)
         }
         return [made[trace] for trace in dict.fromkeys(trace_ids) if trace in made]
+
+    async def recorded(self, names: Sequence[str], trace_ids: Sequence[str]) -> list[Recorded]:
+        parameters = {"services": literal(list(names)), "traces": literal(list(trace_ids))}
+        present = await self.present(queries.OF_TRACES, parameters)
+        table = await self.ask(bundles.query(self.source, present), parameters)
+        found = bundles.put_together(table.to_pylist())
+        return [found[trace] for trace in dict.fromkeys(trace_ids) if trace in found]
 
     def evidence_query(
         self, names: Sequence[str], window: Window, signal: Signal | None, slice_: Mapping[str, str], split: str

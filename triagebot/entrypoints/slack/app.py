@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from triagebot.domain.limits import fit
 from triagebot.domain.mrkdwn import escape
 from triagebot.domain.people import Person
-from triagebot.entrypoints.slack import commands, views
+from triagebot.entrypoints.slack import commands, replaying, views
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.freezing import add_freezes
 from triagebot.entrypoints.slack.pages import COMMAND, Stored, Wrong, store_page
@@ -28,6 +28,7 @@ from triagebot.errors import TriagebotError
 from triagebot.ports import Message
 from triagebot.triage.messages import modals
 from triagebot.triage.messages.incident import ACKNOWLEDGE, DRAFT_POSTMORTEM, NAME_OWNER, WRONG_CALL
+from triagebot.triage.messages.replay import CANCEL_REPLAY, REPLAY
 from triagebot.triage.messages.replies import help_reply, said
 
 log = logging.getLogger(__name__)
@@ -147,6 +148,16 @@ def _buttons(app: AsyncApp, deps: SlackDeps) -> None:
     async def name_owner(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, client: AsyncWebClient) -> None:
         async with _answering(ack, respond):
             await views.open_name_owner(deps, client, str(body["trigger_id"]), _value(body))
+
+    @app.action(REPLAY)
+    async def replay(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond) -> None:
+        async with _answering(ack, respond):
+            await _whisper(respond, await replaying.asked(deps, _value(body), await _person(deps, body)))
+
+    @app.action(CANCEL_REPLAY)
+    async def cancel_replay(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond) -> None:
+        async with _answering(ack, respond):
+            await _whisper(respond, await replaying.cancelled(deps, _value(body), await _person(deps, body)))
 
     @app.shortcut({"type": "message_action", "callback_id": modals.TRIAGE_THIS})
     async def triage_this(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, client: AsyncWebClient) -> None:

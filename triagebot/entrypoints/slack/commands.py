@@ -7,7 +7,7 @@ from typing import Any
 
 from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.people import Person
-from triagebot.entrypoints.slack import freezes
+from triagebot.entrypoints.slack import freezes, replaying
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.pages import Stored
 from triagebot.errors import TriagebotError
@@ -27,6 +27,8 @@ async def answer(deps: SlackDeps, body: Mapping[str, Any], by: Person) -> Messag
     try:
         if words and words[0].lower() in freezes.WORDS:
             return await freezes.answer(deps, words[0].lower(), words[1:], by)
+        if words and words[0].lower() == "replay":
+            return await replaying.answer(deps, words[1:], body)
         return await _answer(deps, words, body)
     except TriagebotError as error:
         return replies.said(str(error))

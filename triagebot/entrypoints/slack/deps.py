@@ -15,6 +15,7 @@ from triagebot.triage.asof import Lookup
 from triagebot.triage.freeze import FreezeDesk
 from triagebot.triage.hands import Hands
 from triagebot.triage.questions import Questions
+from triagebot.triage.replay.desk import Replays
 from triagebot.triage.roles import RoleDesk
 from triagebot.triage.tell import Tell
 
@@ -22,6 +23,8 @@ from triagebot.triage.tell import Tell
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackDeps:
     """`intake` stores a page durably, False where it was there already. `draft` asks for an incident's postmortem.
+
+    `replays` is None where none can be asked for.
 
     `client` is the chat adapter's own; without `signing_secret` there is no HTTP mode. `roles` decides who may do what; without
     it the configuration alone does. `lookup` answers what was served at a time.
@@ -39,6 +42,7 @@ class SlackDeps:
     default_channel: str
     lookup: Lookup | None = None
     signing_secret: str = ""
+    replays: Replays | None = None
     roles: RoleDesk | None = None
     freezes: FreezeDesk | None = None
 

@@ -17,6 +17,7 @@ from triagebot.errors import Forbidden, NotFound, TriagebotError
 from triagebot.triage.messages import freeze_modals, modals
 from triagebot.triage.messages.freeze import CONFIRM, DROP, EXTEND, LET, LIFT
 from triagebot.triage.messages.incident import ACKNOWLEDGE, DRAFT_POSTMORTEM, FREEZE, NAME_OWNER, WRONG_CALL
+from triagebot.triage.messages.replay import CANCEL_REPLAY, REPLAY
 from triagebot.triage.messages.replies import said
 from triagebot.triage.questions import COMMANDS
 
@@ -26,6 +27,8 @@ DOORS: Final[Mapping[str, str]] = {
     WRONG_CALL: "label",
     NAME_OWNER: "name_owner",
     DRAFT_POSTMORTEM: "draft",
+    REPLAY: "replay",
+    CANCEL_REPLAY: "replay",
     modals.TRIAGE_THIS: "triage",
     FREEZE: "freeze",
     CONFIRM: "freeze",
@@ -39,6 +42,7 @@ DOORS: Final[Mapping[str, str]] = {
 }
 WORDS: Final[Mapping[str, str]] = {
     "postmortem": "draft",
+    "replay": "replay",
     "freeze": "freeze",
     "lift": "lift_own",
     "extend": "extend",
@@ -99,7 +103,7 @@ def person_of(deps: SlackDeps, body: Mapping[str, Any]) -> Person:
 def _about(body: Mapping[str, Any]) -> str:
     """The incident or the freeze that a click is about: our own buttons and modals carry it."""
     if body.get("type") == "block_actions":
-        return str(body["actions"][0].get("value") or "")[:20]
+        return str(body["actions"][0].get("value") or "").partition(":")[0][:20]
     return ""
 
 

@@ -15,6 +15,7 @@ from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.reading import read, walked
 from triagebot.triage.messages.rendering import render, render_parts
 from triagebot.triage.runbooks import runbook_of
+from triagebot.triage.messages.replay import REPLAY, replaying
 
 ACKNOWLEDGE: Final = "acknowledge"
 WRONG_CALL: Final = "wrong_call"
@@ -27,7 +28,9 @@ _LABELS: Final = {
     NAME_OWNER: "Name owner",
     DRAFT_POSTMORTEM: "Draft postmortem",
     FREEZE: "Freeze",
+    REPLAY: "Replay",
 }
+MOST_BUTTONS: Final = 5
 _LINES_A_SECTION: Final = 8
 
 
@@ -58,6 +61,7 @@ def verdict_message(
     pages: int = 1,
     events: Sequence[TimelineEvent] = (),
     people: Mapping[str, str] | None = None,
+    replays: bool = False,
 ) -> Message:
     """The one message of an incident. `people` maps lower-case e-mail addresses to Slack ids."""
     named = _last(events, "owner_named")
@@ -70,6 +74,10 @@ def verdict_message(
         "resolved": incident.status == "resolved",
     }
     wanted = _offered(incident, events, verdict=True)
+    if replays and verdict.get("symptoms") and not replaying(events):
+        wanted.append(REPLAY)
+        if len(wanted) > MOST_BUTTONS and DRAFT_POSTMORTEM in wanted:
+            wanted.remove(DRAFT_POSTMORTEM)  # it is drafted by itself once the incident resolves
     return render("verdict/message", values, actions=_buttons(incident, wanted), at=f"actions:{incident.id}")
 
 

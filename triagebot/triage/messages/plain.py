@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from triagebot.triage.messages.reading import read
 from triagebot.triage.messages.rendering import rendered
+from triagebot.triage.messages.replay import read as read_report
 
 _CODE_OR_MARK: Final = re.compile(r"```\n?|[`*]")
 _LINK: Final = re.compile(r"<([^|>]*)\|?[^>]*>")
@@ -18,6 +19,12 @@ def plain_text(verdict: Mapping[str, Any]) -> str:
     """Paragraphs: service, blind spots, verdict, figure, owner and next step, each node. No control characters."""
     parts = (plain(body) for _, body in rendered("verdict/plain", {"v": read(verdict)}))
     return "\n\n".join(part for part in parts if part)
+
+
+def plain_report(report: Mapping[str, Any]) -> str:
+    """A replay's report, a line for each arm."""
+    parts = [plain(body) for _, body in rendered("replay/result", {"incident": None, "r": read_report(report)})]
+    return "\n".join(part for part in parts[1:] if part)
 
 
 def plain(body: str) -> str:

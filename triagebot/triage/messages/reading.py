@@ -15,6 +15,7 @@ from triagebot.domain.nodes import NODES, SURFACES, TITLES
 from triagebot.domain.times import Interval, parse_time
 from triagebot.domain.withheld import shown_label
 from triagebot.triage.messages.numbers import bar, count, difference, figure, moment, stretch, took, usable
+from triagebot.triage.messages.replay import read as read_report
 
 SYMBOLS: Final = {
     "implicated": Mrkdwn(":red_circle:"),
@@ -130,6 +131,7 @@ class VerdictView:
     symptoms: tuple[SymptomView, ...]
     causes: tuple[CauseView, ...]
     findings: tuple[FindingView, ...]
+    replay: Mapping[str, Any] | None = None
 
     @property
     def blind(self) -> tuple[FindingView, ...]:
@@ -181,6 +183,7 @@ def read(verdict: Mapping[str, Any], people: Mapping[str, str] | None = None) ->
         symptoms=symptoms,
         causes=tuple(_cause(_map(c), symptoms, day, people or {}) for c in _list(verdict.get("causes"))),
         findings=findings,
+        replay=read_report(_map(verdict.get("replay"))) if verdict.get("replay") else None,
     )
 
 

@@ -10,6 +10,7 @@ from triagebot.domain.people import Owner
 from triagebot.domain.withheld import shown_label
 from triagebot.ports import Sentence
 from triagebot.triage.messages.behaviour import example_line, shift_line
+from triagebot.triage.messages.replay import EFFECTS
 from triagebot.triage.postmortem import factors, facts, show
 from triagebot.triage.postmortem.actions import actions
 from triagebot.triage.postmortem.document import Different, Document, Entry, Moment, Proof, Span, Walked
@@ -58,7 +59,7 @@ def compose(incident: Incident, timeline: Sequence[TimelineEvent], verdict: Mapp
         actions=actions(record, points, owner),
         log=tuple(_entry(record, n, event) for n, event in enumerate(record.events, 1)),
         proofs=tuple(_proofs(record)),
-        figures=tuple((key, line) for key, line in known.items() if key[0] in "PRSCVDN"),
+        figures=tuple((key, line) for key, line in known.items() if key[0] in "PRSCVDNX"),
         facts=known,
     )
 
@@ -121,6 +122,12 @@ def _summary(record: Record, took: tuple[Span, ...]) -> tuple[Sentence, ...]:
     for n, symptom in [pair for pair in enumerate(record.symptoms, 1) if pair[0] == 1 or _sure(pair[1])][:2]:
         result.append(Sentence(text=_moved(symptom), cites=(f"S{n}",)))
     result += _blamed(record)
+    replay = record.verdict.get("replay")
+    if isinstance(replay, Mapping):
+        said = EFFECTS.get(str(replay.get("effect")), "")
+        result.append(
+            Sentence(text=f"Replay {replay.get('number')} {said}: {record.clean(replay.get('rule'))}.", cites=("X1",))
+        )
     for n, span in enumerate(took, 1):
         if span.title.startswith("Time to detect"):
             result.append(Sentence(text=f"{span.title}: {span.text}.", cites=(f"D{n}",)))

@@ -1,7 +1,8 @@
 """The facts of an incident as numbered lines: what prose may cite, whoever writes it.
 
-P1 the page, R1 the result, S… symptoms, C… causes, W… nodes walked, V1 severity, D… durations, N1 the next check, F… LLM fields, T…
-timeline entries; the verdict's own evidence keeps its ids (E…). Text that somebody outside wrote stands in quotation marks.
+P1 the page, R1 the result, S… symptoms, C… causes, W… nodes walked, V1 severity, D… durations, N1 the next check, F… LLM fields,
+X… replay, T… timeline entries; the verdict's own evidence keeps its ids (E…). Text that somebody outside wrote stands in
+quotation marks.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from triagebot.triage.messages.replay import EFFECTS, MOVED, arm_name
 from triagebot.triage.postmortem import show
 from triagebot.triage.postmortem.document import Fact, Moment, Span
 from triagebot.triage.postmortem.record import Record, change_of, title_of
@@ -82,6 +84,7 @@ def lines(record: Record, found: Iterable[Moment], took: Iterable[Span], recorde
     result["R1"] = f"Verdict: {result_of(record)}"
     result |= {f"S{n}": symptom_line(symptom) for n, symptom in enumerate(record.symptoms, 1)}
     result |= {f"C{n}": _cause(record, cause) for n, cause in enumerate(record.causes, 1)}
+    result |= {f"X{n}": line for n, line in enumerate(_replayed(record), 1)}
     result |= {f"W{n}": _walked(record, finding) for n, finding in enumerate(record.findings, 1)}
     result["V1"] = (
         _severity(record.severity) if record.severity else "Severity: not graded; the impact was not measured."
@@ -174,6 +177,27 @@ def _walked(record: Record, finding: Mapping[str, Any]) -> str:
     return f"{title_of(node)} ({node}): {said}. {record.clean(finding.get('reason'))}" + (
         f" Changes: {changes}." if changes else ""
     )
+
+
+def _replayed(record: Record) -> list[str]:
+    """What a replay said of the verdict, and of each arm."""
+    report = record.verdict.get("replay")
+    if not isinstance(report, Mapping):
+        return []
+    found = [
+        f"Replay {report.get('number')} {EFFECTS.get(str(report.get('effect')))}: {record.clean(report.get('rule'))}."
+    ]
+    for arm in report.get("arms") or ():
+        if not arm.get("n"):
+            continue
+        low, high = arm.get("interval") or (0.0, 1.0)
+        said = MOVED.get(str(arm.get("moved")), "")
+        found.append(
+            f"Replayed {record.clean(arm_name(arm), 120)}: {arm['hits']:,} of {arm['n']:,} answers show the symptom, "
+            f"{show.percent(arm['hits'] / arm['n'])}, between {show.percent(low)} and {show.percent(high)}"
+            + (f"; it {said}." if said and said[0] in "tl" else ".")
+        )
+    return found
 
 
 def _severity(severity: Mapping[str, Any]) -> str:

@@ -1,0 +1,47 @@
+"""`/api/incidents/{id}/replay`: asks for a replay, cancels one, and says how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from triagebot.domain.mrkdwn import clean, cut
+from triagebot.domain.people import Person
+from triagebot.domain.service import Directory
+from triagebot.entrypoints.api import Endpoint, json_response, read_json
+from triagebot.errors import BadInput
+from triagebot.triage.replay.desk import Replays
+from triagebot.triage.replay.plan import Wanted
+
+
+def endpoints(replays: Replays, directory: Directory) -> dict[str, Endpoint]:
+    return {"replay_asked": partial(_asked, replays, directory), "replay": partial(_state, replays)}
+
+
+async def _asked(replays: Replays, directory: Directory, request: Request) -> Response:
+    """`{"swaps": ["prompt_version=v13"], "times": 20, "requests": 12, "by": "ada@acme.example"}`, or `{"do": "cancel"}`."""
+    body = await read_json(request)
+    if not isinstance(body, dict):
+        raise BadInput("the body is no JSON object")
+    by = _person(body, directory)
+    incident = request.path_params["id"]
+    if body.get("do") == "cancel":
+        return json_response({"said": await replays.cancel(incident, None, by)})
+    if body.get("do") is not None:
+        raise BadInput("do is not cancel")
+    said = await replays.ask(incident, Wanted.of(body), by, via="api")
+    return json_response({"said": said, **await replays.state(incident)}, 202)
+
+
+async def _state(replays: Replays, request: Request) -> Response:
+    return json_response(dict(await replays.state(request.path_params["id"])))
+
+
+def _person(body: Mapping[str, Any], directory: Directory) -> Person:
+    """Whoever holds the token may; `by` says who that is, a name that nobody has stays a name."""
+    given = cut(clean(body.get("by") or ""), 60)
+    return directory.find(given) or Person(name=given or "the API", email="")
