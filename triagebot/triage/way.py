@@ -59,7 +59,6 @@ class Way:
     settle: Callable[[], Awaitable[None]] | None = None
     publish: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
     rehearsals: Rehearsals = field(default_factory=Rehearsals)
-    drills: frozenset[str] = field(default_factory=frozenset)
     replay: Callable[[str, str], Awaitable[None]] | None = None
 
     async def page(self, work: Work) -> None:

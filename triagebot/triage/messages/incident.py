@@ -14,8 +14,8 @@ from triagebot.ports import Message
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.reading import read, walked
 from triagebot.triage.messages.rendering import render, render_parts
-from triagebot.triage.runbooks import runbook_of
 from triagebot.triage.messages.replay import REPLAY, replaying
+from triagebot.triage.runbooks import runbook_of
 
 ACKNOWLEDGE: Final = "acknowledge"
 WRONG_CALL: Final = "wrong_call"

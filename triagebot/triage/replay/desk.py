@@ -5,6 +5,7 @@ What was sent and never answered when a process dies is never sent again: every 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -184,17 +185,20 @@ class Replays:
         began = time.monotonic()
         self.running[incident.id] = Progress(total=stage.times * len(stage.requests) * len(stage.arms))
         teller = _Teller(self, incident, number, stage)
-        await teller.show(None)
-        run, outcome = await perform(
-            verdict,
-            stage,
-            gateway=self.gateway,
-            judge=self.judge,
-            trials=_WorkTrials(self.ledger, work),
-            stopping=_Stopping(self, incident.id, number),
-            tell=teller.maybe,
-            patience=self.patience,
-        )
+        await teller.show()
+        try:
+            run, outcome = await perform(
+                verdict,
+                stage,
+                gateway=self.gateway,
+                judge=self.judge,
+                trials=_WorkTrials(self.ledger, work),
+                stopping=_Stopping(self, incident.id, number),
+                tell=teller.maybe,
+                patience=self.patience,
+            )
+        finally:
+            await teller.end()
         return await steps.once(
             "report",
             lambda: _ready(
@@ -312,6 +316,7 @@ class _Teller:
     number: int
     stage: Stage
     shown: float = float("-inf")
+    telling: asyncio.Task[None] | None = None
 
     async def maybe(self, run: Run) -> None:
         progress = self.replays.running.get(self.incident.id)
@@ -324,10 +329,16 @@ class _Teller:
             spent.tokens,
             spent.money,
         )
-        if time.monotonic() - self.shown >= self.replays.tell_every:
-            await self.show(run)
+        # Beside the trials: a chat that makes us wait must not make them wait.
+        idle = self.telling is None or self.telling.done()
+        if idle and time.monotonic() - self.shown >= self.replays.tell_every:
+            self.telling = asyncio.create_task(self.show())
 
-    async def show(self, run: Run | None) -> None:
+    async def end(self) -> None:
+        if self.telling is not None:
+            await self.telling
+
+    async def show(self) -> None:
         self.shown = time.monotonic()
         progress = self.replays.running[self.incident.id]
         prices = self.stage.terms.prices

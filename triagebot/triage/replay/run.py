@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from triagebot.domain.recorded import Ask, Played, RecordedCall, Reply, ToolRun
 from triagebot.domain.signal import Signal
-from triagebot.errors import GatewayRefused, SourceFailed
+from triagebot.errors import GatewayRefused, Refused, SourceFailed
 from triagebot.ports import Judge
 from triagebot.triage.replay.arms import Arm
 from triagebot.triage.replay.budget import Budget, Spending, Spent
@@ -25,6 +25,7 @@ from triagebot.triage.replay.prepare import NotReplayable, Ready, Record, answer
 
 UNUSABLE: Final = 20  # trials in a row that nothing usable is said of, until it is no use to go on
 _BATCH: Final = 64
+_RESCUE: Final = 5.0  # seconds
 
 
 class Trials(Protocol):
@@ -120,6 +121,7 @@ class Run:
         self._closed: dict[tuple[int, int], str] = {}  # (arm, request or -1) -> why nothing more is sent
         # Bounded: where the judge is of no use, that has to be known before the money is spent.
         self._waiting: asyncio.Queue[tuple[Trial, Played, Spending] | None] = asyncio.Queue(UNUSABLE)
+        self._batch: list[tuple[Trial, Played, Spending]] = []
         self._unusable = 0
 
     async def go(self) -> None:
@@ -134,6 +136,9 @@ class Run:
                 await judging
         except BaseExceptionGroup as several:  # one failure of ours, and the cancelled rest
             raise several.exceptions[0] from None
+        except asyncio.CancelledError:  # the process is stopping: what was answered is paid for
+            await self._rescue()
+            raise
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
@@ -258,6 +263,7 @@ class Run:
                 return
 
     async def _judged(self, batch: Sequence[tuple[Trial, Played, Spending]]) -> None:
+        self._batch = list(batch)
         values: Sequence[Any]
         why = "the judge said nothing usable of it"
         try:
@@ -273,8 +279,20 @@ class Run:
                 result = {"hit": self.work.condition.met(value), "spent": spent.as_json()}
             self._unusable = 0 if value is not None else self._unusable + 1
             await self._note(trial, result)
+            self._batch.pop(0)
         if self._unusable >= UNUSABLE:
             self._end("stopped", f"{self._unusable} answers in a row could not be judged: {why}")
+
+    async def _rescue(self) -> None:
+        waiting = [*self._batch]
+        while not self._waiting.empty():
+            one = self._waiting.get_nowait()
+            waiting += [one] if one is not None else []
+        try:
+            async with asyncio.timeout(_RESCUE):
+                await self._judged(waiting)
+        except (TimeoutError, SourceFailed, Refused):
+            return
 
     async def _note(self, trial: Trial, result: Mapping[str, Any], *, durable: bool = True) -> None:
         if durable:
