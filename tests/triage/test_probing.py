@@ -305,3 +305,12 @@ async def test_the_newest_api_refuses_a_temperature_and_the_error_names_no_promp
         await asker.answer(PROMPTS[0], warm)
     assert "word" not in str(error.value)
     await asker.close()
+
+
+async def test_the_alias_is_told_as_probed_where_it_was():
+    async with opened() as here:
+        (alias, *_) = (await here.walk(1)).findings
+        assert "not proven" in alias.reason
+        await here.probing.round("support-agent", "reference")
+        (alias, *_) = (await here.walk(1)).findings
+        assert "fixed prompts: as the reference, last asked 2026-03-20 06:00 UTC" in alias.reason

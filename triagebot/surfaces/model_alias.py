@@ -33,7 +33,10 @@ class ModelAlias(Walked):
         served = weighed.table.dimensions.get("model_served")
         names = [label for label in served.labels if label] if served else []
         if len(names) == 1:
-            return f"one id served, {names[0]}, over {weighed.table.spans:,} spans; behaviour under an unchanged name is not proven"
+            said = "behaviour under an unchanged name is not proven"
+            for look in [o for o in snapshot.observations if o.source.startswith("probe:")][-1:]:
+                said = f"fixed prompts: {look.label}, last asked {look.observed_at:%Y-%m-%d %H:%M} UTC"
+            return f"one id served, {names[0]}, over {weighed.table.spans:,} spans; {said}"
         return super().clear(snapshot, weighed)
 
 
