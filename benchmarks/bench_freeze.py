@@ -70,7 +70,13 @@ def mlflow(folder: Path) -> Iterator[str]:
             _call(url, "registered-models/create", name=name, tags=tags)
             for number in (1, 2):
                 text = [{"key": "mlflow.prompt.text", "value": f"text {number}"}] if tags else []
-                _call(url, "model-versions/create", name=name, source="dummy-source" if tags else "s3://models/x", tags=[*tags, *text])
+                _call(
+                    url,
+                    "model-versions/create",
+                    name=name,
+                    source="dummy-source" if tags else "s3://models/x",
+                    tags=[*tags, *text],
+                )
             _call(url, "registered-models/alias", name=name, alias="production", version="2")
         yield url
     finally:
