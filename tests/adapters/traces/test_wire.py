@@ -1,7 +1,9 @@
 """OTLP/HTTP bodies: what is taken, what is refused, and the answer."""
 
 import gzip
+import json
 import zlib
+from typing import Any
 
 import orjson
 import pytest
@@ -125,6 +127,69 @@ def test_json_of_any_shape_never_breaks_the_check(value: object) -> None:
 def test_json_that_is_not_utf8_is_repaired() -> None:
     body = orjson.dumps(otlp.request(spans_of([(b"1" * 16, b"2" * 8)]))).replace(b'"b"', b'"\xff"')
     assert "\ufffd" in wire.scan(body, wire.JSON).body.decode()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"caf\u00e9 \ud83d\ude00", "café 😀"),
+        (r"cut \ud83d", "cut \ufffd"),
+        (r"\ude00 tail", "\ufffd tail"),
+        (r"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (r"\ud83d\n\ude00", "\ufffd\n\ufffd"),
+        (r"\\ud83d \ud83d", r"\ud83d " + "\ufffd"),
+        (r"\ude00\ude00", "\ufffd\ufffd"),
+    ],
+)
+def test_half_a_surrogate_pair_is_repaired(written: str, read: str) -> None:
+    """JavaScript cuts texts in UTF-16 units, and writes what is left of an emoji as an escape."""
+    text = orjson.dumps(otlp.request(spans_of([(b"1" * 16, b"2" * 8)]))).decode().replace('"b"', f'"{written}\\ud800"')
+    span = orjson.loads(wire.scan(text.encode(), wire.JSON).body)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    assert span["attributes"][0]["value"] == {"stringValue": read + "\ufffd"}
+
+
+@given(st.text())
+def test_repairing_leaves_what_is_whole_alone(text: str) -> None:
+    written = json.dumps(text.encode("utf-8", "ignore").decode())
+    assert json.loads(wire._ESCAPE.sub(wire._whole_pair, written)) == json.loads(written)
+
+
+@pytest.mark.parametrize(
+    ("value", "mended"),
+    [
+        ({"intValue": "many"}, "many"),
+        ({"intValue": "5.0"}, "5.0"),
+        ({"intValue": 5.5}, "5.5"),
+        ({"intValue": True}, "true"),
+        ({"intValue": str(2**64)}, str(2**64)),
+        ({"boolValue": "perhaps"}, "perhaps"),
+        ({"boolValue": [1]}, "[1]"),
+        ({"doubleValue": "1_0"}, "1_0"),
+        ({"doubleValue": {"a": 1}}, '{"a":1}'),
+        ({"intValue": "-5"}, None),
+        ({"intValue": 5}, None),
+        ({"boolValue": False}, None),
+        ({"doubleValue": "NaN"}, None),
+        ({"doubleValue": 1}, None),
+        ({"doubleValue": "1e400"}, None),
+    ],
+)
+def test_a_value_that_is_not_what_it_says_becomes_a_text(value: dict[str, Any], mended: str | None) -> None:
+    request = otlp.request(spans_of([(b"1" * 16, b"2" * 8)]))
+    span = request["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    span["attributes"] = [{"key": "k", "value": value}]
+    found = orjson.loads(wire.scan(orjson.dumps(request), wire.JSON).body)
+    (attribute,) = found["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"]
+    assert attribute["value"] == (value if mended is None else {"stringValue": mended})
+    assert bool(wire.shape_problem(request)) == (mended is not None)
+
+
+def test_json_nested_beyond_reason_is_refused() -> None:
+    deep = b'{"arrayValue":{"values":[' * 150 + b"{}" + b"]}}" * 150
+    body = orjson.dumps(otlp.request(spans_of([(b"1" * 16, b"2" * 8)]))).replace(b'{"stringValue":"b"}', deep)
+    assert deep in body
+    with pytest.raises(BadTrace, match="too deep"):
+        wire.scan(body, wire.JSON)
 
 
 def test_answers() -> None:

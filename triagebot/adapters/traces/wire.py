@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 _PIECE: Final = 1024
 _IDS: Final = "trace or span id is not valid"
+_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|.)", re.DOTALL)
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,30}")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?|NaN|-?Infinity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +163,13 @@ def _scan_json(body: bytes) -> Scanned:
     try:
         found: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
-        # orjson wants UTF-8; what is not is repaired rather than refused.
+        # orjson wants UTF-8 and whole surrogate pairs; JavaScript writes half a pair where a text was cut in an emoji. What is
+        # not is repaired rather than refused.
         try:
-            found = orjson.loads(body.decode("utf-8", "replace"))
+            found = orjson.loads(_ESCAPE.sub(_whole_pair, body.decode("utf-8", "replace")))
         except orjson.JSONDecodeError as error:
             raise BadTrace(f"the body is not JSON: {error}") from error
-    if problem := shape_problem(found):
+    if problem := shape_problem(found, mend=True):
         raise BadTrace(f"the body is not an ExportTraceServiceRequest: {problem}")
     spans = rejected = 0
     for resource in found.get("resourceSpans") or ():
@@ -172,7 +177,21 @@ def _scan_json(body: bytes) -> Scanned:
             for span in scope.get("spans") or ():
                 spans += 1
                 rejected += not (_hex(span.get("traceId"), 32) and _hex(span.get("spanId"), 16))
-    return Scanned(body=orjson.dumps(found), json=True, spans=spans, rejected=rejected)
+    try:
+        return Scanned(body=orjson.dumps(found), json=True, spans=spans, rejected=rejected)
+    except orjson.JSONEncodeError as error:
+        raise BadTrace(f"the body is nested too deep: {error}") from error
+
+
+def _whole_pair(escape: re.Match[str]) -> str:
+    """A JSON escape as it stands, or the replacement character for half of a surrogate pair."""
+    first, second = (int(unit, 16) if unit else 0 for unit in escape.groups())
+    if 0xD800 <= first < 0xDC00 and 0xDC00 <= second < 0xE000:
+        return escape[0]
+    return "".join(
+        "\\ufffd" if 0xD800 <= unit < 0xE000 else text
+        for unit, text in ((first, escape[0][:6]), (second, escape[0][6:]))
+    )
 
 
 def _hex(value: Any, length: int) -> bool:
@@ -184,19 +203,22 @@ def _hex(value: Any, length: int) -> bool:
         return False
 
 
-def shape_problem(found: Any) -> str:
-    """What keeps a JSON value from being an export request; '' where it is one."""
+def shape_problem(found: Any, *, mend: bool = False) -> str:
+    """What keeps a JSON value from being an export request; '' where it is one.
+
+    `mend` makes a text of an attribute's value that is not what it says it is: the engine would refuse all the file for it.
+    """
     try:
         for resource in _listed(_object(found, "the request"), "resourceSpans"):
-            _attributes(_object(resource.get("resource") or {}, "resource"), "resource")
+            _attributes(_object(resource.get("resource") or {}, "resource"), "resource", mend=mend)
             for scope in _listed(resource, "scopeSpans"):
                 _object(scope.get("scope") or {}, "scope")
                 for span in _listed(scope, "spans"):
                     _object(span.get("status") or {}, "status")
-                    _attributes(span, "span")
+                    _attributes(span, "span", mend=mend)
                     for name in ("events", "links"):
                         for item in _listed(span, name):
-                            _attributes(item, name)
+                            _attributes(item, name, mend=mend)
     except _ShapeError as error:
         return str(error)
     return ""
@@ -219,9 +241,29 @@ def _listed(of: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [_object(item, f"a member of {name}") for item in value]
 
 
-def _attributes(of: dict[str, Any], name: str) -> None:
+def _attributes(of: dict[str, Any], name: str, *, mend: bool) -> None:
     for attribute in _listed(of, "attributes"):
-        _object(attribute.get("value") or {}, f"the value of an attribute of {name}")
+        value = _object(attribute.get("value") or {}, f"the value of an attribute of {name}")
+        for kind, one in value.items():
+            if kind == "stringValue" or one is None or _fits(kind, one):
+                continue
+            if not mend:
+                raise _ShapeError(f"the {kind} of an attribute of {name} is none")
+            attribute["value"] = {"stringValue": one if isinstance(one, str) else orjson.dumps(one).decode()}
+            break
+
+
+def _fits(kind: str, value: Any) -> bool:
+    """Whether a value is what its member of AnyValue says, and the engine reads it as such. int64 may be a text in JSON."""
+    if kind == "intValue":
+        whole = isinstance(value, str) and _WHOLE.fullmatch(value)
+        return (bool(whole) or type(value) is int) and -(1 << 63) <= int(value) < 1 << 63
+    if kind == "boolValue":
+        return isinstance(value, bool)
+    if kind == "doubleValue":
+        number = isinstance(value, str) and _NUMBER.fullmatch(value)
+        return bool(number) or type(value) in (int, float)
+    return True
 
 
 def answer(scanned: Scanned) -> bytes:
