@@ -20,7 +20,7 @@ from triagebot.domain.people import Person
 from triagebot.domain.service import Config, Service
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window, format_time, parse_time
-from triagebot.errors import NotFound, SourceFailed
+from triagebot.errors import NotFound, SourceFailed, SourceTimeout, TriagebotError
 from triagebot.ports import Clock, Ledger, Narrator
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import judged_signals
@@ -93,8 +93,14 @@ class Way:
         try:
             done = await steps.once("walk", lambda: self._walk(incident, taken.page, service))
         except SourceFailed as error:
-            if error.permanent:
-                await self.tell.failed(incident, str(error))
+            # Once is a hiccup. Whoever was paged must not look at "walking" for as long as it is tried again.
+            if error.permanent or work.attempts > 1:
+                await self._shown(self.tell.failed(incident, str(error)))
+            raise
+        except Exception as error:
+            if not isinstance(error, TriagebotError):
+                reason = f"a mistake of triagebot ({type(error).__name__}), which its log tells more of"
+                await self._shown(self.tell.failed(incident, reason))
             raise
         await self.tell.verdict(incident, lambda: self.picture_of(incident) if done["symptoms"] else _nothing())
         await self.ledger.enqueue("behaviour", incident, dedupe=f"behaviour:{incident}:{done['verdict']}")
@@ -121,17 +127,20 @@ class Way:
         )
 
     async def _shown(self, message: Awaitable[object]) -> None:
-        """A chat that is down must not keep the walk from being made: the verdict's own message is tried again later."""
+        """A chat that is down must not keep the walk from being made, or its failure from being recorded."""
         try:
             await message
         except SourceFailed as error:
-            log.warning("the walk goes on without its first message: %s", error)
+            log.warning("not told: %s", error)
 
     async def _walk(self, incident: str, page: Page, service: Service) -> Mapping[str, Any]:
         if self.settle is not None:
             await self.settle()
-        async with asyncio.timeout(WALK_LIMIT):
-            verdict = await self._verdict(page, service)
+        try:
+            async with asyncio.timeout(WALK_LIMIT):
+                verdict = await self._verdict(page, service)
+        except TimeoutError as error:
+            raise SourceTimeout(f"no verdict within {WALK_LIMIT:g} s") from error
         for event in events_of(verdict, self.clock.now()):
             await self.ledger.append(incident, event)
         drill = {"drill": True} if page.source == DRILL else {}

@@ -1,5 +1,7 @@
 """Parameters: what goes in comes out, whatever it is made of."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -8,7 +10,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from triagebot.adapters.traces.engine import Connection, literal, unquoted
+from triagebot.adapters.traces.engine import Connection, Pool, literal, unquoted
 from triagebot.errors import SourceFailed
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -44,3 +46,27 @@ def test_an_error_is_one_line(connection: Connection) -> None:
         connection.execute("SELECT nothing FROM nowhere")
     assert str(caught.value).startswith("trace store: Code: 60")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_connection_is_free_when_its_statement_has_ended_not_when_nobody_waits(connection: Connection) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def statement(_: Connection) -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    pool = Pool([connection])
+    waiting = asyncio.create_task(pool.run(statement))
+    await asyncio.to_thread(begun.wait, 10)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    taken: list[str] = []
+    following = asyncio.create_task(pool.run(lambda _: taken.append("after" if go_on.is_set() else "before")))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not following.done()
+    go_on.set()
+    await following
+    assert taken == ["after"]

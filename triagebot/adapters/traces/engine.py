@@ -121,11 +121,17 @@ class Pool:
             self._free = asyncio.Queue()
             for connection in self._all:
                 self._free.put_nowait(connection)
-        connection = await self._free.get()
-        try:
-            return await connection.run(function, connection, *arguments)
-        finally:
-            self._free.put_nowait(connection)
+        free, connection = self._free, await self._free.get()
+        running = asyncio.ensure_future(connection.run(function, connection, *arguments))
+
+        def ended(done: asyncio.Future[T]) -> None:
+            free.put_nowait(connection)
+            if not done.cancelled():
+                done.exception()  # seen, where nobody waits for it any more
+
+        # Who stops waiting does not stop the engine: the connection is free when the statement has ended, not before.
+        running.add_done_callback(ended)
+        return await asyncio.shield(running)
 
     def close(self) -> None:
         for connection in self._all:
