@@ -16,6 +16,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from growing import grow
+
 from triagebot.adapters.traces.store import ChdbStore
 from triagebot.domain.times import Window
 from triagebot.signals.catalogue import SIGNALS
@@ -78,30 +80,7 @@ async def fill(store: ChdbStore, folder: Path, body: bytes, spans: int) -> None:
     file = folder / "seed.pb"
     file.write_bytes(otlp._varint(len(body)) + body)  # noqa: SLF001
     await store.load(file, json=False)
-    copies = spans // SEED - 1
-    level = "toUInt8(least(bitCount(bitXor(cityHash64(TraceId), cityHash64(TraceId) - 1)) - 1, 20))"
-    await store.execute("CREATE DATABASE grow ENGINE = Memory")
-    await store.execute("CREATE TABLE grow.seed ENGINE = Memory AS SELECT * FROM triagebot.otel_traces")
-    columns = [f"`{name}`" for name in await names(store)]
-    fresh = {
-        "`TraceId`": "lower(concat(hex(cityHash64(TraceId, n)), hex(sipHash64(TraceId, n))))",
-        "`level`": level.replace("TraceId", "lower(concat(hex(cityHash64(TraceId, n)), hex(sipHash64(TraceId, n))))"),
-        "`Timestamp`": "Timestamp + toIntervalSecond(cityHash64(TraceId, n) % 300)",
-    }
-    values = ", ".join(fresh.get(name, name) for name in columns)
-    for first in range(0, copies, 25):
-        sql = (
-            f"INSERT INTO triagebot.otel_traces ({', '.join(columns)}) SELECT {values} FROM grow.seed "
-            f"ARRAY JOIN range({first}, {min(first + 25, copies)}) AS n SETTINGS max_block_size = 2000"
-        )
-        await store.execute(sql)
-
-
-async def names(store: ChdbStore) -> list[str]:
-    found = await store.ask(
-        "SELECT name FROM system.columns WHERE database = 'triagebot' AND table = 'otel_traces' ORDER BY position", {}
-    )
-    return list(found.column("name").to_pylist())
+    await grow(store, spans // SEED - 1, spread_seconds=300)
 
 
 async def measure(spans: int, limit: int, body: bytes) -> None:

@@ -25,6 +25,7 @@ from triagebot.surfaces.contract import Implied, Node, Scope, Snapshot, Source, 
 from triagebot.surfaces.exposure import moment
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.attribute import Attribution, attribute
+from triagebot.triage.bounded import bounded
 from triagebot.triage.decide import Decision, Reading, decide, read
 from triagebot.triage.facts import facts_of
 from triagebot.triage.lost import lost
@@ -32,6 +33,7 @@ from triagebot.triage.measure import measure
 from triagebot.triage.messages.numbers import figure
 from triagebot.triage.nextcheck import next_check
 from triagebot.triage.offline import probed, stepped
+from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.symptoms import page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
 from triagebot.triage.volume import grown
@@ -57,7 +59,7 @@ DEMAND_WORDS = frozenset(
         "limits",
     )
 )
-ROWS = 12_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
+ROWS = 8_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
 
 
 class Owners(Protocol):
@@ -100,7 +102,7 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     gathered = await gather(service, as_of, deps)
     window, signals, table = gathered.scope.window, gathered.signals, gathered.table
     coverage, snapshots = gathered.coverage, gathered.snapshots
-    found = await asyncio.to_thread(attribute, table, snapshots, deps.tree, service, signals)
+    found = await bounded(attribute, table, snapshots, deps.tree, service, signals)
     weighed = Weighed(
         table=table,
         suspects=found.suspects,
@@ -152,11 +154,15 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
     window = Window(as_of - service.look_back, as_of)
     scope = Scope(service=service, as_of=as_of, window=window)
     names = service.trace_names or (service.name,)
-    judges = await deps.traces.seen(names, window, ("judge",))
-    signals = (*deps.signals, *judged_signals(seen.value for seen in judges), *service.signals)
-    sources = Sources(registries=deps.registries, journal=deps.journal, deadline=deps.deadline)
-    table, coverage, snapshots = await asyncio.gather(
-        deps.traces.requests(names, scope.window, signals, limit=ROWS),
+    sources = Sources(registries=deps.registries, journal=ReadOnce(deps.journal), deadline=deps.deadline)
+
+    async def requests() -> tuple[tuple[Signal, ...], RequestTable]:
+        judges = await deps.traces.seen(names, window, ("judge",))
+        signals = (*deps.signals, *judged_signals(seen.value for seen in judges), *service.signals)
+        return signals, await deps.traces.requests(names, window, signals, limit=ROWS)
+
+    (signals, table), coverage, snapshots = await asyncio.gather(
+        requests(),
         deps.traces.coverage(names, scope.window),
         asyncio.gather(*(node.collect(sources, scope) for node in deps.tree)),
     )

@@ -209,6 +209,8 @@ def seen_query(source: Source, dimension: str, present: normalise.Present, *, sa
     columns = normalise.mentioned(sql) | {"trace_id", "at"}
     value = f"arrayJoin(splitByChar('\\x1f', toString({sql})))" if dimension == "judge" else sql
     condition = f"{IN_WINDOW} AND {source.level} >= {{level:UInt8}}" if sampled else IN_WINDOW
+    if source.promoted and dimension == "judge":
+        condition += " AND notEmpty(eval_name)"  # most spans: their other columns need not be read
     return (
         f"SELECT toString(value) AS value, toUnixTimestamp64Micro(min(at)) AS first, toUnixTimestamp64Micro(max(at)) AS last, "
         f"uniqIf(trace_id, {{level:UInt8}} = 0 OR {sampled:d}) AS requests "
@@ -266,20 +268,38 @@ SHOULD: Final[Mapping[str, str]] = {
 }
 
 
-def coverage_query(source: Source, present: normalise.Present) -> tuple[str, list[str]]:
-    """One row: for each column the spans that have it and those that should, over traces at `level` and above; the columns."""
+def coverage_columns() -> tuple[list[str], list[str]]:
+    """Columns that are asked of spans of one kind, and those that are asked of a request as a whole."""
     columns = [name for name in normalise.column_names() if name not in ("attributes", "resource")]
-    parts = []
-    for number, name in enumerate(columns):
-        kind = SHOULD.get(name)
-        said = "1" if name in ("input_recorded", "output_recorded", "has_tool_calls") else has(name)
-        if kind:
-            parts += [f"countIf(op = '{kind}' AND {said}) AS a{number}", f"countIf(op = '{kind}') AS b{number}"]
-        else:
-            parts += [f"uniqIf({_TRACE}, {said}) AS a{number}", f"uniq({_TRACE}) AS b{number}"]
-    wanted = normalise.mentioned(" ".join(has(name) for name in columns)) | {"op", "trace_id"}
+    return [name for name in columns if name in SHOULD], [name for name in columns if name not in SHOULD]
+
+
+if max(map(len, coverage_columns())) > 64:
+    raise ValueError("coverage_query has 64 bits for columns")
+
+
+def coverage_query(source: Source, present: normalise.Present) -> str:
+    """What is recorded over traces at `level` and above, one bit a column: `op`, `bits` (a list), `n`.
+
+    n spans of a kind have the first of `coverage_columns`; where `op` is '', n traces have spans with these sets of the second.
+    Bits, because counting every column apart costs several times as much.
+    """
+
+    def mask(columns: Sequence[str]) -> str:
+        always = ("input_recorded", "output_recorded", "has_tool_calls")  # flags: a 0 is an answer too
+        said = ["1" if name in always else has(name) for name in columns]
+        return " + ".join(f"{one} * toUInt64({1 << number})" for number, one in enumerate(said))
+
     condition = f"{IN_WINDOW} AND {source.level} >= {{level:UInt8}}"
-    return f"SELECT {', '.join(parts)} FROM {source.spans(wanted, condition, present)}", columns
+    of_spans, of_traces = coverage_columns()
+    spans = source.spans(normalise.mentioned(" ".join(map(has, of_spans))) | {"op"}, condition, present)
+    traces = source.spans(normalise.mentioned(" ".join(map(has, of_traces))) | {"trace_id"}, condition, present)
+    kinds = ", ".join(f"'{kind}'" for kind in sorted(set(SHOULD.values())))
+    return (
+        f"SELECT toString(op) AS op, [{mask(of_spans)}] AS bits, count() AS n FROM {spans} WHERE op IN ({kinds}) GROUP BY op, bits "
+        f"UNION ALL SELECT '' AS op, bits, count() AS n FROM (SELECT arraySort(groupUniqArray({mask(of_traces)})) AS bits "
+        f"FROM {traces} GROUP BY {_TRACE}) GROUP BY bits"
+    )
 
 
 OF_TRACES: Final = "ServiceName IN {services:Array(String)} AND TraceId IN {traces:Array(String)}"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
 from triagebot.adapters.traces import bundles, folding, guard, queries, requesting
@@ -20,7 +25,8 @@ from triagebot.ports import DIMENSIONS, Answer, Example, RequestTable, SeenValue
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_SAMPLED_SPANS: Final = 200_000  # spans behind an estimate of requests or coverage
+_SAMPLED_SPANS: Final = 40_000  # spans behind an estimate of requests or coverage, up to twice as many
+_COUNTED_SECONDS: Final = 5.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,6 +35,7 @@ class Reader(ABC):
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._counting: dict[tuple[str, ...], tuple[float, asyncio.Future[pa.Table]]] = {}
 
     @abstractmethod
     async def ask(self, query: str, parameters: Mapping[str, str], *, readonly: bool = False) -> pa.Table:
@@ -37,12 +44,29 @@ class Reader(ABC):
     async def present(self, condition: str, parameters: Mapping[str, str]) -> Present:
         return ANYTHING
 
+    async def counts(self, parameters: Mapping[str, str]) -> pa.Table:
+        """Spans an hour and level in a window. A walk asks three times: what was asked a moment ago is not asked again."""
+        now = time.monotonic()
+        key = tuple(parameters.values())
+        kept = self._counting.get(key)
+        if kept is None or now - kept[0] > _COUNTED_SECONDS or (kept[1].done() and kept[1].exception()):
+            old = [k for k, (at, _) in self._counting.items() if now - at > _COUNTED_SECONDS]
+            for k in old:
+                del self._counting[k]
+            asked = asyncio.ensure_future(self.ask(queries.counts(self.source), parameters))
+            asked.add_done_callback(lambda done: done.cancelled() or done.exception())
+            kept = (now, asked)
+            self._counting[key] = kept
+        return await asyncio.shield(kept[1])
+
+    def changed(self) -> None:
+        """Spans came or went: nothing that was counted holds any more."""
+        self._counting.clear()
+
     async def requests(
         self, names: Sequence[str], window: Window, signals: Sequence[Signal], *, limit: int = 200_000
     ) -> RequestTable:
-        return await requesting.requests(
-            self.ask, self.source, names, window, signals, limit=limit, present_in=self.present
-        )
+        return await requesting.requests(self, names, window, signals, limit=limit)
 
     async def seen(self, names: Sequence[str], window: Window, dimensions: Sequence[str]) -> list[SeenValue]:
         parameters = await self._sampled(names, window)
@@ -71,14 +95,17 @@ class Reader(ABC):
     async def coverage(self, names: Sequence[str], window: Window) -> Mapping[str, tuple[int, int]]:
         parameters = await self._sampled(names, window)
         present = await self.present(queries.IN_WINDOW, parameters)
-        query, columns = queries.coverage_query(self.source, present)
-        table = await self.ask(query, parameters)
-        row = table.to_pylist()[0] if table.num_rows else {}
-        scale = 1 << int(parameters["level"])
-        return {
-            name: (int(row.get(f"a{number}") or 0) * scale, int(row.get(f"b{number}") or 0) * scale)
-            for number, name in enumerate(columns)
-        }
+        table = await self.ask(queries.coverage_query(self.source, present), parameters)
+        of_spans, of_traces = queries.coverage_columns()
+        have, should = Counter[str](), Counter[str]()
+        for row in table.to_pylist():
+            kind, n = row["op"], row["n"] << int(parameters["level"])
+            bits = reduce(or_, row["bits"])
+            for number, name in enumerate(of_spans if kind else of_traces):
+                if queries.SHOULD.get(name, "") == kind:
+                    should[name] += n
+                    have[name] += n * (bits >> number & 1)
+        return {name: (have[name], should[name]) for name in (*of_spans, *of_traces)}
 
     async def examples(self, names: Sequence[str], trace_ids: Sequence[str], *, texts: bool = False) -> list[Example]:
         parameters = {"services": literal(list(names)), "traces": literal(list(trace_ids))}
@@ -138,11 +165,11 @@ class Reader(ABC):
 
     async def _sampled(self, names: Sequence[str], window: Window) -> dict[str, str]:
         """Parameters of the window itself, with the level at which it holds a sample that is large enough."""
-        parameters = queries.window_parameters(names, window) | {"start": literal(window.start)}
-        counted = await self.ask(queries.counts(self.source), parameters)
+        parameters = queries.window_parameters(names, window)
+        counted = await self.counts(parameters)
         spans = sum(counted.column("spans").to_pylist())
         level = max(0, math.floor(math.log2(max(1, spans / _SAMPLED_SPANS))))
-        return parameters | {"level": str(level)}
+        return parameters | {"start": literal(window.start), "level": str(level)}
 
 
 def _shown(value: Any) -> Any:

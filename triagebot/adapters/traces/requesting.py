@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,18 @@ from triagebot.ports import DIMENSIONS, RequestTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Ask = Callable[[str, Mapping[str, str]], Awaitable["pa.Table"]]
+
+class Store(Protocol):
+    """What is asked here: rows of a query, spans an hour and level, and which attributes occur."""
+
+    source: Source
+
+    async def ask(self, query: str, parameters: Mapping[str, str]) -> pa.Table: ...
+
+    async def counts(self, parameters: Mapping[str, str]) -> pa.Table: ...
+
+    async def present(self, condition: str, parameters: Mapping[str, str]) -> Present: ...
+
 
 _RECENT_HOURS: Final = 24
 # Signals of texts cost fifty times what others do; beyond so many requests they are read from a sample of them, and are NaN
@@ -34,20 +45,14 @@ _ENOUGH: Final = 20_000  # spans that say how many spans a trace has
 
 
 async def requests(
-    ask: Ask,
-    source: Source,
-    names: Sequence[str],
-    window: Window,
-    signals: Sequence[Signal],
-    *,
-    limit: int,
-    present_in: Callable[[str, Mapping[str, str]], Awaitable[Present]],
+    store: Store, names: Sequence[str], window: Window, signals: Sequence[Signal], *, limit: int
 ) -> RequestTable:
-    """The port's `requests`. `ask` runs a query; `present_in` says which attributes occur."""
+    """The port's `requests`."""
+    ask, source = store.ask, store.source
     parameters = queries.window_parameters(names, window)
-    sample = await choose(ask, source, parameters, limit)
+    sample = await choose(store, parameters, limit)
     condition, parameters = _bound(source, sample, parameters)
-    present = await present_in(condition, parameters)
+    present = await store.present(condition, parameters)
     needed = ["request_id", *sorted({need for signal in signals for need in signal.needs})]
     found = (await ask(queries.recorded_query(source, condition, needed, present), parameters)).to_pylist()
     row = found[0] if found else {}
@@ -97,15 +102,15 @@ def _bound(source: Source, sample: Sample, parameters: Mapping[str, str]) -> tup
     return queries.where(source, sample), bound
 
 
-async def choose(ask: Ask, source: Source, parameters: Mapping[str, str], limit: int) -> Sample:
+async def choose(store: Store, parameters: Mapping[str, str], limit: int) -> Sample:
     """How much of the window is read so that about `limit` requests come out: the last day more densely than the rest."""
-    counted = await ask(queries.counts(source), parameters)
+    counted = await store.counts(parameters)
     hours, levels, spans = (folding.numbers(counted, name).astype(np.int64) for name in ("hour", "lvl", "spans"))
     if spans.sum() <= limit:
         return Sample()
     above = np.array([spans[levels >= level].sum() for level in range(int(levels.max()) + 1)])
     level = max(0, int(np.count_nonzero(above >= _ENOUGH)) - 1)
-    sized = await ask(queries.traces(source), {**parameters, "level": str(level)})
+    sized = await store.ask(queries.traces(store.source), {**parameters, "level": str(level)})
     spans_a_trace = max(1.0, sized.column(0)[0].as_py() / max(1, sized.column(1)[0].as_py()))
     most = limit * spans_a_trace
     if spans.sum() <= most:

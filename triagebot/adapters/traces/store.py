@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DATABASE: Final = "triagebot"
+_QUERY_SECONDS: Final = 45  # less than a walk may take: nobody waits for the answer of a query that runs longer
 _ROOM: Final = 64 << 20  # bytes free below which nothing is stored
 
 
@@ -44,6 +45,7 @@ class ChdbStore(Reader):
         for reader in connections[:2]:
             # Queries name the table alone, so that evidence reads the same from one run to the next.
             reader.execute(f"USE {database}")
+            reader.execute(f"SET max_execution_time = {_QUERY_SECONDS}")
         self._readers = Pool(connections[:2])
         self._writers = Pool(connections[2:])
         self._loaders = {writer: Loader(writer, database, proto) for writer in connections[2:]}
@@ -75,7 +77,9 @@ class ChdbStore(Reader):
 
     async def load(self, path: Path, *, json: bool, token: str = "") -> Loaded:
         """Loads an OTLP file of our own making; see `Loader.load`. Two may run at once."""
-        return await self._writers.run(lambda writer: self._loaders[writer].load(path, json=json, token=token))
+        loaded = await self._writers.run(lambda writer: self._loaders[writer].load(path, json=json, token=token))
+        self.changed()
+        return loaded
 
     async def ask(self, query: str, parameters: Mapping[str, str], *, readonly: bool = False) -> pa.Table:
         if readonly:
@@ -85,6 +89,7 @@ class ChdbStore(Reader):
     async def execute(self, statement: str) -> None:
         """Runs a statement of our own making that returns nothing."""
         await self._writers.run(Connection.execute, statement)
+        self.changed()
 
     async def works(self) -> bool:
         """Whether the engine answers and the disk has room: what then cannot be loaded is at fault itself."""
