@@ -267,3 +267,14 @@ async def test_a_new_token_tells_what_a_revoked_one_could_not(tmp_path: Path, sl
         (told,) = here.messages(DEFAULT)
         assert "which triagebot does not know" in told.text
         assert await here.server.ledger.failed() == list[Work]()
+
+
+async def test_the_server_says_what_it_can_see(here: Bench) -> None:
+    (report,) = (await here.get("/api/doctor"))["reports"]
+    assert report["service"] == "support-agent"
+    looks = {look["by"]: look["says"] for look in report["looks"] if not look["surface"]}
+    assert looks["traces"] == "no span of support-agent in 42 d", "its own store, which no other process may open"
+    assert await here.get("/api/doctor?service=support-agent") == {"reports": [report]}
+    unknown = await here.http.get("/api/doctor?service=nobody", headers={"authorization": "Bearer api-token"})
+    assert (unknown.status_code, unknown.json()["error"]) == (404, "nobody: there is no such service")
+    assert (await here.http.get("/api/doctor")).status_code == 401

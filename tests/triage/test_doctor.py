@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -211,3 +212,8 @@ async def test_only_one_service() -> None:
     whole = Config(root=a_config.root, organisation="", services=two, directory=a_config.directory)
     assert [r.service for r in await examine(whole, Eyes(), NOW)] == ["s", "t"]
     assert [r.service for r in await examine(whole, Eyes(), NOW, only="T")] == ["t"]
+
+
+async def test_a_report_travels_as_json() -> None:
+    found = await report(config(), traces=Fake(coverage=ALL))
+    assert Report.of(json.loads(json.dumps(found.as_json()))) == found

@@ -39,9 +39,11 @@ from triagebot.bootstrap.traces import open_traces
 from triagebot.domain.change import Change
 from triagebot.domain.page import Page
 from triagebot.domain.service import Config, Service
+from triagebot.errors import NotFound
 from triagebot.ports import Chat, Clock, Narrator, Pager, SpanSink, TraceStore
 from triagebot.settings import Settings
 from triagebot.settings.rubric import load_rubric
+from triagebot.triage.doctor import Eyes, Report, examine
 from triagebot.triage.handout import Handout
 from triagebot.triage.investigate import Investigation
 from triagebot.triage.owners import OwnerDesk
@@ -117,6 +119,19 @@ class Server:
         declared = [one for one in self.watch.registries if isinstance(one, MlflowRegistry)]
         changes = [one.change_of(event) for one in declared] if event is not None else []
         return [change for change in changes if change is not None]
+
+    async def examine(self, only: str = "") -> list[Report]:
+        """What can be seen of each service, or of `only` one. Raises NotFound."""
+        if only and self.config.service_for(only) is None:
+            raise NotFound(f"{only[:60]}: there is no such service")
+        walks = self.way.investigations
+        eyes = Eyes(
+            registries={name: walk.registries for name, walk in walks.items()},
+            traces=self.traces,
+            journal=self.journal,
+            owners=next(iter(walks.values())).owners,
+        )
+        return await examine(self.config, eyes, self.clock.now(), only=only or None)
 
     def parse_change(self, event: Any) -> Change:
         """An event without a surface has that of its artifact, where one service's registries name it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -15,15 +15,22 @@ from triagebot.entrypoints.guard import read_body
 from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Ledger
 from triagebot.triage.asof import Lookup
+from triagebot.triage.doctor import Report
 from triagebot.triage.probing import Probing, request_of
 from triagebot.triage.rehearse import Rehearse
 
 
 def endpoints(
-    lookup: Lookup, ledger: Ledger, probing: Probing, rehearse: Rehearse, wake: Callable[[], None]
+    lookup: Lookup,
+    ledger: Ledger,
+    probing: Probing,
+    rehearse: Rehearse,
+    wake: Callable[[], None],
+    doctor: Callable[[str], Awaitable[Sequence[Report]]],
 ) -> Mapping[tuple[str, str], Endpoint]:
     """By method and path."""
     return {
+        ("GET", "/api/doctor"): partial(_doctor, doctor),
         ("GET", "/api/asof"): partial(_asof, lookup),
         ("GET", "/api/behaviour"): partial(_behaviour, lookup, ledger),
         ("GET", "/api/probe"): partial(_probe, probing),
@@ -32,6 +39,12 @@ def endpoints(
         ("POST", "/api/drill"): partial(_drill_begun, rehearse),
         ("POST", "/api/drill/{id}/end"): partial(_drill_ended, rehearse),
     }
+
+
+async def _doctor(doctor: Callable[[str], Awaitable[Sequence[Report]]], request: Request) -> Response:
+    """What can be seen of each service, or of one `service`, through the server's own eyes."""
+    reports = await doctor(request.query_params.get("service", ""))
+    return json_response({"reports": [report.as_json() for report in reports]})
 
 
 async def _asof(lookup: Lookup, request: Request) -> Response:

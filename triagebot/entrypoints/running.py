@@ -91,7 +91,9 @@ def build_doors(server: Server) -> Doors:
         moved=_moved(server),
         slack=slack_endpoint(bolt, secret) if bolt is not None and secret else None,
         wake=server.pool.wake,
-        lookups=endpoints(_lookup(server), server.ledger, server.probing, server.rehearse, server.pool.wake),
+        lookups=endpoints(
+            _lookup(server), server.ledger, server.probing, server.rehearse, server.pool.wake, server.examine
+        ),
         replays=server.replays,
         ready={name: _silent(probe) for name, probe in probes.items()},
     )

@@ -17,7 +17,7 @@ from triagebot.errors import TriagebotError
 from triagebot.ports import Journal, TraceStore
 from triagebot.settings.rubric import load_rubric
 from triagebot.surfaces.contract import Source
-from triagebot.triage.owners import OwnerDesk
+from triagebot.triage.investigate import Owners
 
 T = TypeVar("T")
 State = Literal["seen", "partly", "unseen"]
@@ -70,6 +70,11 @@ class Report:
         failing = any(look.state == "unseen" and (look.by != "traces" or not look.surface) for look in self.looks)
         return not failing and all(self.state(surface) != "unseen" for surface in SURFACES)
 
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Report:
+        """From `as_json`."""
+        return cls(service=told["service"], looks=tuple(Look(**look) for look in told["looks"]))
+
     def as_json(self) -> dict[str, Any]:
         return {
             "service": self.service,
@@ -87,7 +92,7 @@ class Eyes:
     traces: TraceStore | None = None
     traces_problem: str = "not looked at from here"
     journal: Journal | None = None
-    owners: OwnerDesk | None = None
+    owners: Owners | None = None
     deadline: float = 10.0
 
 
@@ -141,7 +146,7 @@ async def _registry(source: Source, deadline: float) -> Look:
 async def _traces(service: Service, eyes: Eyes, now: datetime) -> list[Look]:
     """Coverage of the last day; of the whole look-back where the last day has no spans."""
     if eyes.traces is None:
-        return [_look("traces", "partly", eyes.traces_problem, "ask the server, or give a folder with `traces`")]
+        return [_look("traces", "partly", eyes.traces_problem, "`triagebot doctor --data FOLDER` (or --url) asks it")]
     names = service.trace_names or (service.name,)
     for length in (timedelta(days=1), service.look_back):
         coverage = await _within(eyes.traces.coverage(names, Window(now - length, now)), eyes.deadline)

@@ -16,7 +16,9 @@ import click
 
 from triagebot.domain.nodes import TITLES
 from triagebot.domain.service import Config
+from triagebot.entrypoints.asking import Asking
 from triagebot.entrypoints.cli import plain
+from triagebot.entrypoints.options import url_option
 from triagebot.errors import BadConfig, NotFound
 from triagebot.settings import FILE_NAME, find_config, load_config, problems_of
 from triagebot.settings.members import suggestion
@@ -33,12 +35,22 @@ _MARKS: Final = {"seen": ("seen", "green"), "partly": ("partly", "yellow"), "uns
     "--deadline", type=click.FloatRange(0.1, 600), default=10.0, show_default=True, help="Seconds for each look."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects instead of the tables.")
-def command(path: Path | None, service: str | None, deadline: float, *, as_json: bool) -> int:
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Ask the server of this data folder, which sees its traces."
+)
+@url_option
+def command(
+    path: Path | None, service: str | None, deadline: float, data: Path | None, url: str | None, *, as_json: bool
+) -> int:
     """Say which surfaces can be seen, which cannot, and what to do.
 
-    PATH is a triagebot.yaml or a folder that has one; $TRIAGEBOT_CONFIG or ./triagebot.yaml unless given. Exit code 0: every
-    surface can be seen and nothing configured fails; 1: something needs doing; 2: the file has mistakes, all of them listed.
+    PATH is a triagebot.yaml or a folder that has one; $TRIAGEBOT_CONFIG or ./triagebot.yaml unless given. With --data or --url
+    the running server looks, into its own traces and journal. Exit code 0: every surface can be seen and nothing configured
+    fails; 1: something needs doing; 2: the file has mistakes, all of them listed.
     """
+    if data is not None or url:
+        asked = Asking.of(data, url).get("/api/doctor", service=service or "")
+        return _told([Report.of(report) for report in asked["reports"]], as_json=as_json)
     given = path or Path(os.environ.get("TRIAGEBOT_CONFIG") or FILE_NAME)
     file = find_config(given) if given.is_dir() else given
     problems = problems_of(file)
@@ -49,7 +61,10 @@ def command(path: Path | None, service: str | None, deadline: float, *, as_json:
     config = load_config(file)
     if service and config.service_for(service) is None:
         raise NotFound(f'{file}: has no service "{service}"; {suggestion(service, config.services)}')
-    reports = asyncio.run(_reports(config, file.parent, service, deadline))
+    return _told(asyncio.run(_reports(config, file.parent, service, deadline)), as_json=as_json)
+
+
+def _told(reports: Sequence[Report], *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([report.as_json() for report in reports], indent=2, ensure_ascii=False))
     else:
