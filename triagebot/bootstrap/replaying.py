@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Final
@@ -15,6 +15,7 @@ from triagebot.bootstrap.options import Options
 from triagebot.errors import Refused
 from triagebot.ports import Gateway
 from triagebot.settings import read_secret
+from triagebot.triage.asking.narrator import Narrating
 from triagebot.triage.replay.budget import Caps, Price, Prices
 from triagebot.triage.replay.effect import title
 from triagebot.triage.replay.perform import MemoryTrials, perform
@@ -27,6 +28,7 @@ LACKING: Final = (
     "Replays are not set up: triagebot.yaml needs `replay:` with the kind of the gateway and its api_key "
     "(or TRIAGEBOT_REPLAY_API_KEY)."
 )
+NARRATOR: Final = "claude-sonnet-4-5"
 _DEADLINE: Final = timedelta(minutes=2)
 
 
@@ -56,6 +58,28 @@ def open_judge(stack: AsyncExitStack) -> SpanJudge:
     judge = SpanJudge()
     stack.push_async_callback(judge.close)
     return judge
+
+
+def open_narrating(options: Options, api_key: str | None, stack: AsyncExitStack) -> Narrating | None:
+    """Who answers questions in threads by `narrator:`; None without a key, and the answers by rule stand."""
+    if api_key is None:
+        return None
+    from triagebot.adapters.llm import anthropic_gateway  # noqa: PLC0415 - as above
+    from triagebot.adapters.llm.prompts import prompt  # noqa: PLC0415
+
+    gateway = anthropic_gateway.connect(api_key, base_url=options.text("narrator", "base_url") or None, deadline=30.0)
+    stack.push_async_callback(gateway.close)
+
+    def words(question: str, kinds: Sequence[str]) -> tuple[str, str, str]:
+        filled = prompt("thread", question=question, kinds=list(kinds))
+        return filled.system, filled.user, filled.hash
+
+    return Narrating(
+        gateway=gateway,
+        model=options.text("narrator", "model", NARRATOR),
+        words=words,
+        prices=terms_of(options).prices,
+    )
 
 
 def terms_of(options: Options) -> Terms:

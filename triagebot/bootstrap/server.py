@@ -33,7 +33,7 @@ from triagebot.bootstrap.folder import DataFolder
 from triagebot.bootstrap.freezing import Freezing, open_freezing
 from triagebot.bootstrap.options import Options
 from triagebot.bootstrap.probing import open_probing
-from triagebot.bootstrap.replaying import LACKING, open_gateway, open_judge, terms_of
+from triagebot.bootstrap.replaying import LACKING, NARRATOR, open_gateway, open_judge, open_narrating, terms_of
 from triagebot.bootstrap.sources import owner_sources, registries_of
 from triagebot.bootstrap.traces import open_traces
 from triagebot.domain.change import Change
@@ -43,6 +43,8 @@ from triagebot.errors import NotFound
 from triagebot.ports import Chat, Clock, Narrator, Pager, SpanSink, TraceStore
 from triagebot.settings import Settings
 from triagebot.settings.rubric import load_rubric
+from triagebot.triage.asking.desk import KIND as QUESTION
+from triagebot.triage.asking.desk import Asking
 from triagebot.triage.doctor import Eyes, Report, examine
 from triagebot.triage.handout import Handout
 from triagebot.triage.investigate import Investigation
@@ -88,6 +90,7 @@ class Server:
     pool: WorkerPool
     slow: WorkerPool
     replays: Replays
+    asking: Asking
     watch: Watch
     checks: Mapping[str, Check]
     probes: Mapping[str, Probe]
@@ -197,6 +200,15 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         lacking=LACKING,
         unasked=frozenset(s.name for s in config.services.values() if s.replay_unasked),
     )
+    asking = Asking(
+        ledger=ledger,
+        journal=journal,
+        chat=chat,
+        clock=clock,
+        sources=replays.sources,
+        narrating=open_narrating(options, settings.secret("anthropic_api_key"), stack),
+        wake=lambda: pool.wake(),  # noqa: PLW0108  the pool is made below
+    )
     way = Way(
         config=config,
         ledger=ledger,
@@ -228,6 +240,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         "page": way.page,
         "behaviour": way.behaviour,
         "postmortem": way.postmortem,
+        QUESTION: asking.handle,
         "probe": probing.work,
         "freeze": freezing.work.apply,
         "unfreeze": freezing.work.end,
@@ -281,6 +294,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         pool=pool,
         slow=slow,
         replays=replays,
+        asking=asking,
         watch=watch,
         checks=_checks(settings),
         probes=probes,
@@ -355,7 +369,7 @@ def _narrator(settings: Settings, options: Options, stack: AsyncExitStack) -> Na
     # Imported only here: the SDK takes longer to load than everything else together.
     from triagebot.adapters.llm.anthropic_narrator import connect  # noqa: PLC0415
 
-    model = options.text("narrator", "model") or "claude-sonnet-4-5"
+    model = options.text("narrator", "model") or NARRATOR
     narrator = connect(key, model=model, base_url=options.text("narrator", "base_url") or None)
     stack.push_async_callback(narrator.close)
     return narrator

@@ -156,6 +156,7 @@ def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
             freezes=server.freezing.desk,
             lookup=_lookup(server),
             replays=server.replays,
+            asking=server.asking,
             signing_secret=server.settings.secret("slack_signing_secret") or "",
         )
     )

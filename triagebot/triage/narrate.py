@@ -137,7 +137,7 @@ async def narrate(narrator: Narrator, plain: Mapping[str, tuple[Sentence, ...]],
 def check(prose: Prose, facts: Mapping[str, str], sections: Sequence[str]) -> tuple[str, ...]:
     """Everything that is wrong, one line each, naming the sentence; empty where the prose may stand."""
     wrong = [f"section {name[:60]!r} is not asked for" for name in prose.sections if name not in sections]
-    people = frozenset(_people(facts.values()))
+    people = frozenset(people_in(facts.values()))
     for name in sections:
         sentences = prose.sections.get(name) or ()
         if not sentences:
@@ -287,7 +287,19 @@ def stem(word: str) -> str:
     return lowered
 
 
-def _people(lines: Iterable[str]) -> Iterator[str]:
+def says_something(text: str) -> bool:
+    """Whether a text blames or denies: a mere name does neither."""
+    return bool(_BLAME.search(text) or _DENIAL.search(text))
+
+
+def unsupported(sentence: Sentence, facts: Mapping[str, str]) -> list[str]:
+    """Words of a sentence that say something and stand in none of the facts that it cites, quotations aside."""
+    held = {stem(w) for cite in sentence.cites for w in _WORD.findall(_QUOTE.sub(" ", facts.get(cite, "")))}
+    words = _WORD.findall(_QUOTE.sub(" ", sentence.text))
+    return sorted({word for word in words if _telling(word) and stem(word) not in held})
+
+
+def people_in(lines: Iterable[str]) -> Iterator[str]:
     """Names of people in the facts: what stands after author, owner or by."""
     for line in lines:
         for match in re.finditer(r"\b(?:author|owner|by) ((?:[^\W\d_][\w'’.-]*\s?){1,4})", _QUOTE.sub(" ", line)):

@@ -20,6 +20,7 @@ from triagebot.domain.limits import fit
 from triagebot.domain.mrkdwn import escape
 from triagebot.domain.people import Person
 from triagebot.entrypoints.slack import commands, replaying, views
+from triagebot.entrypoints.slack.asking import asked_in_thread
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.freezing import add_freezes
 from triagebot.entrypoints.slack.pages import COMMAND, Stored, Wrong, store_page
@@ -71,7 +72,9 @@ def build_slack_app(deps: SlackDeps) -> AsyncApp:
 
     @app.event("app_mention")
     async def mentioned(event: dict[str, Any], client: AsyncWebClient) -> None:
-        """Answered where it was said, for the person who said it."""
+        """A question in an incident's thread is answered there; elsewhere the person hears what triagebot can do."""
+        if await asked_in_thread(deps, event):
+            return
         text, blocks = fit(*_parts(help_reply()))
         thread = event.get("thread_ts")
         await client.chat_postEphemeral(

@@ -11,6 +11,7 @@ from triagebot.domain.page import Page
 from triagebot.domain.people import Person
 from triagebot.domain.service import Config
 from triagebot.ports import Chat, Clock, Journal, Ledger
+from triagebot.triage.asking.desk import Asking
 from triagebot.triage.asof import Lookup
 from triagebot.triage.freeze import FreezeDesk
 from triagebot.triage.hands import Hands
@@ -24,7 +25,7 @@ from triagebot.triage.tell import Tell
 class SlackDeps:
     """`intake` stores a page durably, False where it was there already. `draft` asks for an incident's postmortem.
 
-    `replays` is None where none can be asked for.
+    `replays` is None where none can be asked for, `asking` where threads are not answered.
 
     `client` is the chat adapter's own; without `signing_secret` there is no HTTP mode. `roles` decides who may do what; without
     it the configuration alone does. `lookup` answers what was served at a time.
@@ -43,6 +44,7 @@ class SlackDeps:
     lookup: Lookup | None = None
     signing_secret: str = ""
     replays: Replays | None = None
+    asking: Asking | None = None
     roles: RoleDesk | None = None
     freezes: FreezeDesk | None = None
 
