@@ -93,7 +93,13 @@ def command(
         click.echo(json.dumps(done, indent=2, ensure_ascii=False))
     else:
         _outcome(done)
-    return 0 if all(hold["state"] in ("held", "pinned", "cannot") for hold in done["holds"]) else 1
+    return 0 if not _loose(done) else 1
+
+
+def _loose(done: dict[str, Any]) -> set[tuple[str, str]]:
+    """Artifacts that neither a gate that somebody asks nor a pin was seen to hold."""
+    kept = {(h["surface"], h["artifact"]) for h in done["holds"] if h["state"] in ("held", "pinned", "elsewhere")}
+    return {(h["surface"], h["artifact"]) for h in done["holds"]} - kept
 
 
 def _one(
@@ -138,7 +144,7 @@ def _preview(made: dict[str, Any]) -> None:
 
 def _outcome(found: dict[str, Any]) -> None:
     end = parse_time(found["expires_at"]) if found["expires_at"] else None
-    until = f" until {end:%Y-%m-%d %H:%M}Z" if end else ""
+    until = f" until {end:%Y-%m-%d %H:%M}Z" if end and found["status"] in ("applying", "in_force") else ""
     click.echo(
         plain(f"{found['id']}  {found['service']}  {found['status']}{until}  by {found['by']}  {found['reason']}")
     )

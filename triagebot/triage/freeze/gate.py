@@ -40,7 +40,7 @@ class Answer:
             by = f", let through by {self.let[0].by.name}" if self.let else ""
             return f"open: {what} may be changed{by}"
         one = self.held[0]
-        end = format_time(one.expires_at) if one.expires_at else "?"
+        end = format_time(one.expires_at.replace(microsecond=0)) if one.expires_at else "?"
         why = f" ({one.reason})" if one.reason else ""
         return (
             f"held: {what} is frozen by {one.by.name} until {end}{why}; {one.id}. An approver lets a change through: "
