@@ -182,7 +182,7 @@ async def test_nobody_confirms_somebody_elses_preview(house: Freezing) -> None:
     body = {"do": "confirm", "by": "maria@example.com"}
     answer = await house.bench.http.post(f"/api/freezes/{id_}", json=body, headers=TOKEN)
     assert (answer.status_code, answer.json()["error"]) == (
-        401,
+        409,
         "FRZ-1 is Ben's preview. Freeze again to make your own.",
     )
 

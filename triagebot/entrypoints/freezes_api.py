@@ -15,7 +15,8 @@ from triagebot.domain.people import Person
 from triagebot.domain.service import Directory
 from triagebot.domain.times import format_time
 from triagebot.entrypoints.api import authorized, json_response, read_json
-from triagebot.errors import BadInput
+from triagebot.entrypoints.guard import Conflict
+from triagebot.errors import BadInput, Forbidden, Refused
 from triagebot.triage.freeze import FreezeDesk, Gate, Wanted
 from triagebot.triage.freeze.plan import read_span, surfaces_of
 from triagebot.triage.messages.freeze import plain_lines
@@ -46,7 +47,12 @@ class FreezeDoors:
 def freeze_routes(doors: FreezeDoors, tokens: Sequence[str]) -> list[Route]:
     def served(do: Callable[[FreezeDoors, Request], Awaitable[Response]], *, gate: bool = False) -> Any:
         async def endpoint(request: Request) -> Response:
-            return await do(doors, request)
+            try:
+                return await do(doors, request)
+            except Forbidden:
+                raise
+            except Refused as refused:  # whoever asks is authorised; what they want cannot be had as things are
+                raise Conflict(str(refused)) from refused
 
         return authorized((*tokens, *(doors.gate_tokens if gate else ())), endpoint)
 
