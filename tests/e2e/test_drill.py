@@ -64,6 +64,10 @@ async def test_a_drill_from_the_page_to_the_postmortem(tmp_path: Path, slack: Lo
         assert "## What users got" in document["markdown"]
         assert "requests with it" in document["markdown"]
         assert (await here.get("/api/incidents/INC-1"))["drill"] is True
+        assert all("DRILL" in r.text + str(r.blocks) for r in here.replies() if not r.files)
+        assert all("DRILL" in file.title for file in slack.workspace.files.values())
+        (again,) = (await here.get("/api/behaviour?subject=inc-1"))["changes"]
+        assert again["artifact"] == verdict["causes"][0]["artifact"]
         assert (await here.get("/api/work"))["failed"] == []
 
 

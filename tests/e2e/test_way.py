@@ -218,7 +218,7 @@ async def test_a_postmortem_is_reviewed_by_a_person_before_it_is_published(here:
     await _resolve(here)
     path, token = "/api/incidents/INC-1/postmortem", {"authorization": "Bearer api-token"}
     refused = await here.http.post(path, json={"do": "publish", "by": "ada@example.com"}, headers=token)
-    assert refused.status_code == 401
+    assert refused.status_code == 409
     assert "cannot be published" in refused.json()["error"]
     nobody = await here.http.post(path, json={"do": "review", "by": "root@example.com"}, headers=token)
     assert nobody.status_code == 400

@@ -38,6 +38,8 @@ def test_kinds():
         "```py\nx\n```": "code fence",
         "# Title\n- one": "Markdown",
         "Yes.": "text",
+        "[support] My order": "text",
+        '["a", ': "broken JSON",
     }
     assert {text: redacted(text, frozenset())["kind"] for text in kinds} == kinds
 

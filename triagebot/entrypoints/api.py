@@ -15,8 +15,8 @@ from triagebot.domain.change import Change
 from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.domain.service import Directory
 from triagebot.domain.times import Window, format_time, parse_span
-from triagebot.entrypoints.guard import Unauthorized, check_bearer, read_body
-from triagebot.errors import BadInput, NotFound
+from triagebot.entrypoints.guard import Conflict, Unauthorized, check_bearer, read_body
+from triagebot.errors import BadInput, NotFound, Refused
 from triagebot.ports import Clock, Journal, Ledger
 from triagebot.triage.postmortem import lifecycle
 
@@ -136,12 +136,13 @@ async def _postmortem_done(ledger: Ledger, clock: Clock, directory: Directory, r
     person = directory.find(str(asked.get("by") or ""))
     if person is None:
         raise BadInput(f"by: {str(asked.get('by'))[:80]!r} is nobody in `people` of triagebot.yaml")
-    if asked.get("do") == "review":
-        document = await lifecycle.review(ledger, clock, incident.id, person)
-    elif asked.get("do") == "publish":
-        document = await lifecycle.publish(ledger, clock, incident.id, person)
-    else:
+    do = {"review": lifecycle.review, "publish": lifecycle.publish}.get(str(asked.get("do")))
+    if do is None:
         raise BadInput("do is neither review nor publish")
+    try:
+        document = await do(ledger, clock, incident.id, person)
+    except Refused as error:
+        raise Conflict(str(error)) from error
     return json_response(dict(document))
 
 

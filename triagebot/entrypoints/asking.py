@@ -65,5 +65,5 @@ class Asking:
             line = f"answered {answer.status_code}"
         if answer.status_code == 401 and "bearer" in line:
             line += "; set TRIAGEBOT_API_TOKEN to the server's, or give --data"
-        kinds = {400: BadInput, 401: Refused, 403: Forbidden, 404: NotFound}
+        kinds = {400: BadInput, 401: Refused, 403: Forbidden, 404: NotFound, 409: Refused}
         raise kinds.get(answer.status_code, SourceFailed)(line)

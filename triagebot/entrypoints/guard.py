@@ -44,10 +44,15 @@ class Unauthorized(Refused):
     """No token, or a wrong one."""
 
 
+class Conflict(Refused):
+    """Asked by somebody who may, of something that is not ready for it."""
+
+
 STATUS: Final[tuple[tuple[type[TriagebotError], int], ...]] = (
     (TooLarge, 413),
     (Unsupported, 415),
     (Forbidden, 403),
+    (Conflict, 409),
     (Refused, 401),
     (NotFound, 404),
     (BadInput, 400),

@@ -62,7 +62,7 @@ async def _behaviour(lookup: Lookup, ledger: Ledger, request: Request) -> Respon
         verdict = await ledger.verdict(subject.upper())
         if verdict is None:
             raise NotFound(f"{subject[:60]} is no incident with a verdict; of a service name an artifact")
-        return json_response({"changes": await lookup.differences(verdict)})
+        return json_response({"changes": await lookup.differences(verdict, await ledger.timeline(subject.upper()))})
     at = time_of(request, "at") if asked.get("at") else None
     return json_response({"changes": [await lookup.difference(subject, artifact, asked.get("version", ""), at)]})
 

@@ -143,12 +143,14 @@ class Report:
         if not self.scored.nodes and "undetermined" in self.scored.got:
             right = "left open"
         told = f"{self.seconds:.1f} s after the page" + (f", {self.link}" if self.link else "")
-        decoys = f"{len(self.decoys)} decoys ({', '.join(self.decoys[:4])}): " if self.decoys else "no decoy: "
+        count = len(self.decoys)
+        named = f"{count} decoy{'s' if count > 1 else ''} ({', '.join(self.decoys[:4])})" if count else "no decoy"
+        decoys = f"{named}: {'BLAMED ' + ', '.join(self.blamed) if self.blamed else 'none blamed'}"
         lines = [
             f"DRILL {self.incident} of {self.service}: {right}, {told}",
             f"  injected: {self.scored.expected}",
             f"  verdict:  {self.scored.got}",
-            f"  {decoys}{'BLAMED ' + ', '.join(self.blamed) if self.blamed else 'none blamed'}",
+            f"  {decoys}",
         ]
         if not self.scored.nodes and self.next_check:
             lines.append(f"  next check: {self.next_check}")

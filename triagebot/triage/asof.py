@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from triagebot.domain.change import Change
+from triagebot.domain.incident import TimelineEvent
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.served import AsOf, Held, Place, Reach, Surface, Value
 from triagebot.domain.service import Config, Service
@@ -76,8 +77,16 @@ class Lookup:
         service, now = self.service(name), self.clock.now()
         return await of_change(service, min(at or now, now), artifact, version, self.investigations[service.name])
 
-    async def differences(self, verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """What users get with each cause of a stored verdict and without it."""
+    async def differences(
+        self, verdict: Mapping[str, Any], timeline: Sequence[TimelineEvent] = ()
+    ) -> list[dict[str, Any]]:
+        """What users get with each cause of a stored verdict and without it: as recorded, else compared now.
+
+        What a drill was walked on is nobody's to compare again.
+        """
+        told = [e.data["changes"] for e in timeline if e.kind == "behaviour"]
+        if told or verdict.get("drill"):
+            return list(told[-1]) if told else []
         service = self.service(str(verdict["page"]["service"]))
         return await of_verdict(verdict, service, self.investigations[service.name])
 

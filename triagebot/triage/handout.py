@@ -48,7 +48,7 @@ class Handout:
             told.posted,
             f"postmortem-{id_}.md",
             str(document["markdown"]).encode(),
-            title=f"{id_}: postmortem ({document['status']})",
+            title=f"{'DRILL · ' if incident.drill else ''}{id_}: postmortem ({document['status']})",
             alt=f"The postmortem of {id_} as Markdown",
             key=f"{id_}:postmortem:{state}",
         )

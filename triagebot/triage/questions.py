@@ -154,7 +154,8 @@ class Questions:
             found = [await self._lookup.difference(service.name, artifact, version.strip(), None)]
         else:
             incident, _ = await self._about(words, channel)
-            found = await self._lookup.differences(await self._verdict(incident))
+            timeline = await self._ledger.timeline(incident.id)
+            found = await self._lookup.differences(await self._verdict(incident), timeline)
         return behaviour_message(found) if found else replies.said(NOT_COMPARED)
 
     async def owner(self, words: Sequence[str], channel: str) -> Message:

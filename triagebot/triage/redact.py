@@ -20,6 +20,7 @@ SHORTEST_HASHED: Final = 120
 SHARED: Final = 3
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
 _FENCE: Final = re.compile(r"^```[^\n]*\n(.*?)\n?```\s*$", re.DOTALL)
+_ARRAY: Final = re.compile(r'\[\s*["{\[\d-]')  # words in brackets are no array
 _MARKDOWN: Final = re.compile(r"^(#{1,6} |[-*] |\d+\. |\|.*\|$)|\*\*", re.MULTILINE)
 
 
@@ -80,7 +81,7 @@ def _kind(text: str, value: tuple[Any] | None) -> str:
     fence = ", in a code fence" if stripped.startswith("```") else ""
     if value is not None:
         return ("JSON object" if isinstance(value[0], dict) else "JSON array") + fence
-    if stripped[0] in "{[":
+    if stripped[0] == "{" or _ARRAY.match(stripped):
         return "broken JSON"
     if "```" in stripped:
         return "code fence" if fence else "text with a code fence"

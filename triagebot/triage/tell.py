@@ -222,7 +222,7 @@ class Tell:
             posted,
             f"{incident.lower()}-{_PICTURE_NAME}",
             content,
-            title=f"{incident}: {alt.partition(':')[0]}",
+            title=f"{'DRILL · ' if known.incident.drill else ''}{incident}: {alt.partition(':')[0]}",
             alt=alt,
             key=f"{incident}:picture",
         )

@@ -65,7 +65,7 @@ def _view(raw: Mapping[str, Any]) -> dict[str, Any]:
     still = raw["compared"] - len(shifts) - raw["more"]
     rest = [f"{hidden} more differ" if hidden > 0 else "", f"{still} of {raw['compared']} signals compared do not"]
     if absent["count"]:
-        rest.append(f"{absent['count']} are not recorded, such as {', '.join(absent['titles'][:2])}")
+        rest.append(f"{absent['count']} are not recorded, such as {' and '.join(absent['titles'][:2])}")
     examples = raw["examples"]
     both = [_example(e, "with") for e in examples["with"]] + [_example(e, "without") for e in examples["without"]]
     moved = " → ".join(code(raw[side], 40) for side in ("before", "after") if raw[side])

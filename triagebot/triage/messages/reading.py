@@ -301,11 +301,11 @@ def change_view(raw: Mapping[str, Any], day: datetime) -> ChangeView:
 
 
 def _evidence(raw: Mapping[str, Any]) -> EvidenceView:
-    n = usable(raw.get("n"))
+    n, text = usable(raw.get("n")), _text(raw.get("text"))
     return EvidenceView(
         id=_text(raw.get("id"), 12),
-        text=_text(raw.get("text")),
-        n=count(n) if n else "",
+        text=text,
+        n=count(n) if n and "(n=" not in text else "",
         link=_text(raw.get("link"), 1_500),
     )
 
