@@ -586,3 +586,12 @@ async def test_freezing_over_the_api(house: Freezing) -> None:
     assert (await house.bench.http.get("/api/freezes/FRZ-9", headers=TOKEN)).status_code == 404
     via = [e.read()["via"] for e in await house.bench.server.audit.entries(limit=50) if "conf" in e.read()["action"]]
     assert via == ["api"]
+
+
+async def test_reviewing_a_postmortem_over_the_api_takes_a_role_too(house: Freezing) -> None:
+    incident = await house.incident()
+    await house.bench.server.ledger.save_document(incident, {"status": "DRAFT"})
+    body = {"do": "review", "by": "zoe@example.com"}
+    answer = await house.bench.http.post(f"/api/incidents/{incident}/postmortem", json=body, headers=TOKEN)
+    assert answer.status_code == 403
+    assert "may not review or publish a postmortem: that takes a responder" in answer.json()["error"]

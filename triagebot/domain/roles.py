@@ -18,6 +18,7 @@ ACTIONS: Final[Mapping[str, tuple[Role, str]]] = {
     "label": ("responder", "call a verdict wrong"),
     "name_owner": ("responder", "name an owner"),
     "draft": ("responder", "have a postmortem drafted"),
+    "review": ("responder", "review or publish a postmortem"),
     "respond": ("responder", "work on an incident"),
     "replay": ("responder", "replay requests, which costs money"),
     "freeze": ("responder", "freeze"),

@@ -19,6 +19,7 @@ from triagebot.entrypoints.guard import Conflict, Unauthorized, check_bearer, re
 from triagebot.errors import BadInput, NotFound, Refused
 from triagebot.ports import Clock, Journal, Ledger
 from triagebot.triage.postmortem import lifecycle
+from triagebot.triage.roles import RoleDesk
 
 MOST_LISTED = 500
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -49,16 +50,21 @@ async def read_json(request: Request) -> Any:
 
 
 def endpoints(
-    ledger: Ledger, journal: Journal, parse_change: Callable[[Any], Change], clock: Clock, directory: Directory
+    ledger: Ledger,
+    journal: Journal,
+    parse_change: Callable[[Any], Change],
+    clock: Clock,
+    directory: Directory,
+    roles: RoleDesk | None = None,
 ) -> dict[str, Endpoint]:
-    """By the name of what they serve."""
+    """By the name of what they serve. Without `roles` anybody in the directory may review."""
     return {
         "changes": partial(_changes, journal, parse_change),
         "changes_listed": partial(_changes_listed, journal, clock),
         "incidents": partial(_incidents, ledger),
         "incident": partial(_incident, ledger),
         "postmortem": partial(_postmortem, ledger),
-        "postmortem_done": partial(_postmortem_done, ledger, clock, directory),
+        "postmortem_done": partial(_postmortem_done, ledger, clock, directory, roles),
         "work": partial(_work, ledger),
     }
 
@@ -128,7 +134,9 @@ async def _postmortem(ledger: Ledger, request: Request) -> Response:
     return HTMLResponse(text, headers={"content-security-policy": policy})
 
 
-async def _postmortem_done(ledger: Ledger, clock: Clock, directory: Directory, request: Request) -> Response:
+async def _postmortem_done(
+    ledger: Ledger, clock: Clock, directory: Directory, roles: RoleDesk | None, request: Request
+) -> Response:
     """`{"do": "review" | "publish", "by": "ada@acme.example"}`: what a person has done to the document."""
     incident = await _found(ledger, request)
     body = await read_json(request)
@@ -139,6 +147,8 @@ async def _postmortem_done(ledger: Ledger, clock: Clock, directory: Directory, r
     do = {"review": lifecycle.review, "publish": lifecycle.publish}.get(str(asked.get("do")))
     if do is None:
         raise BadInput("do is neither review nor publish")
+    if roles is not None:
+        await roles.require(person, "review", service=incident.service, subject=incident.id, via="api")
     try:
         document = await do(ledger, clock, incident.id, person)
     except Refused as error:

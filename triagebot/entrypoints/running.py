@@ -82,6 +82,7 @@ def build_doors(server: Server) -> Doors:
         span_tokens=server.settings.all_of("otlp_token"),
         registries={"mlflow": server.mlflow},
         spans=server.spans,
+        roles=server.roles,
         freezes=FreezeDoors(
             desk=server.freezing.desk,
             gate=server.freezing.gate,

@@ -31,6 +31,7 @@ from triagebot.errors import BadPage, SourceFailed
 from triagebot.ports import Clock, Journal, Ledger, SpanSink
 from triagebot.triage.intake import receive as receive_pages
 from triagebot.triage.replay.desk import Replays
+from triagebot.triage.roles import RoleDesk
 
 PAGE_BYTES: Final = 2 * 1024 * 1024
 TRACE_BYTES: Final = 64 * 1024 * 1024
@@ -52,8 +53,8 @@ class WebDeps:
     each registry that tells of its changes by webhook (`mlflow`), which `moved` hears of. `spans` is None where a collector
     writes the store, and takes them from everybody without `span_tokens`; `slack` (an endpoint) is None in Socket Mode. `wake`
     is called after new work was stored. `ready` has a probe for each part that must be up, raising what is wrong with it.
-    `registry` collects the metrics. `directory` has the people who may review, `lookups` further endpoints of /api by method
-    and path.
+    `registry` collects the metrics. `directory` has the people and `roles` what they may do, `lookups` further
+    endpoints of /api by method and path.
     """
 
     ledger: Ledger
@@ -68,6 +69,7 @@ class WebDeps:
     spans: SpanSink | None = None
     slack: Callable[[Request], Awaitable[Response]] | None = None
     freezes: FreezeDoors | None = None
+    roles: RoleDesk | None = None
     moved: Callable[[Sequence[Change]], Awaitable[None]] | None = None
     wake: Callable[[], None] = lambda: None
     replays: Replays | None = None
@@ -97,7 +99,7 @@ def build_app(deps: WebDeps) -> Starlette:
     served = {
         name: api.authorized(deps.api_tokens, endpoint)
         for name, endpoint in api.endpoints(
-            deps.ledger, deps.journal, deps.parse_change, deps.clock, deps.directory
+            deps.ledger, deps.journal, deps.parse_change, deps.clock, deps.directory, deps.roles
         ).items()
     }
     if deps.replays is not None:
