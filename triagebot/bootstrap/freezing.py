@@ -12,6 +12,7 @@ from triagebot.adapters.db.trail import Heads, SqlAudit
 from triagebot.adapters.holds.catalogue import open_brake
 from triagebot.adapters.registries.base import Surroundings
 from triagebot.domain.service import Config, Service
+from triagebot.errors import BadConfig
 from triagebot.ports import Brake, Chat, Clock, Journal, Ledger
 from triagebot.settings import read_secret
 from triagebot.surfaces.contract import Source
@@ -36,7 +37,13 @@ def brakes_of(config: Config, service: Service) -> list[Brake]:
         return read_secret(text, place=place, root=config.root, environ=os.environ).value
 
     around = Surroundings(service=service.name, root=config.root, secret=secret)
-    return [open_brake(entry, around) for entry in service.holds]
+    brakes = [open_brake(entry, around) for entry in service.holds]
+    first: dict[tuple[str, str, str], str] = {}
+    for entry, brake in zip(service.holds, brakes, strict=True):
+        key = (brake.surface, brake.artifact, brake.kind)
+        if brake.pins and first.setdefault(key, entry.place) != entry.place:
+            raise BadConfig(f"{entry.place}: {brake.artifact} is pinned by {brake.kind} at {first[key]} already")
+    return brakes
 
 
 def open_freezing(

@@ -167,13 +167,13 @@ class FreezeWork:
 
     async def tick(self) -> None:
         """Ends what has expired, warns of what soon will, looks at what is pinned, and forgets previews nobody confirmed."""
-        now = self._parts.clock.now()
-        for freeze in await self._parts.book.listed(status=("draft", *LIVE), limit=1_000):
+        now, book = self._parts.clock.now(), self._parts.book
+        for draft in await book.listed(status=("draft",), limit=1_000):
+            if now - draft.made_at > DRAFT_LIVES:
+                await book.change(draft.id, ("draft",), None, status="dropped")
+        for freeze in await book.listed(status=LIVE, limit=1_000):
             try:
-                if freeze.status == "draft":
-                    if now - freeze.made_at > DRAFT_LIVES:
-                        await self._parts.book.change(freeze.id, ("draft",), None, status="dropped")
-                elif not freeze.live(now):
+                if not freeze.live(now):
                     await self._expire(freeze)
                 else:
                     await self._warn(freeze)
