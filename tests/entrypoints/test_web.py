@@ -375,6 +375,10 @@ async def test_readiness_names_what_is_down(deps: WebDeps) -> None:
     async with client_of(replace(deps, ready={"database": fine})) as client:
         assert (await client.get("/readyz")).json() == {"ready": True, "down": {}}
         assert (await client.get("/healthz")).text == "ok"
+    async with client_of(replace(deps, ready={"database": fine}, beside={"slack": broken})) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200, "pages are taken in without it"
+    assert answer.json() == {"ready": True, "down": {"slack": "clickhouse: connection refused"}}
     async with client_of(replace(deps, ready={"database": fine, "traces": broken})) as client:
         answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["down"]) == (503, {"traces": "clickhouse: connection refused"})

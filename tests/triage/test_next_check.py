@@ -89,4 +89,4 @@ def test_without_a_single_request_the_traces_are_looked_for_first():
     )
     line = next_check(decision, findings("model_alias", "tool_schemas"), weighed(table([])))
     assert "see that they are sent here" in line
-    assert "`triagebot doctor`" in line
+    assert "triagebot doctor" in line

@@ -134,7 +134,7 @@ async def _up(process: asyncio.subprocess.Process, data: Path, log: Path) -> str
         with contextlib.suppress(NotFound, OSError, httpx2.HTTPError, SourceFailed):
             url = DataFolder(data).served_at()
             async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
-                if (await http.get(f"{url}/readyz")).status_code == 200:
+                if not (await http.get(f"{url}/readyz")).json()["down"]:
                     return url
         return ""
 

@@ -29,6 +29,8 @@ from triagebot.triage.asof import Lookup
 log = logging.getLogger(__name__)
 
 GIVEN_UP: Final = timedelta(days=7)
+# What is told later when it is down for a while: pages are stored, walked and kept without it.
+_BESIDE: Final = ("slack", "slack_socket")
 
 
 @dataclass(slots=True)
@@ -96,7 +98,8 @@ def build_doors(server: Server) -> Doors:
             _lookup(server), server.ledger, server.probing, server.rehearse, server.pool.wake, server.examine
         ),
         replays=server.replays,
-        ready={name: _silent(probe) for name, probe in probes.items()},
+        ready={name: _silent(probe) for name, probe in probes.items() if name not in _BESIDE},
+        beside={name: _silent(probe) for name, probe in probes.items() if name in _BESIDE},
     )
     return Doors(app=build_app(web), socket=socket)
 

@@ -52,7 +52,8 @@ class WebDeps:
     `checks` has one for each sender of pages (`pagerduty`, `alertmanager`, `grafana`, `generic`), `registries` a reader for
     each registry that tells of its changes by webhook (`mlflow`), which `moved` hears of. `spans` is None where a collector
     writes the store, and takes them from everybody without `span_tokens`; `slack` (an endpoint) is None in Socket Mode. `wake`
-    is called after new work was stored. `ready` has a probe for each part that must be up, raising what is wrong with it.
+    is called after new work was stored. `ready` has a probe for each part that must be up to take anything in, raising what is
+    wrong with it; `beside` for those that only are told of: a Slack that is down must not turn pages away.
     `registry` collects the metrics. `directory` has the people and `roles` what they may do, `lookups` further
     endpoints of /api by method and path.
     """
@@ -74,6 +75,7 @@ class WebDeps:
     wake: Callable[[], None] = lambda: None
     replays: Replays | None = None
     ready: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    beside: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     directory: Directory = field(default_factory=Directory)
     lookups: Mapping[tuple[str, str], api.Endpoint] = field(default_factory=dict)
@@ -186,7 +188,7 @@ async def _healthz(request: Request) -> Response:
 
 
 def _readyz(deps: WebDeps) -> api.Endpoint:
-    """200, or 503 with what is down and why."""
+    """200, or 503 where nothing can be taken in; what is down and why in both cases."""
 
     async def look(name: str, probe: Callable[[], Awaitable[None]]) -> tuple[str, str]:
         try:
@@ -198,9 +200,11 @@ def _readyz(deps: WebDeps) -> api.Endpoint:
         return name, ""
 
     async def endpoint(request: Request) -> Response:
-        looks = await asyncio.gather(*(look(name, probe) for name, probe in deps.ready.items()))
+        probes = {**deps.beside, **deps.ready}
+        looks = await asyncio.gather(*(look(name, probe) for name, probe in probes.items()))
         down = {name: reason for name, reason in looks if reason}
-        return api.json_response({"ready": not down, "down": down}, 503 if down else 200)
+        ready = not down.keys() & deps.ready.keys()
+        return api.json_response({"ready": ready, "down": down}, 200 if ready else 503)
 
     return endpoint
 

@@ -36,7 +36,7 @@ def _undecided(decision: Decision, findings: Sequence[Finding], weighed: Weighed
     if not weighed.table.requests:
         return (
             "No request of this service is in the traces: see that they are sent here, and under which service.name "
-            "(`triagebot doctor`)."
+            "(triagebot doctor says what it sees)."
         )
     unseen = next((f for f in findings if f.status == "unknown" and f.node in SEE), None)
     if unseen is not None:

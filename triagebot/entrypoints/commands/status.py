@@ -23,7 +23,7 @@ def command(data: Path | None, url: str | None) -> int:
     down, work = server.ready(), server.get("/api/work")
     opened = server.get("/api/incidents", status="open")["incidents"]
     queue = work["queue"]
-    click.echo(f"{server.url}: {'not ready' if down else 'ready'}")
+    click.echo(f"{server.url}: {'something is down' if down else 'ready'}")
     for name, why in down.items():
         click.echo(plain(f"  {name}: {why}"))
     click.echo(f"open incidents: {', '.join(one['id'] for one in opened) or 'none'}")
