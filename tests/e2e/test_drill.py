@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.bench import TOKEN, Bench, bench
+from tests.e2e.bench import TOKEN, Bench, bench, until
 from triagebot.domain.page import Page
 from triagebot.entrypoints.rehearsing import Rehearsed, invent, report
 from triagebot.testing.slack import LocalSlack
@@ -66,6 +66,11 @@ async def test_a_drill_from_the_page_to_the_postmortem(tmp_path: Path, slack: Lo
         assert (await here.get("/api/incidents/INC-1"))["drill"] is True
         assert all("DRILL" in r.text + str(r.blocks) for r in here.replies() if not r.files)
         assert all("DRILL" in file.title for file in slack.workspace.files.values())
+        ada = slack.user("ada")
+        await until(here.doors.socket.handler.client.is_connected)
+        assert (await ada.slash("/triage", "diff INC-1", "inc-support")).acked
+        await until(ada.ephemerals)
+        assert verdict["causes"][0]["artifact"] in str(ada.ephemerals()[-1].blocks)
         (again,) = (await here.get("/api/behaviour?subject=inc-1"))["changes"]
         assert again["artifact"] == verdict["causes"][0]["artifact"]
         assert (await here.get("/api/work"))["failed"] == []
