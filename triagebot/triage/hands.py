@@ -101,8 +101,11 @@ class Hands:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     async def _append(self, incident: Incident, kind: str, by: Person, text: str, dedupe: str, **data: Any) -> bool:
+        at = self._clock.now()
+        if kind == "acknowledged":  # of what was reopened by a pager whose clock is ahead of this one
+            at = max(at, *(e.at for e in await self._ledger.timeline(incident.id) if e.kind == "reopened"), at)
         event = TimelineEvent(
-            at=self._clock.now(),
+            at=at,
             kind=kind,
             actor=by.name or by.email or by.slack_id,
             text=text,
