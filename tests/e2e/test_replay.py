@@ -227,6 +227,18 @@ async def test_it_never_runs_unasked_unless_the_service_says_so(here: Bench) -> 
     assert (await replays.state("INC-1"))["number"] == 1
 
 
+async def test_a_replay_that_decides_nothing_does_not_hide_one_that_did(here: Bench) -> None:
+    replays = arm(here)
+    await verdict(here)
+    await replays.ask("INC-1", Wanted(), here_person(), via="api")
+    assert (await over(here))["effect"] == "confirmed"
+    await replays.ask("INC-1", Wanted(requests=2), here_person(), via="api")
+    assert (await over(here, 2))["effect"] == "inconclusive"
+    assert (await here.server.ledger.verdict("INC-1"))["replay"]["number"] == 1
+    assert "Replay 1 confirms the verdict" in here.said()
+    assert "Replay 2" in thread(here)
+
+
 async def test_a_verdict_that_was_made_anew_is_not_told_what_the_old_one_was(here: Bench) -> None:
     replays = arm(here)
     await verdict(here)
@@ -282,4 +294,4 @@ async def test_a_server_that_stops_goes_on_where_it_was_and_sends_nothing_twice(
         assert 48 - lost <= len(first.asks) + len(second.asks) <= 48
         assert sum(a["n"] for a in report["arms"]) == 48 - lost
         assert report["spent"]["calls"] == 48
-        assert f"{lost} under way when the process ended" in thread(here)
+        assert f"{lost} under way or not judged yet when the process ended" in thread(here)

@@ -24,7 +24,7 @@ def plain_text(verdict: Mapping[str, Any]) -> str:
 def plain_report(report: Mapping[str, Any]) -> str:
     """A replay's report, a line for each arm."""
     parts = [plain(body) for _, body in rendered("replay/result", {"incident": None, "r": read_report(report)})]
-    return "\n".join(part for part in parts[1:] if part)
+    return "\n".join(part.removeprefix(":repeat: ") for part in parts[1:] if part)
 
 
 def plain(body: str) -> str:

@@ -135,7 +135,7 @@ def spent_words(tokens: object, money: object, currency: str, *, calls: object =
     said.append(f"{count(tokens)} tokens")
     cost = usable(money)
     said.append("cost unknown" if cost is None else f"{cost:.2f} {currency}".strip())
-    return ", ".join(said) + ("" if certain else " at least")
+    return ", ".join(said) + ("" if certain else " (estimated)")
 
 
 def _arm(arm: Mapping[str, Any]) -> dict[str, Any]:

@@ -229,7 +229,7 @@ class Replays:
         )
         verdict = await self.ledger.verdict(incident.id)
         about = report.get("verdict")
-        if verdict is not None and about and _mark(verdict) == about and verdict.get("replay") != report:
+        if verdict is not None and about and _mark(verdict) == about and _tells_more(report, verdict.get("replay")):
             await self.ledger.save_verdict(incident.id, {**verdict, "replay": dict(report)})
         if new:
             data = {"number": number, "effect": report["effect"], "ended": report["ended"], "spent": report["spent"]}
@@ -389,6 +389,13 @@ def _mark(verdict: Mapping[str, Any]) -> list[str]:
         f"{c.get('node')}|{c.get('artifact')}|{c.get('before')}|{c.get('after')}" for c in verdict.get("causes") or ()
     ]
     return [str(verdict.get("status")), str(verdict.get("as_of")), *causes]
+
+
+def _tells_more(report: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:
+    """Whether the verdict should speak of this report: one that does not decide never hides one that does."""
+    if known == report:
+        return False
+    return known is None or known.get("effect") == "inconclusive" or report["effect"] != "inconclusive"
 
 
 async def _ready(value: dict[str, Any]) -> Mapping[str, Any]:

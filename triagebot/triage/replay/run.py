@@ -123,6 +123,7 @@ class Run:
         self._waiting: asyncio.Queue[tuple[Trial, Played, Spending] | None] = asyncio.Queue(UNUSABLE)
         self._batch: list[tuple[Trial, Played, Spending]] = []
         self._unusable = 0
+        self._last_sent = False
 
     async def go(self) -> None:
         """Until every trial is judged, the cap is reached, somebody cancels, or nothing answers. Raises LeaseLost."""
@@ -145,7 +146,7 @@ class Run:
     async def _working(self, left: Iterator[Trial]) -> None:
         for trial in left:
             if self.ended:
-                return
+                break
             if self._trials.resumed and await self._known(trial):
                 continue
             why = self._closed.get((trial.arm, -1)) or self._closed.get((trial.arm, trial.request))
@@ -158,6 +159,7 @@ class Run:
                 self._end("capped", str(spent))
             except Stopped as stopped:
                 self._end("cancelled" if str(stopped).startswith("cancelled") else "stopped", str(stopped))
+        self._last_sent = True
 
     def _end(self, how: str, why: str) -> None:
         if not self.ended:
@@ -243,15 +245,20 @@ class Run:
     # -- judging -------------------------------------------------------------------------------------------------------
 
     async def _judging(self) -> None:
-        """Judges what has come in, in batches: a batch costs nearly the same whatever it holds."""
-        loop, last = asyncio.get_running_loop(), -math.inf
+        """Judges what has come in, in batches: a batch costs nearly the same whatever it holds.
+
+        Once the last trials are under way it waits for all of them: a batch that is begun now would only delay the last one.
+        """
+        loop = asyncio.get_running_loop()
+        last = loop.time()
         while (one := await self._waiting.get()) is not None:
             batch = [one]
             ending = False
             while not ending and len(batch) < _BATCH:
-                left = last + self.work.gather - loop.time()
+                left = math.inf if self._last_sent else last + self.work.gather - loop.time()
                 try:
-                    more = await asyncio.wait_for(self._waiting.get(), left) if left > 0 else self._waiting.get_nowait()
+                    wait = None if left == math.inf else left
+                    more = await asyncio.wait_for(self._waiting.get(), wait) if left > 0 else self._waiting.get_nowait()
                 except (TimeoutError, asyncio.QueueEmpty):
                     break
                 ending = more is None
