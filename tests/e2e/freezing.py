@@ -90,6 +90,10 @@ class Freezing:
     def message(self) -> Message:
         return self.bench.messages()[-1]
 
+    def said(self) -> str:
+        """What the newest message of the channel says; "" while there is none."""
+        return words(self.message()) if self.bench.messages() else ""
+
     async def ask(self, text: str, who: str = "ben") -> Message:
         """What only they are told in answer to /triage."""
         person = self.slack.user(who)
@@ -142,8 +146,9 @@ def words(message: Message) -> str:
 
 @asynccontextmanager
 async def freezing(folder: Path, slack: LocalSlack, **more: Any) -> Any:
-    services = more.pop("service", {})
-    async with bench(folder, slack, more=document(folder, **services), **more) as made:
+    """`service` are further members of the service, `extra` of triagebot.yaml; the rest is for the bench."""
+    services, extra = more.pop("service", {}), more.pop("extra", {})
+    async with bench(folder, slack, more=document(folder, **services) | extra, **more) as made:
         await until(lambda: slack.socket.connections)
         yield Freezing(made)
 

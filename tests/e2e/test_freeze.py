@@ -9,10 +9,19 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.bench import ROOM, TOKEN, local_slack, until
+from tests.e2e.bench import PAGED, ROOM, TOKEN, local_slack, until
 from tests.e2e.freezing import Freezing, freezing, people, words
+from triagebot.adapters.db.engine import open_database
+from triagebot.adapters.db.journal import SqlJournal
+from triagebot.adapters.db.ledger import SqlLedger
+from triagebot.adapters.db.trail import HEADS, Heads, SqlAudit
+from triagebot.bootstrap.freezing import open_freezing
+from triagebot.entrypoints.jobs import JOBS, fire
 from triagebot.errors import SourceFailed
+from triagebot.testing.clock import FakeClock
 from triagebot.testing.slack import LocalSlack
+from triagebot.triage.tell import Tell
+from triagebot.triage.watch import Watch
 
 
 @pytest.fixture
@@ -39,8 +48,8 @@ def brake(house: Freezing, kind: str = "model_file") -> Any:
 
 async def told(house: Freezing, *wanted: str) -> str:
     """The freeze's message, once it says all of this."""
-    await until(lambda: house.bench.messages() and all(w in words(house.message()) for w in wanted))
-    return words(house.message())
+    await until(lambda: all(w in house.said() for w in wanted))
+    return house.said()
 
 
 async def tick(house: Freezing, **forward: float) -> None:
@@ -595,3 +604,51 @@ async def test_reviewing_a_postmortem_over_the_api_takes_a_role_too(house: Freez
     answer = await house.bench.http.post(f"/api/incidents/{incident}/postmortem", json=body, headers=TOKEN)
     assert answer.status_code == 403
     assert "may not review or publish a postmortem: that takes a responder" in answer.json()["error"]
+
+
+async def test_two_replicas_on_postgresql_freeze_warn_and_end_once(
+    slack: LocalSlack, tmp_path: Path, postgres_url: str
+) -> None:
+    clock = FakeClock(PAGED)
+    job = next(job for job in JOBS if job.name == "keep_freezes")
+    async with freezing(tmp_path, slack, clock=clock, TRIAGEBOT_STATE_URL=postgres_url) as house:
+        await house.freeze("support-agent tools for 1h")
+        await told(house, "*FRZ-1* holds support-agent", "gate refuses")
+        watch, other = house.bench.server.watch, await replica(house, postgres_url)
+        for minutes in (46, 1, 14):
+            clock.advance(minutes=minutes)
+            await asyncio.gather(*(fire(job, one) for one in (watch, other) for _ in range(2)))
+        await until(lambda: house.status("FRZ-1", "expired"))
+        await told(house, "has expired")
+        (root,) = house.bench.messages()
+        assert len(slack.workspace.thread(house.bench.room.id, root.ts)) == 2
+        trail = await house.trail()
+        assert [trail.count(f"freeze.{what}") for what in ("confirmed", "in_force", "warned", "expired", "ended")] == [
+            1
+        ] * 5
+        assert (await house.bench.server.audit.verify()).problems == ()
+        await other.ledger._database.close()
+
+
+async def replica(house: Freezing, url: str) -> Watch:
+    """Another process' part of it, on connections of its own; a process opens one embedded store of traces."""
+    server, database = house.bench.server, open_database(url)
+    ledger, journal = SqlLedger(database, server.clock), SqlJournal(database)
+    heads = Heads(house.bench.data / HEADS)
+    tell = Tell(ledger, server.chat, server.config, server.clock, default_channel=ROOM)
+    made = open_freezing(
+        server.config,
+        database,
+        ledger=ledger,
+        journal=journal,
+        clock=server.clock,
+        chat=server.chat,
+        tell=tell,
+        roles=server.roles,
+        audit=SqlAudit(database, server.clock, heads),
+        heads=heads,
+        registries={},
+        wake=lambda: None,
+        default_channel=ROOM,
+    )
+    return Watch(ledger=ledger, journal=journal, clock=server.clock, keep_freezes=made.work.tick)

@@ -106,8 +106,8 @@ async def webhook(house: Freezing, version: str) -> int:
 @pytest.mark.slow
 async def test_each_registry_is_pinned_watched_and_given_free(house: Freezing) -> None:
     await house.freeze("support-agent because answers are wrong")
-    await until(lambda: "pinned after" in words(house.message()), 60)
-    said = words(house.message())
+    await until(lambda: "pinned after" in house.said(), 60)
+    said = house.said()
     assert "`desk`: pinned after 0.0 s to v3" in said
     assert "`ranker`: pinned after 0.0 s to v1" in said
     assert "`docs`: pinned after 0.0 s to version 2 by tag serving" in said
@@ -120,15 +120,15 @@ async def test_each_registry_is_pinned_watched_and_given_free(house: Freezing) -
     call(house.mlflow, "registered-models/alias", name="desk", alias="production", version="1")
     assert await webhook(house, "1") == 202
     assert alias(house.mlflow, "desk", "production") == "3"
-    await until(lambda: "somebody moved it to v1, seen at" in words(house.message()), 60)
-    assert "and put back" in words(house.message())
+    await until(lambda: "somebody moved it to v1, seen at" in house.said(), 60)
+    assert "and put back" in house.said()
     assert "freeze.moved" in await house.trail()
 
     # one that is only watched is told
     call(house.mlflow, "model-versions/create", name="ranker", source="s3://models/2")
     call(house.mlflow, "registered-models/alias", name="ranker", alias="champion", version="2")
     await house.bench.server.freezing.work.tick()
-    assert "`ranker`: somebody moved it to v2" in words(house.message())
+    assert "`ranker`: somebody moved it to v2" in house.said()
     assert alias(house.mlflow, "ranker", "champion") == "2"
     call(house.mlflow, "registered-models/alias", name="ranker", alias="champion", version="1")
 
