@@ -23,6 +23,7 @@ from triagebot.domain.page import Page
 from triagebot.domain.people import Claim, Person
 from triagebot.domain.probe import Answered, ProbePlan, ProbePrompt, ProbeRun
 from triagebot.domain.recorded import Ask, Played, Recorded, Reply
+from triagebot.domain.reminder import Reminder, SentNudge
 from triagebot.domain.served import Reach
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
@@ -268,11 +269,34 @@ class OwnerFile(Protocol):
 
 
 class Pager(Protocol):
-    """PagerDuty's REST API."""
+    """PagerDuty's REST API. A service is one of triagebot's; None or empty where it is not the pager's.
 
-    async def oncall(self, service: str) -> Person | None: ...
+    `by` is the person on whose behalf it is done: where the pager knows them it is theirs, else its configured sender's.
+    """
 
-    async def note(self, incident_key: str, text: str) -> None: ...
+    async def oncall(self, service: str) -> Person | None:
+        """Who is on call now at the first level."""
+        ...
+
+    async def line(self, service: str) -> Sequence[Person]:
+        """Who is on call now, the first level of the escalation policy first, each person once."""
+        ...
+
+    async def note(self, incident_key: str, text: str, *, by: Person | None = None) -> str:
+        """Writes the note unless one with the same words is there; returns its id."""
+        ...
+
+    async def set_status(self, incident_key: str, status: str, *, by: Person | None = None) -> bool:
+        """`acknowledged` or `resolved`; False where the incident was so or further already."""
+        ...
+
+    async def set_priority(self, incident_key: str, level: str, *, by: Person | None = None) -> str:
+        """The priority that stands for SEV1 to SEV4; its name, "" where the account has none such."""
+        ...
+
+    async def changes(self, service: str, window: Window) -> Sequence[Change]:
+        """Change events that were sent to the pager for the service."""
+        ...
 
 
 # --- chat ---------------------------------------------------------------------------------------------------------------
@@ -308,6 +332,13 @@ class Chat(Protocol):
 
     async def upload(self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str) -> None:
         """A file into the message's thread."""
+        ...
+
+    async def canvas(self, posted: Posted, title: str, markdown: str, *, known: str = "") -> tuple[str, str] | None:
+        """A document for everybody in the message's channel: its id and link. None where the chat has none of the kind.
+
+        `known` is the id of one that is rewritten. A new one is shown to nobody before it has been rewritten by its id.
+        """
         ...
 
     async def direct(self, person: Person, message: Message, *, key: str, fresh: bool = False) -> Posted: ...
@@ -419,6 +450,57 @@ class Told:
     purpose: str
     posted: Posted
     digest: str = ""
+
+
+class Reminders(Protocol):
+    """Rows that say whom to ask about what, and when to look again: the truth that the clock only wakes."""
+
+    async def remind(
+        self, kind: str, ref: str, *, due: datetime, incident: str = "", payload: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Makes the row unless there is one of this kind and ref, done ones included."""
+        ...
+
+    async def move(self, kind: str, ref: str, *, due: datetime, payload: Mapping[str, Any] | None = None) -> bool:
+        """Makes a row wait for another time, a done one too. False where there is none."""
+        ...
+
+    async def close(self, kind: str, ref: str) -> bool:
+        """Nothing more to ask. False where nothing was."""
+        ...
+
+    async def due(self, at: datetime, limit: int = 100) -> list[Reminder]:
+        """What waits, is due and is held by nobody, longest due first."""
+        ...
+
+    async def claim(self, wanted: Reminder, *, at: datetime, until: datetime) -> Reminder | None:
+        """The row for this process alone until then; None where another has it, or where it was moved or closed."""
+        ...
+
+    async def settle(
+        self,
+        held: Reminder,
+        *,
+        due: datetime | None,
+        payload: Mapping[str, Any] | None = None,
+        sent: SentNudge | None = None,
+    ) -> None:
+        """Gives the row back: due again then, done where that is None. What was moved meanwhile stays moved."""
+        ...
+
+    async def find(self, kind: str, ref: str) -> Reminder | None: ...
+
+    async def by_id(self, id_: int) -> Reminder | None: ...
+
+    async def waiting(self, incident: str = "", limit: int = 200) -> list[Reminder]:
+        """What waits, of one incident or of all, soonest first."""
+        ...
+
+    async def snooze(self, id_: int, until: datetime) -> bool: ...
+
+    async def nudges(self, id_: int) -> list[SentNudge]: ...
+
+    async def last_nudge(self, who: str) -> datetime | None: ...
 
 
 class Ledger(Protocol):

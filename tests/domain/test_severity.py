@@ -133,7 +133,41 @@ def test_reversible_and_fading_are_never_worse_than_their_opposites(facts: Sever
 def test_every_answer_names_a_rule_of_the_rubric(facts: SeverityFacts) -> None:
     found = assess_severity(facts, DEFAULT)
     assert found.level in LEVELS
-    assert found.rule.split(":")[0] in {rule.name for rule in DEFAULT.rules}
+    assert found.rule.split(":")[0] in {rule.name for rule in (*DEFAULT.rules, *DEFAULT.floors)}
+
+
+@given(facts=FACTS, harm=st.sampled_from(DIRE))
+def test_a_floor_stands_whatever_the_rules_are(facts: SeverityFacts, harm: str) -> None:
+    lax = Rubric((Rule(name="all", level="SEV4", title="", when=All()),), DEFAULT.floors)
+    at_least = {"money": "SEV3", "safety": "SEV2", "privacy": "SEV2", "legal": "SEV4"}[harm]
+    mild = replace(facts, moved=True, harm=harm, irreversible=False, reversible=True)
+    assert assess_severity(mild, lax).level == at_least
+    worst = assess_severity(replace(mild, reversible=False), lax)
+    assert worst.level == ("SEV1" if harm != "legal" else "SEV4")
+    assert worst.floor == ("irreversible_harm" if harm != "legal" else "")
+
+
+def test_what_fired_is_named_and_a_symptom_has_a_harm_of_its_own() -> None:
+    leak = SeverityFacts(moved=True, confined=True, symptom_harms=frozenset({"privacy"}))
+    found = assess_severity(leak, DEFAULT)
+    assert (found.level, found.floor) == ("SEV2", "safety_or_privacy")
+    assert found.rule == "safety_or_privacy: safety or privacy harm, at any rate"
+    assert found.harm == "trust, privacy"
+
+
+def test_the_levels_within_the_intervals_are_told() -> None:
+    facts = SeverityFacts(
+        silent=True,
+        families=frozenset({"content"}),
+        share=0.03,
+        affected_requests=300,
+        intervals={"share": (0.015, 0.045), "affected_requests": (150, 450)},
+    )
+    found = assess_severity(facts, DEFAULT)
+    assert (found.level, found.levels) == ("SEV2", ("SEV3", "SEV2"))
+    assert found.as_json()["intervals"]["share"] == [0.015, 0.045]
+    sure = assess_severity(replace(facts, intervals={"share": (0.025, 0.045)}), DEFAULT)
+    assert sure.levels == ()
 
 
 @given(facts=FACTS)

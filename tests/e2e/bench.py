@@ -159,8 +159,9 @@ async def bench(
 
 
 @asynccontextmanager
-async def local_slack(**more: Any) -> Any:
+async def local_slack(plan: str = "paid", **more: Any) -> Any:
     async with LocalSlack(rate_limits=False, **more) as slack:
+        slack.workspace.plan = plan
         slack.workspace.add_user("ada", real_name="Ada Obi")
         slack.workspace.add_channel(ROOM)
         slack.workspace.add_channel(DEFAULT)

@@ -18,7 +18,7 @@ def _no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[LocalSlack]:
-    async with local_slack() as slack:
+    async with local_slack(plan="free") as slack:
         yield slack
 
 

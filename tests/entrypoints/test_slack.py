@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from tests.fakes.incidents import CHANGE, PAGED, FixedClock, cause, config, page, verdict
+from tests.fakes.reminders import reminding_of
 from triagebot.adapters.chat.pace import Pace
 from triagebot.adapters.chat.slack import SlackChat
 from triagebot.adapters.db.engine import open_database
@@ -144,6 +145,7 @@ async def bench(request, slack, ledger):
         intake=bench.intake,
         draft=bench.draft,
         default_channel="llm-oncall",
+        reminding=reminding_of(ledger, state, chat, clock, known),
         signing_secret=SECRET,
     )
     app = build_slack_app(deps)
@@ -500,7 +502,7 @@ async def test_name_owner_of_one_of_several(bench):
 
 async def test_draft_postmortem(bench):
     incident = await bench.incident()
-    await bench.ravi.click(bench.message, "draft_postmortem")
+    await bench.ravi.choose(bench.message, "more", f"draft_postmortem {incident}")
     assert (await bench.heard()).text.startswith(f"Drafting the postmortem of {incident}")
     assert bench.drafts == [(incident, "Ravi")]
 
@@ -566,9 +568,9 @@ async def test_triage_this_that_could_not_be_stored(bench):
 
 
 async def test_a_fault_of_our_own_is_owned_up_to(bench, caplog):
-    await bench.incident()
+    incident = await bench.incident()
     bench.drafts = None
-    await bench.ravi.click(bench.message, "draft_postmortem")
+    await bench.ravi.choose(bench.message, "more", f"draft_postmortem {incident}")
     assert "it is triagebot's fault" in (await bench.heard()).text
     assert "a listener failed" in caplog.text
     assert bench.slack.bot_token not in caplog.text
@@ -638,8 +640,17 @@ CALLED = {
     "files.completeUploadExternal": ("files:write",),
     "views.open": (),
     "views.update": (),
+    "views.publish": (),
+    "chat.unfurl": ("links:write",),
+    "canvases.create": ("canvases:write",),
+    "canvases.edit": ("canvases:write",),
+    "canvases.access.set": ("canvases:write",),
 }
-OTHERWISE = {"commands": "/triage and Triage this", "app_mentions:read": "app_mention"}
+OTHERWISE = {
+    "commands": "/triage and Triage this",
+    "app_mentions:read": "app_mention",
+    "links:read": "link_shared",
+}
 
 
 def test_every_scope_is_one_that_something_needs():
@@ -666,7 +677,12 @@ async def test_the_listeners_are_those_of_the_manifest(bench):
     message = ravi.write("llm-oncall", "a complaint")
     for shortcut in features["shortcuts"]:
         assert (await ravi.shortcut(shortcut["callback_id"], message)).acked
-    assert MANIFEST["settings"]["event_subscriptions"]["bot_events"] == ["app_mention"]
+    assert MANIFEST["settings"]["event_subscriptions"]["bot_events"] == [
+        "app_home_opened",
+        "app_mention",
+        "link_shared",
+    ]
+    assert (await ravi.open_home()).acked
     assert (await ravi.mention("llm-oncall", "hello")).acked
     bench.slack.socket.ack_timeout = 0.2
     assert not (await ravi.slash("/other", "help", "llm-oncall")).acked

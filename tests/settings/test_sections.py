@@ -88,11 +88,14 @@ MISTAKES = {
     "reminders: {zone: Berlin}": '4: reminders.zone: "Berlin" is not a time zone such as Europe/Berlin',
     "reminders: {zone: Europe}": '4: reminders.zone: "Europe" is not a time zone',
     "reminders: {zone: ../../etc/passwd}": "4: reminders.zone: ",
-    "api: {public_url: 'https://x'}": "4: api.public_url: is not a setting here",
     "slack: {bot_token: $SLACK_BOT_TOKEN}": '4: slack.bot_token: "$SLACK_BOT_TOKEN" stands for itself here; for the environment\'s write "env:SLACK_BOT_TOKEN"',
     "pagerduty: {secrets: ['${PD}']}": '4: pagerduty.secrets: "${PD}" stands for itself here; for the environment\'s write "env:PD"',
     "state: {url: 'mysql://db/triagebot'}": "4: state.url: must begin with sqlite:// or postgresql://",
     "severity: nowhere.yaml": "4: severity: there is no file ",
+    "api: {public_url: x}": '4: api.public_url: "x" is not an address that begins with http:// or https://',
+    "reminders: {accept: {SEV1: soon}}": "4: reminders.accept.SEV1:",
+    "reminders: {stale: {SEV9: 4h}}": "4: reminders.stale.SEV9:",
+    "slack: {channels: {SEVERE: '#major'}}": "4: slack.channels.SEVERE:",
     "otlp: {tokens: [a]}": '4: otlp.tokens: is not a setting here; did you mean "token"?',
 }  # fmt: skip
 

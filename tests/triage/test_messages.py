@@ -248,13 +248,18 @@ def test_a_drill_says_so_first():
 # -- buttons and what people did -------------------------------------------------------------------------------------------
 
 
+def menu(message):
+    return [o["value"] for block in message.blocks for e in block.get("elements", ()) for o in e.get("options", ())]
+
+
 def test_buttons_follow_what_was_done():
-    every = ["acknowledge", "freeze", "wrong_call", "name_owner", "draft_postmortem"]
+    every = ["acknowledge", "freeze", "wrong_call", "name_owner", "more"]
     assert buttons(verdict_message(INCIDENT, verdict())) == every
     assert buttons(walking_message(INCIDENT, [page()])) == ["acknowledge"]
-    assert buttons(verdict_message(INCIDENT, verdict(), events=[event("acknowledged")])) == every[1:]
+    assert buttons(verdict_message(INCIDENT, verdict(), events=[event("acknowledged")])) == ["resolve", *every[1:]]
     done = [event("acknowledged"), event("postmortem")]
-    assert buttons(verdict_message(INCIDENT, verdict(), events=done)) == every[1:4]
+    assert menu(verdict_message(INCIDENT, verdict())) == ["set_severity INC-12", "draft_postmortem INC-12"]
+    assert menu(verdict_message(INCIDENT, verdict(), events=done)) == ["set_severity INC-12"]
     resolved = replace(INCIDENT, status="resolved")
     assert buttons(verdict_message(resolved, verdict())) == every[2:]
 

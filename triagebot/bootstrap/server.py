@@ -33,6 +33,7 @@ from triagebot.bootstrap.folder import DataFolder
 from triagebot.bootstrap.freezing import Freezing, open_freezing
 from triagebot.bootstrap.options import Options
 from triagebot.bootstrap.probing import open_probing
+from triagebot.bootstrap.reminding import Reminded, open_reminding
 from triagebot.bootstrap.replaying import LACKING, NARRATOR, open_gateway, open_judge, open_narrating, terms_of
 from triagebot.bootstrap.sources import owner_sources, registries_of
 from triagebot.bootstrap.traces import open_traces
@@ -45,9 +46,12 @@ from triagebot.settings import Settings
 from triagebot.settings.rubric import load_rubric
 from triagebot.triage.asking.desk import KIND as QUESTION
 from triagebot.triage.asking.desk import Asking
+from triagebot.triage.digest import Digest
 from triagebot.triage.doctor import Eyes, Report, examine
 from triagebot.triage.handout import Handout
 from triagebot.triage.investigate import Investigation
+from triagebot.triage.mirror import KIND as PAGER
+from triagebot.triage.mirror import Mirror
 from triagebot.triage.owners import OwnerDesk
 from triagebot.triage.probing import Probing
 from triagebot.triage.rehearse import Rehearse
@@ -56,7 +60,7 @@ from triagebot.triage.replay.desk import Replays
 from triagebot.triage.replay.stage import Sources as ReplaySources
 from triagebot.triage.roles import RoleDesk
 from triagebot.triage.tell import Tell
-from triagebot.triage.watch import POLL_EVERY, QuietHours, Watch
+from triagebot.triage.watch import POLL_EVERY, Watch
 from triagebot.triage.way import Way
 from triagebot.triage.worker import WorkerPool
 
@@ -87,6 +91,9 @@ class Server:
     slack: AsyncWebClient | None
     tell: Tell
     way: Way
+    mirror: Mirror
+    digest: Digest
+    reminded: Reminded
     pool: WorkerPool
     slow: WorkerPool
     replays: Replays
@@ -107,6 +114,11 @@ class Server:
     @property
     def config(self) -> Config:
         return self.settings.config
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach this server; "" where nobody said."""
+        return Options(self.config).text("api", "public_url")
 
     async def intake(self, page: Page, body: bytes) -> bool:
         """Stores a page; the workers look at once."""
@@ -163,7 +175,10 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
     roles = RoleDesk(config, chat=connected, groups=connected.groups if connected else None, pager=pager, audit=audit)
     channel = options.text("slack", "channel") or next(iter(config.services.values())).slack_channel
     gateway = open_gateway(options, settings.secret("replay_api_key"), stack)
-    tell = Tell(ledger, chat, config, clock, default_channel=channel, replays=gateway is not None)
+    channels = options.mapping("slack", "channels")
+    tell = Tell(ledger, chat, config, clock, default_channel=channel, channels=channels, replays=gateway is not None)
+    reminded = open_reminding(config, options, database, ledger, chat, clock, pager)
+    mirror = Mirror(ledger=ledger, clock=clock, pager=pager)
     rubric = load_rubric(config)
     registries = {name: registries_of(config, service) for name, service in config.services.items()}
     desk = OwnerDesk(
@@ -219,6 +234,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         settle=traces.sink.flush if traces.sink else None,
         publish=Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems"),
         replay=replays.after_verdict,
+        told=_told(ledger, reminded, mirror),
     )
     probing = open_probing(settings, database, ledger, journal, clock, stack)
     freezing = open_freezing(
@@ -244,6 +260,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         "probe": probing.work,
         "freeze": freezing.work.apply,
         "unfreeze": freezing.work.end,
+        PAGER: mirror.work,
     }
     pool = WorkerPool(ledger, handlers, clock, size=WORKERS)
     stack.push_async_callback(way.rehearsals.close)
@@ -260,18 +277,22 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
     # Apart, since a replay takes minutes: pages must never wait for one.
     slow = WorkerPool(ledger, {REPLAY: replays.handle}, clock, size=REPLAYS_AT_ONCE, stop_seconds=2.0)
     replays.wake = slow.wake
+    opened = {name: [s.registry for s in found if s.registry] for name, found in registries.items()}
+    digest = Digest(config=config, journal=journal, chat=chat, clock=clock, desk=desk, registries=opened)
     watch = Watch(
         ledger=ledger,
         journal=journal,
         clock=clock,
-        chat=chat,
         traces=traces.store,
+        pager=pager,
+        plan=reminded.plan,
+        reminding=reminded.reminding,
+        digest=digest.post,
         services=config.services,
-        registries=[source.registry for found in registries.values() for source in found if source.registry],
+        registries=[registry for found in opened.values() for registry in found],
         deadline_seconds=deadline,
         keep=options.span("retention", "pages", timedelta(days=90)),
         poll_every=options.span("probes", "every", POLL_EVERY),
-        quiet=_quiet(options),
         tell_again=way.tell_again,
         keep_freezes=freezing.work.tick,
         retain=traces.retain,
@@ -291,6 +312,9 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         slack=slack,
         tell=tell,
         way=way,
+        mirror=mirror,
+        digest=digest,
+        reminded=reminded,
         pool=pool,
         slow=slow,
         replays=replays,
@@ -314,6 +338,19 @@ async def _intake(ledger: SqlLedger, pool: WorkerPool, page: Page, body: bytes) 
     new = await ledger.accept(page, body)
     pool.wake()
     return new
+
+
+def _told(ledger: SqlLedger, reminded: Reminded, mirror: Mirror) -> Callable[[str], Awaitable[None]]:
+    """Once a verdict is told: the pager hears of it, and the owners of its causes are asked."""
+
+    async def told(id_: str) -> None:
+        await mirror.verdict(id_)
+        incident = await ledger.incident(id_)
+        if incident is not None:
+            await reminded.plan.incident(incident)
+            await reminded.reminding.run()
+
+    return told
 
 
 async def _database(url: str, stack: AsyncExitStack) -> Database:
@@ -353,6 +390,7 @@ def _pager(settings: Settings, options: Options, stack: AsyncExitStack) -> Pager
         {**named, **declared},
         sender=options.text("pagerduty", "from"),
         base_url=options.text("pagerduty", "api_url") or pagerduty_api.API,
+        priorities=options.mapping("pagerduty", "priorities"),
     )
     stack.push_async_callback(pager.close)
     return pager
@@ -373,12 +411,6 @@ def _narrator(settings: Settings, options: Options, stack: AsyncExitStack) -> Na
     narrator = connect(key, model=model, base_url=options.text("narrator", "base_url") or None)
     stack.push_async_callback(narrator.close)
     return narrator
-
-
-def _quiet(options: Options) -> QuietHours:
-    usual = QuietHours()
-    start, end = options.get("reminders", "quiet", (usual.start, usual.end))
-    return QuietHours(start=start, end=end, zone=options.get("reminders", "zone", usual.zone))
 
 
 def _checks(settings: Settings) -> dict[str, Check]:

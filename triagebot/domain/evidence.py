@@ -145,7 +145,11 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Severity:
-    """Level SEV1 (worst) to SEV4, by the rule named in `rule`."""
+    """Level SEV1 (worst) to SEV4, by the rule named in `rule`; `floor` is the floor that raised it, "" where none did.
+
+    `intervals` has, by the name of a measured number, between which two values it lies; `levels` the best and the worst level that
+    the rubric would give within them, empty where both are `level`.
+    """
 
     level: str
     harm: str
@@ -155,6 +159,11 @@ class Severity:
     momentum: Momentum
     silent: bool
     rule: str
+    affected_conversations: int = 0
+    share: float = 0.0
+    floor: str = ""
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    levels: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -166,6 +175,11 @@ class Severity:
             "momentum": self.momentum,
             "silent": self.silent,
             "rule": self.rule,
+            "affected_conversations": self.affected_conversations,
+            "share": self.share,
+            "floor": self.floor or None,
+            "intervals": {name: [low, high] for name, (low, high) in self.intervals.items()},
+            "levels": list(self.levels),
         }
 
 

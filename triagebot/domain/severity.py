@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final
 
 from triagebot.domain.evidence import Momentum, Severity, Symptom
 
@@ -32,7 +32,8 @@ class SeverityFacts:
     requests since then, 0 to 1. `confined`: to one slice (a region, a route, a tenant). `reversible`: what it did can be taken
     back. `silent`: nothing failed loudly (no errors, no latency). `breaks`: something downstream fails by it (a parser, a tool).
     `families` are those of the signals that moved (Signal.family), `signals` their names. `cost_burn` is spend over what is usual,
-    1 being usual; None where spend was not measured.
+    1 being usual; None where spend was not measured. `symptom_harms` are kinds of harm that the symptom itself speaks of: a rule on
+    `harm` holds for these too. `intervals` says between which two values a number lies; no rule asks about it.
     """
 
     harm: str = "trust"
@@ -51,12 +52,23 @@ class SeverityFacts:
     families: frozenset[str] = frozenset()
     signals: frozenset[str] = frozenset()
     cost_burn: float | None = None
+    symptom_harms: frozenset[str] = frozenset()
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def harms(self) -> frozenset[str]:
+        return self.symptom_harms | {self.harm}
+
+    def at(self, end: int) -> SeverityFacts:
+        """With every number at the low (0) or the high (1) end of its interval."""
+        ends: Mapping[str, Any] = {name: interval[end] for name, interval in self.intervals.items()}
+        return replace(self, **ends)
 
 
 FLAGS: Final = ("irreversible", "measured", "moved", "confined", "reversible", "silent", "breaks")
 NUMBERS: Final = ("affected_requests", "affected_conversations", "affected_tenants", "share", "cost_burn")
 WORDS: Final = ("harm", "momentum", "families", "signals")
-FACTS: Final = tuple(field.name for field in fields(SeverityFacts))
+FACTS: Final = tuple(f.name for f in fields(SeverityFacts) if f.name not in ("symptom_harms", "intervals"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ class Is:
     values: frozenset[str | bool]
 
     def holds(self, facts: SeverityFacts) -> bool:
-        found = getattr(facts, self.fact)
+        found = facts.harms if self.fact == "harm" else getattr(facts, self.fact)
         return bool(found & self.values) if isinstance(found, frozenset) else found in self.values
 
 
@@ -125,27 +137,52 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """Rules in order; the first that holds decides. The last holds always (triagebot.settings.rubric sees to it)."""
+    """Rules in order; the first that holds decides. The last holds always (triagebot.settings.rubric sees to it).
+
+    `floors` are levels that an incident never stays below where they hold, whichever rule decided.
+    """
 
     rules: tuple[Rule, ...]
+    floors: tuple[Rule, ...] = ()
 
     def rule_for(self, facts: SeverityFacts) -> Rule:
         return next((rule for rule in self.rules if rule.when.holds(facts)), self.rules[-1])
 
+    def floor_for(self, facts: SeverityFacts) -> Rule | None:
+        """The highest floor that holds."""
+        return min((f for f in self.floors if f.when.holds(facts)), key=lambda f: f.level, default=None)
+
+    def level_for(self, facts: SeverityFacts) -> str:
+        floor = self.floor_for(facts)
+        level = self.rule_for(facts).level
+        return min(level, floor.level) if floor else level
+
 
 def assess_severity(facts: SeverityFacts, rubric: Rubric) -> Severity:
-    """The level of the first rule that holds, with the rule's name and title and the facts that are told beside it."""
-    rule = rubric.rule_for(facts)
+    """The level of the first rule that holds, or of a floor above it, with what fired and the facts that are told beside it."""
+    rule, floor = rubric.rule_for(facts), rubric.floor_for(facts)
+    level = rubric.level_for(facts)
+    raised = floor is not None and floor.level < rule.level
+    ends = sorted({rubric.level_for(facts.at(0)), rubric.level_for(facts.at(1)), level})
     return Severity(
-        level=rule.level,
-        harm=facts.harm,
+        level=level,
+        harm=", ".join([facts.harm, *sorted(facts.symptom_harms - {facts.harm})]),
         affected_requests=facts.affected_requests,
         affected_tenants=facts.affected_tenants,
         reversible=facts.reversible,
         momentum=facts.momentum,
         silent=facts.silent,
-        rule=f"{rule.name}: {rule.title}" if rule.title else rule.name,
+        rule=_told(floor) if floor is not None and raised else _told(rule),
+        affected_conversations=facts.affected_conversations,
+        share=facts.share,
+        floor=floor.name if floor is not None and raised else "",
+        intervals=facts.intervals,
+        levels=(ends[-1], ends[0]) if len(ends) > 1 else (),
     )
+
+
+def _told(rule: Rule) -> str:
+    return f"{rule.name}: {rule.title}" if rule.title else rule.name
 
 
 def affected_requests(symptoms: Sequence[Symptom]) -> int:

@@ -25,18 +25,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`trigger` is a crontab line in UTC, so that slots are the same on every replica. `limit` ends a run that hangs."""
+    """`trigger` is a crontab line in UTC, so that slots are the same on every replica. `limit` ends a run that hangs; a slot that
+    was missed by more than `late` is let go.
+    """
 
     name: str
     trigger: str
     run: Callable[[Watch], Awaitable[None]]
     limit: timedelta = timedelta(minutes=4)
+    late: timedelta = timedelta(days=7)
 
 
 JOBS: Final = (
     Job(name="poll_registries", trigger="*/5 * * * *", run=watch.poll_registries),
     Job(name="watch_traces", trigger="2-59/5 * * * *", run=watch.watch_traces),
-    Job(name="remind_owners", trigger="7 * * * *", run=watch.remind_owners),
+    Job(name="read_pager", trigger="4-59/5 * * * *", run=watch.read_pager),
+    Job(name="nudge", trigger="* * * * *", run=watch.nudge),
+    Job(name="plan_documents", trigger="*/10 * * * *", run=watch.plan_documents),
+    Job(name="digest", trigger="0 8 * * 1", run=watch.digest, late=timedelta(hours=4)),
     Job(name="tell_again", trigger="*/2 * * * *", run=watch.tell_again),
     Job(name="probe_models", trigger="4-59/10 * * * *", run=watch.probe_models),
     Job(name="keep_freezes", trigger="* * * * *", run=watch.keep_freezes),
@@ -68,7 +74,9 @@ async def fire(job: Job, watch_: Watch) -> bool:
     """Runs the job unless its slot was claimed already. A failure is logged and costs the slot: the next one comes."""
     slot = last_slot(CronTrigger.from_crontab(job.trigger, timezone=UTC), watch_.clock.now())
     try:
-        if slot is None or not await watch_.ledger.claim_slot(job.name, slot):
+        if slot is None or watch_.clock.now() - slot > job.late:
+            return False
+        if not await watch_.ledger.claim_slot(job.name, slot):
             return False
         async with asyncio.timeout(job.limit.total_seconds()):
             await job.run(watch_)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from triagebot.bootstrap.server import Server
 from triagebot.domain.change import Change
 from triagebot.domain.people import Person
+from triagebot.domain.times import Window
 from triagebot.entrypoints.freezes_api import FreezeDoors
 from triagebot.entrypoints.jobs import catch_up, schedule
 from triagebot.entrypoints.lookups import endpoints
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 GIVEN_UP: Final = timedelta(days=7)
 # What is told later when it is down for a while: pages are stored, walked and kept without it.
 _BESIDE: Final = ("slack", "slack_socket")
+
+TENANTS_BACK: Final = timedelta(days=7)
 
 
 @dataclass(slots=True)
@@ -144,6 +147,11 @@ def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
         await server.way.draft_for(incident, person)
         server.pool.wake()
 
+    async def tenants(service: str) -> list[str]:
+        names, now = server.config.services[service].trace_names or (service,), server.clock.now()
+        seen = await server.traces.seen(names, Window(now - TENANTS_BACK, now), ("tenant",))
+        return [value.value for value in seen if value.value]
+
     return build_slack_app(
         SlackDeps(
             client=client,
@@ -161,6 +169,12 @@ def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
             lookup=_lookup(server),
             replays=server.replays,
             asking=server.asking,
+            reminding=server.reminded.reminding,
+            mirror=replace(server.mirror, wake=server.pool.wake),
+            publish=server.way.publish,
+            tenants=tenants,
+            digest=server.digest.message,
+            public_url=server.public_url,
             signing_secret=server.settings.secret("slack_signing_secret") or "",
         )
     )

@@ -69,8 +69,12 @@ def read_rubric(top: Members) -> Rubric:
             top.problem("rules", f"no rule after {shown(rule.name)} can ever hold: it has no `when`")
     if rules and rules[-1].when != All():
         top.problem("rules", f"the last rule, {shown(rules[-1].name)}, must hold always: it must have no `when`")
+    floors = [_rule(entry) for entry in top.each("floors")]
+    for floor in floors:
+        if floor.when == All():
+            top.problem("floors", f"{shown(floor.name)} has no `when`: it would raise everything to {floor.level}")
     top.done()
-    return Rubric(tuple(rules))
+    return Rubric(tuple(rules), tuple(floors))
 
 
 def _rule(entry: Members) -> Rule:

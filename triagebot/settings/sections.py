@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from triagebot.domain.severity import LEVELS
 from triagebot.domain.times import parse_span
 from triagebot.settings.members import Members, unknown
 from triagebot.settings.yamlfile import kind, shown
@@ -203,12 +204,28 @@ def _texts_by_name(section: Members, key: str, around: Around) -> dict[str, str]
     return None if inner is None else {name: inner.text(name) for name in inner.value}
 
 
+def _spans(section: Members, key: str, around: Around) -> dict[str, timedelta] | None:
+    """Lengths of time by severity."""
+    texts = _named(lambda _: LEVELS)(section, key, around)
+    if texts is None:
+        return None
+    found = {}
+    for level, text in texts.items():
+        try:
+            found[level] = _between("1m", "30d")(text)
+        except ValueError as error:
+            inner = section.members(key)
+            (inner or section).problem(level, str(error))
+    return found
+
+
 SECTIONS: Final[Mapping[str, Mapping[str, Reader]]] = {
     "slack": {
         "bot_token": _secret,
         "app_token": _secret,
         "signing_secret": _secret,
         "channel": _channel,
+        "channels": _named(lambda around: LEVELS),
         "api_url": _parsed(_url),
     },
     "pagerduty": {
@@ -217,12 +234,13 @@ SECTIONS: Final[Mapping[str, Mapping[str, Reader]]] = {
         "from": _parsed(_email),
         "api_url": _parsed(_url),
         "services": _named(lambda around: around.services),
+        "priorities": _named(lambda around: LEVELS),
     },
     "alertmanager": {"token": _secrets, "secret": _secrets},
     "grafana": {"token": _secrets, "secret": _secrets},
     "generic": {"token": _secrets, "secret": _secrets, "fields": _named(lambda around: PAGE_FIELDS)},
     "mlflow": {"secrets": _secrets},
-    "api": {"token": _secrets, "gate_token": _texts},
+    "api": {"token": _secrets, "gate_token": _texts, "public_url": _parsed(_url)},
     "otlp": {"token": _secrets},
     "state": {"url": _state_url},
     "store": {
@@ -256,7 +274,13 @@ SECTIONS: Final[Mapping[str, Mapping[str, Reader]]] = {
         "pages": _parsed(_between("1d", "4000d")),
     },
     "probes": {"every": _parsed(_poll), "deadline": _parsed(_between("1s", "10m"))},
-    "reminders": {"quiet": _parsed(_quiet), "zone": _parsed(_zone)},
+    "reminders": {
+        "quiet": _parsed(_quiet),
+        "zone": _parsed(_zone),
+        "acknowledge": _spans,
+        "accept": _spans,
+        "stale": _spans,
+    },
 }
 
 

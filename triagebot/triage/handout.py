@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from triagebot.errors import NotFound, SourceFailed
-from triagebot.ports import Chat, Ledger, Told
+from triagebot.ports import Chat, Ledger, Posted, Told
 from triagebot.triage.messages.replies import postmortem_reply
 from triagebot.triage.postmortem.lifecycle import files
 from triagebot.triage.tell import INCIDENT, Tell
 
 _FILE: Final = "postmortem_file"
+_CANVAS: Final = "postmortem_canvas"
+_PICTURE: Final = re.compile(r"^!\[[^\n]*\n", re.MULTILINE)  # a file beside the document, which a canvas does not have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handout:
-    """Called with a stored document, and again after it changed: the files are replaced, the reply is edited, the text is
-    uploaded once for each state of the record.
+    """Called with a stored document, and again after it changed: the files are replaced, the reply is edited, the canvas is
+    rewritten; where the chat has no canvases the text is uploaded once for each state of the record.
     """
 
     ledger: Ledger
@@ -40,9 +44,11 @@ class Handout:
             raise NotFound(f"{id_}: there is no such incident")
         if told is None:  # a page for a service that is not configured has no thread
             return
-        await self.tell.reply(id_, "postmortem", postmortem_reply(incident, document, ""))
         state = f"{document['sources']['digest']}:{document['status']}"
-        if (known := (await self.ledger.told(id_)).get(_FILE)) is not None and known.digest == state:
+        canvas = await self._canvas(id_, told, document)
+        await self.tell.reply(id_, "postmortem", postmortem_reply(incident, document, canvas))
+        known = (await self.ledger.told(id_)).get(_FILE)
+        if canvas or (known is not None and known.digest == state):
             return
         await self.chat.upload(
             told.posted,
@@ -53,6 +59,24 @@ class Handout:
             key=f"{id_}:postmortem:{state}",
         )
         await self.ledger.save_told(id_, Told(purpose=_FILE, posted=told.posted, digest=state))
+
+    async def _canvas(self, id_: str, told: Told, document: Mapping[str, Any]) -> str:
+        """The link of the document's canvas, rewritten where it says something else by now; "" where there can be none."""
+        text = _PICTURE.sub("", str(document["markdown"]))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        before = (await self.ledger.told(id_)).get(_CANVAS)
+        if before is not None and before.digest == digest:
+            return before.posted.link
+        title, known = f"{id_}: postmortem", before.posted.ts if before else ""
+        for done in ("", digest):  # made and noted first, then shown: of two that a killed process made, one is
+            # That there can be none is noted too, so that it is not asked for again before the text changes.
+            known, link = await self.chat.canvas(told.posted, title, text, known=known) or ("", "")
+            posted = Posted(channel=told.posted.channel, ts=known, link=link)
+            noted = Told(purpose=_CANVAS, posted=posted, digest=done if known else digest)
+            await self.ledger.save_told(id_, noted)
+            if not known:
+                break
+        return posted.link
 
 
 def write_files(document: Mapping[str, Any], folder: Path) -> list[Path]:

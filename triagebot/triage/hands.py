@@ -5,31 +5,48 @@ Every method returns one line for the person who did it. Doing something twice, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from triagebot.domain.incident import Incident, TimelineEvent, standing
 from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.nodes import NODES, TITLES
 from triagebot.domain.people import Person
+from triagebot.domain.severity import LEVELS
 from triagebot.errors import BadInput, NotFound, Refused
 from triagebot.ports import Chat, Clock, Ledger
 from triagebot.triage.messages.numbers import moment
+from triagebot.triage.mirror import Mirror
+from triagebot.triage.postmortem import lifecycle
+from triagebot.triage.reminding.documents import action_of
+from triagebot.triage.severity import level_of
 from triagebot.triage.tell import Tell
 
 # What "Wrong call" takes beside the nodes: the verdict is wrong, and so would be every other name.
 NONE_OF_THESE: Final = ""
 _WORDS: Final = 1_000
+_REASON: Final = 3
 
 
 class Hands:
-    """`draft` asks for the postmortem of an incident, on behalf of somebody, to be drafted soon."""
+    """`draft` asks for the postmortem of an incident, on behalf of somebody, to be drafted soon. `mirror` does the same in the
+    pager, `publish` shows a document that was changed. `where` is the place that people are told they did it in.
+    """
 
     def __init__(
-        self, ledger: Ledger, chat: Chat, tell: Tell, clock: Clock, draft: Callable[[str, Person], Awaitable[None]]
+        self,
+        ledger: Ledger,
+        chat: Chat,
+        tell: Tell,
+        clock: Clock,
+        draft: Callable[[str, Person], Awaitable[None]],
+        mirror: Mirror | None = None,
+        publish: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None,
+        where: str = "Slack",
     ) -> None:
         self._ledger, self._chat, self._tell, self._clock = ledger, chat, tell, clock
-        self._draft = draft
+        self._draft, self._publish, self._where = draft, publish, where
+        self._mirror = mirror or Mirror(ledger=ledger, clock=clock)
 
     async def acknowledge(self, id_: str, by: Person) -> str:
         incident = await self._incident(id_)
@@ -40,12 +57,49 @@ class Hands:
         person, timeline = _named(by), await self._ledger.timeline(id_)
         reopened = sum(event.kind == "reopened" for event in timeline)
         once = f"acknowledged:{reopened}" if reopened else "acknowledged"
-        if await self._append(incident, "acknowledged", by, "Acknowledged in Slack", once, person=person):
+        text = f"Acknowledged in {self._where}"
+        if await self._append(incident, "acknowledged", by, text, once, person=person):
+            await self._mirror.acknowledged(id_, by)
             return f"{id_} is yours. Details and evidence are in its thread."
         timeline = await self._ledger.timeline(id_)
         first = next((e for e in standing(timeline) if e.kind == "acknowledged"), None)
         who = f" by {first.actor}" if first else ""
         return f"{id_} was acknowledged already{who}, {self._moment(incident, first.at if first else None)}."
+
+    async def resolve(self, id_: str, by: Person, words: str = "") -> str:
+        """It is over, whatever the pager says; there it is resolved too, and the postmortem is drafted."""
+        incident = await self._incident(id_)
+        if incident.status == "resolved":
+            return f"{id_} is resolved already ({self._moment(incident, incident.resolved_at)})."
+        words, now = cut(clean(words), _WORDS), self._clock.now()
+        text = f"Resolved in {self._where}" + (f": {words}" if words else "")
+        # By the times it was open: an incident that was reopened can be resolved again.
+        reopened = sum(event.kind == "reopened" for event in await self._ledger.timeline(id_))
+        new = await self._append(incident, "resolved", by, text, f"resolved:{reopened}", words=words)
+        await self._ledger.set_status(id_, "resolved", now)
+        if new:
+            await self._mirror.resolved(id_, by)
+            await self._draft(id_, by)
+        return f"{id_} is resolved. Its postmortem is being drafted."
+
+    async def set_severity(self, id_: str, by: Person, level: str, words: str, *, once: str) -> str:
+        """A person's word stands over the rubric's, with the reason. Raises BadInput for an unknown level or no reason."""
+        level, words = level.strip().upper(), cut(clean(words), _WORDS)
+        if level not in LEVELS:
+            raise BadInput(f"{cut(clean(level), 20)} is no severity: it is one of {', '.join(LEVELS)}.")
+        if len(words) < _REASON:
+            raise BadInput("Say why: the reason stands beside the severity, and in the postmortem.")
+        incident = await self._incident(id_)
+        verdict, events = await self._ledger.verdict(id_), await self._ledger.timeline(id_)
+        before = level_of(verdict, events)
+        if before == level:
+            return f"{id_} is {level} already."
+        text = f"{before or 'Ungraded'} to {level}: {words}"
+        rule = str(((verdict or {}).get("severity") or {}).get("rule") or "")
+        data = {"level": level, "before": before, "words": words, "rule": rule}
+        if await self._append(incident, "severity", by, text, f"severity:{once}", **data):
+            await self._mirror.graded(id_, level, by)
+        return f"{id_} is {level} now" + (f" (it was {before})." if before else ".")
 
     async def wrong_call(self, id_: str, by: Person, node: str, words: str, *, once: str) -> str:
         """A label: what the verdict should have said. `once` identifies the submission."""
@@ -97,6 +151,19 @@ class Hands:
         await self._incident(id_)
         await self._draft(id_, by)
         return f"Drafting the postmortem of {id_}; it comes into the thread. It stays a draft until a person has reviewed it."
+
+    async def finish_action(self, id_: str, item: str, by: Person) -> str:
+        """An action item of the incident's postmortem is done."""
+        await self._incident(id_)
+        before = action_of(await self._ledger.document(id_), item)
+        if before is None:
+            raise NotFound(f"That action item of {id_} is not there any more: the postmortem was drafted again.")
+        if before.get("done"):
+            return f"That action item of {id_} is done already."
+        document = await lifecycle.edit(self._ledger, self._clock, id_, by, {"actions": [{"id": item, "done": True}]})
+        if self._publish is not None:
+            await self._publish(document)
+        return f"Done: {before.get('text')}"
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

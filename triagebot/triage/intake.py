@@ -10,14 +10,19 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from triagebot.domain.incident import Incident, IncidentStatus, TimelineEvent
 from triagebot.domain.page import Page
 from triagebot.domain.service import Config, Service
 from triagebot.ports import Ledger
+from triagebot.triage import mirror
 
+# How far the clocks of a sender and of this machine may stand apart.
+SKEW: Final = timedelta(minutes=2)
+# How long after somebody acknowledged here an acknowledgement there is taken for the same one.
+ECHO: Final = timedelta(minutes=15)
 # What the worker does after a page: walk the tree, say in the incident's message that another page joined, draft the
 # postmortem, only refresh the message, or nothing at all.
 Next = Literal["investigate", "joined", "resolved", "noted", "nothing"]
@@ -113,6 +118,8 @@ def state_of(pages: Sequence[Page]) -> State:
 
 
 async def _append(ledger: Ledger, incident: str, page: Page, pages: Sequence[Page]) -> None:
+    if await _echo(ledger, incident, page):
+        return
     if page.kind == "acknowledged":
         event = _event(page, "acknowledged", "Acknowledged")
     elif page.kind == "reopened":
@@ -127,6 +134,21 @@ async def _append(ledger: Ledger, incident: str, page: Page, pages: Sequence[Pag
     else:
         event = _event(page, "note", page.kind.replace("_", " ").capitalize())
     await ledger.append(incident, event)
+
+
+async def _echo(ledger: Ledger, incident: str, page: Page) -> bool:
+    """Whether the sender only tells of what triagebot did there itself: a note that it wrote, a status that a person set here."""
+    if page.kind == "annotated":
+        note = page.detail.get("note", "")
+        return mirror.ours(await ledger.told(incident), page.incident_key, note, page.text)
+    if page.kind not in ("acknowledged", "resolved") or page.source != mirror.SOURCE:
+        return False
+    events = await ledger.timeline(incident)
+    done = [e.at for e in events if e.kind == page.kind and "source" not in e.data and e.at <= page.occurred_at + SKEW]
+    if page.kind == "acknowledged":
+        return any(page.occurred_at <= at + ECHO for at in done)
+    reopened = max((e.at for e in events if e.kind == "reopened"), default=None)
+    return any(reopened is None or at > reopened for at in done)
 
 
 def _event(page: Page, kind: str, text: str) -> TimelineEvent:

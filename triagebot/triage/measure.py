@@ -11,7 +11,7 @@ from triagebot.attribution.panel import Panel
 from triagebot.attribution.scan import Moved
 from triagebot.domain.evidence import Momentum, Symptom
 from triagebot.domain.service import Service
-from triagebot.domain.severity import SeverityFacts
+from triagebot.domain.severity import HARMS, SeverityFacts
 from triagebot.ports import RequestTable
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.decide import Decision
@@ -22,6 +22,7 @@ LOUD = frozenset({"error", "latency", "ratelimit"})
 BREAKING = frozenset(
     {"json_valid", "request_failed", "tool_failed", "tool_arguments_invalid", "empty_output", "unfinished", "truncated"}
 )
+SPENDING = frozenset({"usage", "cache"})
 LEAST = 20
 
 
@@ -49,14 +50,25 @@ def measure(
     requests = float(table.weight[hit].sum())
     # Of a rate, the requests beyond what was usual; of anything else, everyone in the slice got the changed behaviour.
     excess = abs(told.after.value - told.before.value) if told is not None and signal.binary else 1.0
+    low, high = _ends(told.interval, excess) if told is not None and signal.binary else (1.0, 1.0)
+    since_all = max(float(table.weight[since].sum()), 1.0)
     names = _names(decision)
     families = frozenset(found.panel.columns[n].signal.family for n in names if n in found.panel.columns)
     return replace(
         facts,
         affected_requests=round(requests * excess),
-        affected_conversations=round(_distinct(table, "conversation", hit) * excess),
-        affected_tenants=_distinct(table, "tenant", hit),
-        share=round(requests * excess / max(float(table.weight[since].sum()), 1.0), 4),
+        affected_conversations=round(_touched(table, "conversation", hit, excess)),
+        affected_tenants=round(_touched(table, "tenant", hit, excess)),
+        share=round(requests * excess / since_all, 4),
+        intervals={
+            "affected_requests": (round(requests * low), round(requests * high)),
+            **{
+                f"affected_{name}s": (round(_touched(table, name, hit, low)), round(_touched(table, name, hit, high)))
+                for name in ("conversation", "tenant")
+            },
+            "share": (round(requests * low / since_all, 4), round(requests * high / since_all, 4)),
+        },
+        symptom_harms=_harms(families),
         confined=bool(moved.slice.dimension),
         momentum=momentum(found.panel, moved),
         silent=not families & LOUD,
@@ -89,11 +101,29 @@ def _names(decision: Decision) -> list[str]:
     return [explanation.seed.signal, *(m.signal for m in explanation.members)]
 
 
-def _distinct(table: RequestTable, name: str, mask: np.ndarray) -> int:
+def _touched(table: RequestTable, name: str, mask: np.ndarray, chance: float) -> float:
+    """How many of them had at least one affected request, where each request is affected with this chance: of a tenant with
+    many requests that is nearly certain, of a conversation with one it is the chance itself.
+    """
     dimension = table.dimensions.get(name)
     if dimension is None:
-        return 0
-    return sum(1 for code in np.unique(dimension.codes[mask]) if dimension.labels[code])
+        return 0.0
+    requests = np.bincount(dimension.codes[mask], table.weight[mask], len(dimension.labels))
+    named = np.array([bool(label) for label in dimension.labels], bool)
+    touched = 1.0 - (1.0 - min(max(chance, 0.0), 1.0)) ** requests
+    return float(touched[named & (requests > 0)].sum()) if named.size else 0.0
+
+
+def _ends(interval: tuple[float, float], excess: float) -> tuple[float, float]:
+    """The smallest and the largest excess within the interval of the difference, the measured one among them."""
+    low, high = sorted(abs(end) for end in interval)
+    inside_out = interval[0] * interval[1] < 0  # no difference at all is within it
+    return min(0.0 if inside_out else low, excess), max(high, excess)
+
+
+def _harms(families: frozenset[str]) -> frozenset[str]:
+    """Kinds of harm that signals speak of by themselves: a team's own signals by the family that it gives them."""
+    return families & frozenset(HARMS) | (frozenset({"cost"}) if families & SPENDING else frozenset())
 
 
 def momentum(panel: Panel, moved: Moved) -> Momentum:

@@ -19,6 +19,7 @@ from triagebot.triage.asof import Lookup
 from triagebot.triage.messages import replies
 from triagebot.triage.messages.behaviour import behaviour_message
 from triagebot.triage.messages.lookback import asof_message, parse_asked
+from triagebot.triage.severity import graded
 from triagebot.triage.tell import INCIDENT
 
 COMMANDS: Final = (
@@ -29,6 +30,14 @@ COMMANDS: Final = (
     "asof",
     "diff",
     "owner",
+    "acknowledge",
+    "resolve",
+    "severity",
+    "accept",
+    "decline",
+    "reminders",
+    "snooze",
+    "digest",
     "postmortem",
     "replay",
     "freeze",
@@ -99,7 +108,9 @@ class Questions:
         known = []
         for incident in opened:
             told = (await self._ledger.told(incident.id)).get(INCIDENT)
-            known.append((incident, told, await self._ledger.verdict(incident.id)))
+            verdict = await self._ledger.verdict(incident.id)
+            events = await self._ledger.timeline(incident.id)
+            known.append((incident, told, graded(verdict, events) if verdict else None))
         return replies.status_reply(known, len(self._config.services), self._clock.now())
 
     async def incident(self, word: str) -> Message:

@@ -30,6 +30,7 @@ from triagebot.triage.messages import (
     verdict_message,
     walking_message,
 )
+from triagebot.triage.notices import Notices
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +53,25 @@ class _Known:
 class Tell:
     """Tells of incidents. `default_channel` hears of pages without a service and of channels that cannot be posted to.
 
-    `replays` says whether a replay can be asked for here.
+    `channels` has further channels by severity: each hears of the incidents of its level. `replays` says whether a replay can be
+    asked for here.
     """
 
     def __init__(
-        self, ledger: Ledger, chat: Chat, config: Config, clock: Clock, *, default_channel: str, replays: bool = False
+        self,
+        ledger: Ledger,
+        chat: Chat,
+        config: Config,
+        clock: Clock,
+        *,
+        default_channel: str,
+        channels: Mapping[str, str] | None = None,
+        replays: bool = False,
     ) -> None:
         self._ledger, self._chat, self._config, self._clock = ledger, chat, config, clock
         self._default = default_channel
         self._replays = replays
+        self._notices = Notices(ledger=ledger, chat=chat, channels=channels or {})
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def walking(self, incident: str) -> Posted:
@@ -156,10 +167,12 @@ class Tell:
             if before is None:
                 posted = await self._open(known, message)
             elif before.digest == _digest(message):
-                return before.posted
+                posted = before.posted
             else:
                 posted = await self._edit(known, before.posted, message, again=again)
-            await self._ledger.save_told(incident, Told(purpose=INCIDENT, posted=posted, digest=_digest(message)))
+            if before is None or before.digest != _digest(message):
+                await self._ledger.save_told(incident, Told(purpose=INCIDENT, posted=posted, digest=_digest(message)))
+            await self._notices.follow(known.incident, known.verdict, known.events, known.told, posted.link)
             return posted
 
     async def _edit(self, known: _Known, posted: Posted, message: Message, *, again: bool) -> Posted:

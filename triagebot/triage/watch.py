@@ -1,4 +1,4 @@
-"""What runs by the clock: registries polled, traces observed, owners reminded, old rows dropped.
+"""What runs by the clock: registries polled, traces observed, people reminded, old rows dropped.
 
 Every use case may run twice, late or not at all: rows and timelines are the truth, the clock only says when to look.
 """
@@ -9,17 +9,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta, tzinfo
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from datetime import timedelta
+from typing import Final
 
 from triagebot.domain.change import Observation
-from triagebot.domain.incident import Incident, TimelineEvent
-from triagebot.domain.people import Person
 from triagebot.domain.service import Service
-from triagebot.domain.times import Window, format_span, parse_time
-from triagebot.errors import NotFound, SourceFailed, TriagebotError
-from triagebot.ports import Chat, Clock, Journal, Ledger, Message, Posted, Registry, SeenValue, TraceStore
+from triagebot.domain.times import Window
+from triagebot.errors import SourceFailed, TriagebotError
+from triagebot.ports import Clock, Journal, Ledger, Pager, Registry, SeenValue, TraceStore
+from triagebot.triage.reminding.engine import Reminding
+from triagebot.triage.reminding.plan import Plan
 
 log = logging.getLogger(__name__)
 
@@ -32,42 +31,29 @@ OBSERVED: Final[Mapping[str, str]] = {
     "corpus": "retrieval_corpus",
     "judge": "eval_freshness",
 }
-UTC_ZONE: Final = ZoneInfo("UTC")
 # A change that only polling sees is dated no closer than this.
 POLL_EVERY: Final = timedelta(minutes=5)
-# Incidents looked at for reminders, newest first: beyond them a document has gone unread for longer than nagging helps.
-LOOKED_AT: Final = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuietHours:
-    """From `start` to `end` in `zone`, over midnight where start is later than end. Equal: never quiet."""
-
-    start: time = time(20)
-    end: time = time(8)
-    zone: tzinfo = UTC_ZONE
-
-    def cover(self, at: datetime) -> bool:
-        local = at.astimezone(self.zone).time()
-        if self.start <= self.end:
-            return self.start <= local < self.end
-        return local >= self.start or local < self.end
+# How far back the pager is read: the journal keeps each change event once, and a late one is seen in the next round.
+PAGER_BACK: Final = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """What the scheduled use cases need. `tell_again` tells what could not be told, `retain` drops old spans, `probe`
-    queues the rounds of probes that are due, `keep_freezes` looks after freezes.
+    queues the rounds of probes that are due, `keep_freezes` looks after freezes, `digest` tells the week's word on ownership.
+    Without `plan` and `reminding` nobody is reminded of anything.
     """
 
     ledger: Ledger
     journal: Journal
     clock: Clock
-    chat: Chat | None = None
     traces: TraceStore | None = None
+    pager: Pager | None = None
+    plan: Plan | None = None
+    reminding: Reminding | None = None
+    digest: Callable[[], Awaitable[None]] | None = None
     services: Mapping[str, Service] = field(default_factory=dict)
     registries: Sequence[Registry] = ()
-    quiet: QuietHours = QuietHours()
     deadline_seconds: float = 20.0
     poll_every: timedelta = POLL_EVERY
     keep: timedelta = timedelta(days=90)
@@ -179,76 +165,6 @@ def _observation(service: str, value: SeenValue) -> Observation:
     )
 
 
-# --- reminding --------------------------------------------------------------------------------------------------------
-
-
-async def remind(ledger: Ledger, chat: Chat, clock: Clock, quiet: QuietHours) -> int:
-    """Reminds the owner of every postmortem that nobody has reviewed: once a day, never at night; returns how many.
-
-    The day's entry on the timeline is what makes it once. The message goes out under the same key before, so a crash
-    between the two, or a second replica, finds it sent. Drills remind nobody.
-    """
-    now = clock.now()
-    if quiet.cover(now):
-        return 0
-    sent = 0
-    for incident in await ledger.incidents(status="resolved", limit=LOOKED_AT):
-        if incident.drill:
-            continue
-        document = await ledger.document(incident.id)
-        if document is None or document.get("status") != "DRAFT":
-            continue
-        try:
-            sent += await _remind(ledger, chat, incident, document, now, quiet)
-        except (SourceFailed, NotFound) as error:
-            log.warning("%s: no reminder of its postmortem: %s", incident.id, error)
-    return sent
-
-
-async def _remind(
-    ledger: Ledger, chat: Chat, incident: Incident, document: Mapping[str, Any], now: datetime, quiet: QuietHours
-) -> bool:
-    """One document's reminder for today. Due once a day has passed since it was drafted."""
-    drafted = parse_time(str(document["drafted_at"])) if document.get("drafted_at") else incident.resolved_at
-    if drafted is None or now - drafted < timedelta(days=1):
-        return False
-    day = now.astimezone(quiet.zone).date().isoformat()
-    key = f"remind:postmortem:{incident.id}:{day}"
-    if any(event.dedupe == key for event in await ledger.timeline(incident.id)):
-        return False
-    owner = document.get("owner") or {}
-    waited = format_span(timedelta(days=(now - drafted).days))
-    message = _reminder(incident, document, waited)
-    name = str(owner.get("name") or owner.get("email") or "")
-    if name:
-        person = Person(name=name, email=str(owner.get("email") or ""), slack_id=str(owner.get("slack_id") or ""))
-        await chat.direct(person, message, key=key)
-    else:
-        thread = await _thread(ledger, incident)
-        if thread is None:
-            return False
-        await chat.post(thread.channel, message, key=key, thread=thread)
-    told = f"Reminded {name or 'the channel'} that the postmortem is not reviewed ({waited})"
-    return await ledger.append(
-        incident.id, TimelineEvent(at=now, kind="reminded", actor="triagebot", text=told, dedupe=key)
-    )
-
-
-def _reminder(incident: Incident, document: Mapping[str, Any], waited: str) -> Message:
-    open_points = list(document.get("obstacles") or ())[:3]
-    asked = f"The postmortem of {incident.id} ({incident.service}) has waited {waited} for its review."
-    if not document.get("owner"):
-        asked += " It has no owner: name one."
-    if open_points:
-        asked += " Still open: " + "; ".join(open_points) + "."
-    return Message(text=asked)
-
-
-async def _thread(ledger: Ledger, incident: Incident) -> Posted | None:
-    told = (await ledger.told(incident.id)).get("incident")
-    return told.posted if told else None
-
-
 # --- the jobs ---------------------------------------------------------------------------------------------------------
 
 
@@ -265,9 +181,40 @@ async def watch_traces(watch: Watch) -> None:
         _tell(await observe_traces(watch.traces, watch.journal, tuple(watch.services.values()), window), "traces")
 
 
-async def remind_owners(watch: Watch) -> None:
-    if watch.chat is not None:
-        await remind(watch.ledger, watch.chat, watch.clock, watch.quiet)
+async def nudge(watch: Watch) -> None:
+    """Asks whoever is to be asked now."""
+    if watch.plan is not None:
+        await watch.plan.opened()
+    if watch.reminding is not None:
+        await watch.reminding.run()
+
+
+async def plan_documents(watch: Watch) -> None:
+    """Rows for postmortems and action items that are left to do."""
+    if watch.plan is not None:
+        await watch.plan.documents()
+
+
+async def digest(watch: Watch) -> None:
+    """The week's word on who owns what."""
+    if watch.digest is not None:
+        await watch.digest()
+
+
+async def read_pager(watch: Watch) -> None:
+    """Change events that were sent to the pager, into the journal."""
+    if watch.pager is None:
+        return
+    now = watch.clock.now()
+    window = Window(now - PAGER_BACK, now)
+    for name in watch.services:
+        try:
+            changes = await watch.pager.changes(name, window)
+        except SourceFailed as error:
+            log.warning("%s: the pager's change events: %s", name, error)
+            continue
+        if changes:
+            await watch.journal.record_changes(changes)
 
 
 async def tell_again(watch: Watch) -> None:

@@ -46,8 +46,8 @@ class Way:
     """The handlers of the work queue: `page`, `behaviour` and `postmortem`.
 
     `investigations` has one for each service. `settle` waits until spans that were accepted can be queried. `publish` puts a
-    drafted document where people find it; it is called again for a draft that was drafted again. `replay` hears of each new
-    verdict (incident, service).
+    drafted document where people find it; it is called again for a draft that was drafted again. `told` hears of each
+    incident whose verdict was told, `replay` of each new verdict (incident, service).
     """
 
     config: Config
@@ -58,6 +58,7 @@ class Way:
     narrator: Narrator | None = None
     settle: Callable[[], Awaitable[None]] | None = None
     publish: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None
+    told: Callable[[str], Awaitable[None]] | None = None
     rehearsals: Rehearsals = field(default_factory=Rehearsals)
     replay: Callable[[str, str], Awaitable[None]] | None = None
 
@@ -103,6 +104,8 @@ class Way:
                 await self._shown(self.tell.failed(incident, reason))
             raise
         await self.tell.verdict(incident, lambda: self.picture_of(incident) if done["symptoms"] else _nothing())
+        if self.told is not None:
+            await self.told(incident)
         await self.ledger.enqueue("behaviour", incident, dedupe=f"behaviour:{incident}:{done['verdict']}")
         if self.replay is not None:
             await self.replay(incident, service.name)

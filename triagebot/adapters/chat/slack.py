@@ -13,6 +13,7 @@ from typing import Any, Final
 from slack_sdk.web.async_client import AsyncWebClient
 
 from triagebot.adapters.chat.calls import TOO_MUCH, TRIES, AnswerLost, Calls, Declined
+from triagebot.adapters.chat.canvases import Canvases
 from triagebot.adapters.chat.groups import SlackGroups
 from triagebot.adapters.chat.pace import Pace
 from triagebot.adapters.chat.people import Channels, People
@@ -48,6 +49,7 @@ class SlackChat:
         self._patience, self._sleep = patience, sleep
         self._channels, self._people = Channels(self._calls), People(self._calls, now)
         self.groups = SlackGroups(self._calls, now)
+        self._canvases = Canvases(self._calls)
         self._self: Mapping[str, Any] = {}
 
     @classmethod
@@ -243,6 +245,16 @@ class SlackChat:
             if any(file.get("name") == name for file in message.get("files", ())):
                 return True
         return False
+
+    async def canvas(self, posted: Posted, title: str, markdown: str, *, known: str = "") -> tuple[str, str] | None:
+        canvas = await self._canvases.write(posted.channel, title, markdown, known)
+        if canvas is None:
+            return None
+        who = await self._whoami()
+        return (
+            canvas,
+            f"{str(who.get('url') or 'https://slack.com/').rstrip('/')}/docs/{who.get('team_id', '')}/{canvas}",
+        )
 
     # -- people --------------------------------------------------------------------------------------------------------
 

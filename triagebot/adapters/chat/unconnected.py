@@ -27,6 +27,9 @@ class UnconnectedChat:
     async def upload(self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str) -> None:
         return
 
+    async def canvas(self, posted: Posted, title: str, markdown: str, *, known: str = "") -> tuple[str, str] | None:
+        return None
+
     async def direct(self, person: Person, message: Message, *, key: str, fresh: bool = False) -> Posted:
         return await self.post(f"@{person.name}", message, key=key, fresh=fresh)
 

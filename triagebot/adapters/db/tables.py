@@ -186,6 +186,40 @@ slot = sa.Table(
     sa.UniqueConstraint("job", "slot"),
 )
 
+# Somebody is to be asked until something is done. `held_until` is the lease of the process that is at it, `version` its fence.
+reminder = sa.Table(
+    "reminder",
+    metadata,
+    _id(),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text, nullable=False),
+    _incident(nullable=True),
+    sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
+    sa.Column("due", UtcDateTime, nullable=False),
+    sa.Column("held_until", UtcDateTime),
+    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("sent", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.CheckConstraint("state IN ('waiting', 'done')", name="state"),
+    sa.UniqueConstraint("kind", "ref"),
+    sa.Index(None, "state", "due"),
+    sa.Index(None, "incident"),
+)
+
+nudge = sa.Table(
+    "nudge",
+    metadata,
+    _id(),
+    sa.Column("reminder", _Id, sa.ForeignKey("reminder.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("ts", sa.Text, nullable=False),
+    sa.UniqueConstraint("reminder", "number"),
+    sa.Index(None, "who", "at"),
+)
+
 # A run: the same fingerprint at every look from `first_at` to `last_at`. `gap` is the longest time between two looks, in
 # seconds, so that a reader who may not know what came after a moment still knows a look before it.
 observation = sa.Table(

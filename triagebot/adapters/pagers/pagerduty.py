@@ -104,5 +104,6 @@ def _detail(event_type: str, data: Mapping[str, Any]) -> dict[str, str]:
         "priority": mapping(data.get("priority")).get("summary"),
         "escalation_policy": mapping(data.get("escalation_policy")).get("summary"),
         "resolve_reason": mapping(data.get("resolve_reason")).get("type"),
+        "note": data.get("id") if data.get("type") == "incident_note" else None,
     }
     return {name: text(value) for name, value in known.items() if value}

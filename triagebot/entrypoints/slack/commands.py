@@ -9,6 +9,7 @@ from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.people import Person
 from triagebot.entrypoints.slack import freezes, replaying
 from triagebot.entrypoints.slack.deps import SlackDeps
+from triagebot.entrypoints.slack.doing import do
 from triagebot.entrypoints.slack.pages import Stored
 from triagebot.errors import TriagebotError
 from triagebot.ports import Message
@@ -57,7 +58,8 @@ async def _answer(deps: SlackDeps, words: list[str], body: Mapping[str, Any]) ->
         case "postmortem":
             message = await _postmortem(deps, rest, body)
         case _:
-            message = replies.help_reply(cut(words[0], 60), questions.near(words[0]))
+            done = await do(deps, command, rest, body)
+            message = done or replies.help_reply(cut(words[0], 60), questions.near(words[0]))
     return message
 
 

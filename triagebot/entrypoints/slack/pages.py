@@ -15,6 +15,7 @@ from triagebot.triage.messages import modals
 from triagebot.triage.questions import COMMANDS
 
 COMMAND: Final = "/triage"
+STORED: Final = "triagebot_stored"  # where a listener finds what was stored before it was called
 _TEXT: Final = 2_000
 _TITLE: Final = 200
 _EARLIEST: Final = timedelta(days=90)
@@ -81,7 +82,7 @@ def _from_modal(deps: SlackDeps, body: Mapping[str, Any]) -> Page | Wrong | None
         return Wrong({modals.TIME: "This time has not come yet. Choose when the complaint was seen."})
     if when < now - _EARLIEST:
         return Wrong({modals.TIME: "This is more than 90 days ago; there are no traces left to look at."})
-    user = body.get("user") or {}
+    user, tenant = body.get("user") or {}, clean(entered(values, modals.TENANT))
     return _page(
         service.name,
         words,
@@ -89,10 +90,20 @@ def _from_modal(deps: SlackDeps, body: Mapping[str, Any]) -> Page | Wrong | None
         event_id=str(view.get("id") or ""),
         actor=str(user.get("name") or user.get("username") or user.get("id") or ""),
         detail={"user": str(user.get("id") or ""), "message": str(view.get("private_metadata") or "")},
+        labels={"tenant": tenant} if tenant else {},
     )
 
 
-def _page(service: str, words: str, at: datetime, *, event_id: str, actor: str, detail: Mapping[str, str]) -> Page:
+def _page(
+    service: str,
+    words: str,
+    at: datetime,
+    *,
+    event_id: str,
+    actor: str,
+    detail: Mapping[str, str],
+    labels: Mapping[str, str] | None = None,
+) -> Page:
     words = cut(clean(words), _TEXT)
     return Page(
         source="slack",
@@ -104,6 +115,7 @@ def _page(service: str, words: str, at: datetime, *, event_id: str, actor: str, 
         occurred_at=at,
         text=words,
         actor=actor,
+        labels=dict(labels or {}),
         detail=detail,
     )
 

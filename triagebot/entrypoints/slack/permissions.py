@@ -11,12 +11,22 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from triagebot.domain.limits import fit
 from triagebot.domain.mrkdwn import escape
 from triagebot.domain.people import Person
+from triagebot.entrypoints.slack.answering import saying
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.pages import COMMAND
 from triagebot.errors import Forbidden, NotFound, TriagebotError
 from triagebot.triage.messages import freeze_modals, modals
 from triagebot.triage.messages.freeze import CONFIRM, DROP, EXTEND, LET, LIFT
-from triagebot.triage.messages.incident import ACKNOWLEDGE, DRAFT_POSTMORTEM, FREEZE, NAME_OWNER, WRONG_CALL
+from triagebot.triage.messages.incident import (
+    ACKNOWLEDGE,
+    DRAFT_POSTMORTEM,
+    FREEZE,
+    MORE,
+    NAME_OWNER,
+    RESOLVE,
+    WRONG_CALL,
+)
+from triagebot.triage.messages.nudges import ACCEPT, NOT_MINE, SNOOZE, SNOOZES
 from triagebot.triage.messages.replay import CANCEL_REPLAY, REPLAY
 from triagebot.triage.messages.replies import said
 from triagebot.triage.questions import COMMANDS
@@ -29,6 +39,11 @@ DOORS: Final[Mapping[str, str]] = {
     DRAFT_POSTMORTEM: "draft",
     REPLAY: "replay",
     CANCEL_REPLAY: "replay",
+    RESOLVE: "resolve",
+    modals.SEVERITY: "severity",
+    ACCEPT: "accept",
+    NOT_MINE: "accept",
+    **{f"{SNOOZE}_{length}": "snooze" for length in SNOOZES},
     modals.TRIAGE_THIS: "triage",
     FREEZE: "freeze",
     CONFIRM: "freeze",
@@ -43,6 +58,12 @@ DOORS: Final[Mapping[str, str]] = {
 WORDS: Final[Mapping[str, str]] = {
     "postmortem": "draft",
     "replay": "replay",
+    "acknowledge": "acknowledge",
+    "resolve": "resolve",
+    "severity": "severity",
+    "accept": "accept",
+    "decline": "accept",
+    "snooze": "snooze",
     "freeze": "freeze",
     "lift": "lift_own",
     "extend": "extend",
@@ -69,9 +90,9 @@ def check_roles(app: AsyncApp, deps: SlackDeps) -> None:
                     person_of(deps, body), action, service=service, subject=_about(body), via="slack"
                 )
             except Forbidden as refusal:
-                return await _refuse(body, ack, respond, str(refusal))
+                return await _refuse(deps, body, ack, respond, str(refusal))
             except TriagebotError as failed:
-                return await _refuse(body, ack, respond, f"Not done: {failed}. Try again in a moment.")
+                return await _refuse(deps, body, ack, respond, f"Not done: {failed}. Try again in a moment.")
         await next()
         return None
 
@@ -85,6 +106,8 @@ def action_of(body: Mapping[str, Any]) -> str | None:
         return WORDS.get(word, "ask" if known else "triage")
     match body.get("type"):
         case "block_actions":
+            if chosen := _chosen(body):
+                return DOORS.get(chosen.partition(" ")[0], _ELSE)
             return DOORS.get(str(body["actions"][0].get("action_id") or ""), _ELSE)
         case "view_submission":
             return DOORS.get(str((body.get("view") or {}).get("callback_id") or ""), _ELSE)
@@ -100,9 +123,18 @@ def person_of(deps: SlackDeps, body: Mapping[str, Any]) -> Person:
     return deps.config.directory.find(slack_id) or Person(name=name, email="", slack_id=slack_id)
 
 
+def _chosen(body: Mapping[str, Any]) -> str:
+    """What was chosen in the menu beside the buttons: a word of ours and the incident; "" where it was another element."""
+    action = body["actions"][0]
+    option = action.get("selected_option") or {}
+    return str(option.get("value") or "") if action.get("action_id") == MORE else ""
+
+
 def _about(body: Mapping[str, Any]) -> str:
     """The incident or the freeze that a click is about: our own buttons and modals carry it."""
     if body.get("type") == "block_actions":
+        if chosen := _chosen(body):
+            return chosen.partition(" ")[2][:20]
         return str(body["actions"][0].get("value") or "").partition(":")[0][:20]
     return ""
 
@@ -133,12 +165,14 @@ async def _of_freeze(deps: SlackDeps, id_: str) -> str:
         return ""
 
 
-async def _refuse(body: Mapping[str, Any], ack: AsyncAck, respond: AsyncRespond, text: str) -> BoltResponse:
+async def _refuse(
+    deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, respond: AsyncRespond, text: str
+) -> BoltResponse:
     if body.get("type") == "view_submission":
         return await ack(response_action="update", view=modals.done_modal("Not allowed", escape(text)))
     message = said(text)
     shown, blocks = fit(message.text, message.blocks)
     if body.get("command"):
         return await ack(text=shown, blocks=blocks, response_type="ephemeral")
-    await respond(text=shown, blocks=blocks, response_type="ephemeral", replace_original=False)
+    await saying(deps, body, respond)(message)
     return await ack()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
@@ -14,9 +16,21 @@ from triagebot.domain.mrkdwn import Mrkdwn, clean, escape
 from triagebot.domain.people import Person
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.pages import entered
-from triagebot.errors import NotFound, SourceFailed, TriagebotError
+from triagebot.errors import BadInput, NotFound, SourceFailed, TriagebotError
 from triagebot.ports import Message
-from triagebot.triage.messages import modals
+from triagebot.triage.messages import modals, nudges
+from triagebot.triage.messages.guessing import seen_at, tenant_in
+from triagebot.triage.messages.incident import NAME_OWNER, RESOLVE, SET_SEVERITY, WRONG_CALL
+from triagebot.triage.reminding.ownership import KIND, thing
+from triagebot.triage.severity import level_of
+
+log = logging.getLogger(__name__)
+
+# (deps, client, trigger, value of the button)
+Open = Callable[[SlackDeps, AsyncWebClient, str, str], Awaitable[None]]
+# Returns the incident whose message is to be brought up to date; None where the modal stays open with what is wrong.
+Submit = Callable[[SlackDeps, Mapping[str, Any], AsyncAck, Person], Awaitable[str | None]]
+_TENANTS: Final = 1.0  # seconds, of the three that a trigger is good for
 
 
 async def open_wrong_call(deps: SlackDeps, client: AsyncWebClient, trigger: str, incident: str) -> None:
@@ -30,35 +44,49 @@ async def open_name_owner(deps: SlackDeps, client: AsyncWebClient, trigger: str,
 
 
 async def open_triage(deps: SlackDeps, client: AsyncWebClient, body: Mapping[str, Any]) -> None:
-    """Service and time are guessed from the message and its channel; the person confirms them."""
+    """Service, time and tenant are guessed from the message and its channel; the person confirms them."""
     message, channel = body.get("message") or {}, body.get("channel") or {}
     text, here = str(message.get("text") or ""), str(channel.get("id") or "")
     guess = deps.questions.service_in(text, here, str(channel.get("name") or ""))
-    seen = datetime.fromtimestamp(float(message.get("ts") or deps.clock.now().timestamp()), UTC)
+    written = datetime.fromtimestamp(float(message.get("ts") or deps.clock.now().timestamp()), UTC)
+    seen = seen_at(text, min(written, deps.clock.now()))
+    tenant = tenant_in(text, await _tenants(deps, guess))
     context = json.dumps({"channel": here, "ts": str(message.get("ts") or "")})
     names = list(deps.config.services)
-    view = modals.triage_modal(names, guess, min(seen, deps.clock.now()), text, context)
+    view = modals.triage_modal(names, guess, seen, text, context, tenant)
     await client.views_open(trigger_id=str(body["trigger_id"]), view=view)
 
 
-async def submit_wrong_call(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck) -> str:
-    """The label is stored before the modal closes. Returns the incident."""
+async def open_severity(deps: SlackDeps, client: AsyncWebClient, trigger: str, incident: str) -> None:
+    verdict = await _verdict(deps, incident)
+    level = level_of(verdict, await deps.ledger.timeline(incident))
+    rule = str((verdict.get("severity") or {}).get("rule") or "")
+    await client.views_open(trigger_id=trigger, view=modals.severity_modal(incident, level, rule))
+
+
+async def open_resolve(deps: SlackDeps, client: AsyncWebClient, trigger: str, incident: str) -> None:
+    await _verdict(deps, incident)
+    await client.views_open(trigger_id=trigger, view=modals.resolve_modal(incident))
+
+
+async def open_not_mine(deps: SlackDeps, client: AsyncWebClient, trigger: str, row: str) -> None:
+    found = await deps.reminding.rows.by_id(int(row)) if row.isascii() and row.isdigit() and len(row) < 16 else None
+    if found is None or found.kind != KIND:
+        raise NotFound("That question is not known here any more.")
+    await client.views_open(trigger_id=trigger, view=modals.not_mine_modal(row, thing(found)))
+
+
+async def submit_wrong_call(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, by: Person) -> str | None:
+    """The label is stored before the modal closes."""
     view = body["view"]
     values, incident = view["state"]["values"], str(view["private_metadata"])
-    node = entered(values, modals.NODE)
-    user = body.get("user") or {}
-    slack_id = str(user.get("id") or "")
-    by = deps.config.directory.find(slack_id) or Person(
-        name=str(user.get("name") or user.get("username") or slack_id), email="", slack_id=slack_id
-    )
-    words = entered(values, modals.WORDS)
-    await deps.hands.wrong_call(incident, by, "" if node == modals.NOBODY else node, words, once=str(view["id"]))
+    node, said = entered(values, modals.NODE), entered(values, modals.WORDS)
+    await deps.hands.wrong_call(incident, by, "" if node == modals.NOBODY else node, said, once=str(view["id"]))
     await ack()
     return incident
 
 
 async def submit_name_owner(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, by: Person) -> str | None:
-    """The incident, None where the choice was refused and the modal stays open."""
     view = body["view"]
     values, incident = view["state"]["values"], str(view["private_metadata"])
     who, cause = entered(values, modals.OWNER), int(entered(values, modals.CAUSE) or 0)
@@ -74,12 +102,82 @@ async def submit_name_owner(deps: SlackDeps, body: Mapping[str, Any], ack: Async
     return None
 
 
+async def submit_severity(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, by: Person) -> str | None:
+    view = body["view"]
+    values, incident = view["state"]["values"], str(view["private_metadata"])
+    level, said = entered(values, modals.LEVEL), entered(values, modals.WORDS)
+    try:
+        await deps.hands.set_severity(incident, by, level, said, once=str(view["id"]))
+    except BadInput as wrong:
+        await ack(response_action="errors", errors={modals.WORDS: clean(wrong)})
+        return None
+    await ack()
+    return incident
+
+
+async def submit_resolve(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, by: Person) -> str | None:
+    view = body["view"]
+    incident = str(view["private_metadata"])
+    await deps.hands.resolve(incident, by, entered(view["state"]["values"], modals.WORDS))
+    await ack()
+    return incident
+
+
+async def submit_not_mine(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, by: Person) -> str | None:
+    """Whoever is next is asked at once, and the question in front of the person is replaced by what came of it."""
+    view = body["view"]
+    values, row = view["state"]["values"], str(view["private_metadata"])
+    who, said = entered(values, modals.OWNER), entered(values, modals.WORDS)
+    try:
+        instead = await deps.chat.person(who) if who else None
+        if who and instead is None:
+            raise NotFound("Nobody by that name is known here. Choose somebody else.")
+        text, asked = await deps.answers.decline(int(row), by, instead=instead, words=said)
+    except SourceFailed:
+        await ack(response_action="errors", errors={modals.OWNER: "Slack did not say who that is. Try again."})
+        return None
+    except TriagebotError as refused:
+        await ack(response_action="errors", errors={modals.OWNER: clean(refused)})
+        return None
+    await ack(response_action="update", view=modals.done_modal("Not mine", escape(text)))
+    await deps.reminding.run()
+    return asked.incident
+
+
 def words(message: Message) -> Mrkdwn:
     """What a short message says, for a place that takes one text."""
     return Mrkdwn(message.blocks[0]["text"]["text"] if message.blocks else escape(message.text))
+
+
+async def _tenants(deps: SlackDeps, service: str) -> Sequence[str]:
+    """Those of the service's traces, if they are at hand at once: the modal does not wait for them."""
+    if deps.tenants is None or not service:
+        return ()
+    try:
+        async with asyncio.timeout(_TENANTS):
+            return await deps.tenants(service)
+    except (TimeoutError, TriagebotError) as error:
+        log.info("no tenants to guess from: %s", error or "no answer in time")
+        return ()
 
 
 async def _verdict(deps: SlackDeps, incident: str) -> Mapping[str, Any]:
     if await deps.ledger.incident(incident) is None:
         raise NotFound(f"{clean(incident)[:20]} is not known here any more.")
     return await deps.ledger.verdict(incident) or {}
+
+
+OPENED_BY: Final[Mapping[str, Open]] = {
+    WRONG_CALL: open_wrong_call,
+    NAME_OWNER: open_name_owner,
+    RESOLVE: open_resolve,
+    SET_SEVERITY: open_severity,
+    nudges.NOT_MINE: open_not_mine,
+}
+SUBMITTED: Final[Mapping[str, Submit]] = {
+    modals.WRONG_CALL: submit_wrong_call,
+    modals.NAME_OWNER: submit_name_owner,
+    modals.SEVERITY: submit_severity,
+    modals.RESOLVE: submit_resolve,
+    modals.NOT_MINE: submit_not_mine,
+}

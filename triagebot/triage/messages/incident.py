@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from triagebot.domain.incident import Incident, TimelineEvent, standing
@@ -16,14 +16,21 @@ from triagebot.triage.messages.reading import read, walked
 from triagebot.triage.messages.rendering import render, render_parts
 from triagebot.triage.messages.replay import REPLAY, replaying
 from triagebot.triage.runbooks import runbook_of
+from triagebot.triage.severity import graded
 
 ACKNOWLEDGE: Final = "acknowledge"
+RESOLVE: Final = "resolve"
+SET_SEVERITY: Final = "set_severity"
 WRONG_CALL: Final = "wrong_call"
 NAME_OWNER: Final = "name_owner"
 DRAFT_POSTMORTEM: Final = "draft_postmortem"
 FREEZE: Final = "freeze"
+MORE: Final = "more"
+_MORE: Final = frozenset({SET_SEVERITY, DRAFT_POSTMORTEM})
 _LABELS: Final = {
     ACKNOWLEDGE: "Acknowledge",
+    RESOLVE: "Resolve",
+    SET_SEVERITY: "Set severity",
     WRONG_CALL: "Wrong call",
     NAME_OWNER: "Name owner",
     DRAFT_POSTMORTEM: "Draft postmortem",
@@ -32,6 +39,7 @@ _LABELS: Final = {
 }
 MOST_BUTTONS: Final = 5
 _LINES_A_SECTION: Final = 8
+_EACH: Final = frozenset({"label", "owner_accepted", "severity"})  # told each time; of the others the first counts
 
 
 def walking_message(
@@ -67,7 +75,7 @@ def verdict_message(
     named = _last(events, "owner_named")
     values = {
         "incident": incident,
-        "v": read(verdict, people),
+        "v": read(graded(verdict, events), people),
         "pages": pages,
         "states": states(incident, events),
         "named": owner_named(named) if named else None,
@@ -75,9 +83,7 @@ def verdict_message(
     }
     wanted = _offered(incident, events, verdict=True)
     if replays and verdict.get("symptoms") and not replaying(events):
-        wanted.append(REPLAY)
-        if len(wanted) > MOST_BUTTONS and DRAFT_POSTMORTEM in wanted:
-            wanted.remove(DRAFT_POSTMORTEM)  # it is drafted by itself once the incident resolves
+        wanted.insert(wanted.index(WRONG_CALL), REPLAY)
     return render("verdict/message", values, actions=_buttons(incident, wanted), at=f"actions:{incident.id}")
 
 
@@ -137,7 +143,7 @@ def states(incident: Incident, events: Sequence[TimelineEvent]) -> list[Mrkdwn]:
     seen = set()
     for event in standing(events):
         line = _state(event)
-        if line and (event.kind == "label" or event.kind not in seen):
+        if line and (event.kind in _EACH or event.kind not in seen):
             at = moment(event.at, incident.opened_at)
             lines.append(Mrkdwn(f"{line}, {at}"))
             seen.add(event.kind)
@@ -145,19 +151,20 @@ def states(incident: Incident, events: Sequence[TimelineEvent]) -> list[Mrkdwn]:
 
 
 def _state(event: TimelineEvent) -> Mrkdwn | None:
-    by = actor(event)
-    node = str(event.data.get("node", ""))
-    lines = {
-        "acknowledged": f":eyes: Acknowledged by {by}",
-        "owner_named": f":pushpin: {owner_named(event)}",
-        "label": f":repeat: Called wrong by {by}: {escape(TITLES.get(node, 'none of these'))}",
-        "frozen": f":lock: Frozen by {by} ({escape(event.data.get('freeze', ''))})",
-        "resolved": ":white_check_mark: Resolved",
-        "reopened": f":rotating_light: Reopened by {by}",
-        "postmortem": ":memo: Postmortem drafted",
+    by, data = actor(event), event.data
+    known: dict[str, Callable[[], str]] = {
+        "acknowledged": lambda: f":eyes: Acknowledged by {by}",
+        "owner_named": lambda: f":pushpin: {owner_named(event)}",
+        "owner_accepted": lambda: f":handshake: {by} has {escape(data.get('artifact') or 'the cause')}",
+        "severity": lambda: f":triangular_ruler: {escape(data.get('level'))} by {by}",
+        "label": lambda: f":repeat: Called wrong by {by}: {escape(TITLES.get(str(data.get('node')), 'none of these'))}",
+        "frozen": lambda: f":lock: Frozen by {by} ({escape(data.get('freeze', ''))})",
+        "resolved": lambda: ":white_check_mark: Resolved" + (f" by {by}" if data.get("by") else ""),
+        "reopened": lambda: f":rotating_light: Reopened by {by}",
+        "postmortem": lambda: ":memo: Postmortem drafted",
     }
-    line = lines.get(event.kind)
-    return Mrkdwn(line) if line else None
+    line = known.get(event.kind)
+    return Mrkdwn(line()) if line else None
 
 
 def actor(event: TimelineEvent) -> Mrkdwn:
@@ -177,21 +184,27 @@ def _last(events: Sequence[TimelineEvent], kind: str) -> TimelineEvent | None:
 
 
 def _offered(incident: Incident, events: Sequence[TimelineEvent], *, verdict: bool) -> list[str]:
+    """Buttons, the one that is needed first before the others, and then what stands under MORE: at most five in all."""
     kinds = {event.kind for event in standing(events)}
     offered = []
-    if incident.status == "open" and incident.acknowledged_at is None and "acknowledged" not in kinds:
-        offered.append(ACKNOWLEDGE)
-    if verdict and incident.status == "open":
-        offered.append(FREEZE)
+    if incident.status == "open":
+        known = incident.acknowledged_at is not None or "acknowledged" in kinds
+        offered.append(RESOLVE if known else ACKNOWLEDGE)
+        if verdict:
+            offered.append(FREEZE)
     if verdict:
-        offered += [WRONG_CALL, NAME_OWNER]
+        offered += [WRONG_CALL, NAME_OWNER, SET_SEVERITY]
         if "postmortem" not in kinds:
             offered.append(DRAFT_POSTMORTEM)
     return offered
 
 
 def _buttons(incident: Incident, wanted: Sequence[str]) -> list[dict[str, Any]]:
-    return [
+    """At most MOST_BUTTONS: what is seldom needed, and then what stands last, goes into a menu beside them."""
+    shown, hidden = [name for name in wanted if name not in _MORE], [name for name in wanted if name in _MORE]
+    while len(shown) + bool(hidden) > MOST_BUTTONS:
+        hidden.insert(0, shown.pop())
+    buttons: list[dict[str, Any]] = [
         {
             "type": "button",
             "action_id": name,
@@ -199,8 +212,12 @@ def _buttons(incident: Incident, wanted: Sequence[str]) -> list[dict[str, Any]]:
             "text": {"type": "plain_text", "text": _LABELS[name]},
             **({"style": "primary"} if name == ACKNOWLEDGE else {}),
         }
-        for name in wanted
+        for name in shown
     ]
+    more = [
+        {"text": {"type": "plain_text", "text": _LABELS[name]}, "value": f"{name} {incident.id}"} for name in hidden
+    ]
+    return [*buttons, {"type": "overflow", "action_id": MORE, "options": more}] if more else buttons
 
 
 def _fitted(text: str, blocks: Sequence[Mapping[str, Any]]) -> Message:

@@ -9,13 +9,24 @@ from typing import Any, Final
 from triagebot.domain.limits import OPTIONS, fit_view
 from triagebot.domain.mrkdwn import Mrkdwn, clean, cut, escape
 from triagebot.domain.nodes import NODES, TITLES
+from triagebot.domain.severity import LEVELS
 
 WRONG_CALL: Final = "wrong_call"
 NAME_OWNER: Final = "name_owner"
 TRIAGE_THIS: Final = "triage_this"
+SEVERITY: Final = "set_severity"
+NOT_MINE: Final = "not_mine"
+RESOLVE: Final = "resolve"
 NOBODY: Final = "none"
 
 NODE, WORDS, OWNER, CAUSE, SERVICE, TIME = "node", "words", "owner", "cause", "service", "time"
+LEVEL, TENANT = "level", "tenant"
+_MEANINGS: Final = {
+    "SEV1": "irreversible harm, or an outage",
+    "SEV2": "a broad shift, or serious harm",
+    "SEV3": "one slice that can be taken back",
+    "SEV4": "cosmetic, or nothing measured",
+}
 
 
 def wrong_call_modal(incident: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,8 +55,59 @@ def name_owner_modal(incident: str, verdict: Mapping[str, Any]) -> dict[str, Any
     return _modal(NAME_OWNER, "Name owner", "Name", incident, blocks)
 
 
-def triage_modal(services: Sequence[str], guess: str, at: datetime, words: str, context: str) -> dict[str, Any]:
-    """`guess` is the service that the message seems to be about, `at` when it was written."""
+def severity_modal(incident: str, level: str, rule: str) -> dict[str, Any]:
+    """`level` is the one that stands, `rule` what the rubric said for it."""
+    options = [_option(f"{name}: {_MEANINGS[name]}", name) for name in LEVELS]
+    element: dict[str, Any] = {"type": "static_select", "options": options}
+    if level in LEVELS:
+        element["initial_option"] = options[LEVELS.index(level)]
+    said = f"*{escape(incident)}* is {escape(level or 'not graded yet')}." + (f" Rule: {escape(rule)}" if rule else "")
+    return _modal(
+        SEVERITY,
+        "Set severity",
+        "Set",
+        incident,
+        [
+            _text(said),
+            _input(LEVEL, "Severity", element),
+            _input(
+                WORDS,
+                "Because",
+                _words("What does the rubric not see?"),
+                hint="Stands beside it, and in the postmortem.",
+            ),
+        ],
+    )
+
+
+def not_mine_modal(row: str, artifact: str) -> dict[str, Any]:
+    owner = {"type": "users_select"}
+    return _modal(
+        NOT_MINE,
+        "Not mine",
+        "Pass it on",
+        row,
+        [
+            _text(f"The next in line is asked about {escape(artifact)} as soon as you pass it on."),
+            _input(OWNER, "Whose is it, if you know?", owner, optional=True, hint="They are asked next."),
+            _input(WORDS, "In your words", _words("Why is it not yours?"), optional=True),
+        ],
+    )
+
+
+def resolve_modal(incident: str) -> dict[str, Any]:
+    said = f"*{escape(incident)}* is resolved here and in the pager, and its postmortem is drafted."
+    words = _input(WORDS, "What ended it", _words("What was done, and how you know"), optional=True)
+    return _modal(RESOLVE, "Resolve", "Resolve", incident, [_text(said), words])
+
+
+def triage_modal(
+    services: Sequence[str], guess: str, at: datetime, words: str, context: str, tenant: str = ""
+) -> dict[str, Any]:
+    """`guess` is the service that the message seems to be about, `at` when it was written, `tenant` whose complaint it is."""
+    customer: dict[str, Any] = {"type": "plain_text_input", "max_length": 200}
+    if clean(tenant):
+        customer["initial_value"] = cut(clean(tenant), 200)
     if len(services) > OPTIONS:
         element: dict[str, Any] = {"type": "plain_text_input", "max_length": 200}
         if guess:
@@ -66,6 +128,7 @@ def triage_modal(services: Sequence[str], guess: str, at: datetime, words: str, 
         [
             _input(SERVICE, "Service", element),
             _input(TIME, "When it happened", {"type": "datetimepicker", "initial_date_time": int(at.timestamp())}),
+            _input(TENANT, "Tenant", customer, optional=True, hint="As it stands in the traces, where you know it."),
             _input(WORDS, "What was seen", text, optional=True, hint="Shown in the channel of the service."),
         ],
     )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from triagebot.domain.incident import Incident
 from triagebot.triage.messages.reading import read
 from triagebot.triage.messages.rendering import rendered
 from triagebot.triage.messages.replay import read as read_report
@@ -33,3 +34,11 @@ def plain(body: str) -> str:
     for entity, char in _ENTITIES:
         text = text.replace(entity, char)
     return text.strip()
+
+
+def pager_note(incident: Incident, verdict: Mapping[str, Any], link: str) -> str:
+    """The verdict in a few lines for the pager's own incident, with the way back to the thread."""
+    parts = dict(rendered("verdict/plain", {"v": read(verdict)}))
+    lines = [plain(parts.get(name, "")) for name in ("sentence", "next", "blind")]
+    head = f"triagebot {incident.id}: verdict as of {verdict.get('as_of') or 'now'}"
+    return "\n\n".join(line for line in (head, *lines, f"Thread: {link}" if link else "") if line)

@@ -127,6 +127,7 @@ class VerdictView:
     level: str
     severity: str
     rule: str
+    by_hand: Mrkdwn
     next_check: str
     symptoms: tuple[SymptomView, ...]
     causes: tuple[CauseView, ...]
@@ -179,6 +180,7 @@ def read(verdict: Mapping[str, Any], people: Mapping[str, str] | None = None) ->
         level=_text(severity.get("level"), 20),
         severity=_severity(severity),
         rule=_text(severity.get("rule"), 160),
+        by_hand=_by_hand(_map(severity.get("by_hand"))),
         next_check=_text(verdict.get("next_check")),
         symptoms=symptoms,
         causes=tuple(_cause(_map(c), symptoms, day, people or {}) for c in _list(verdict.get("causes"))),
@@ -311,8 +313,15 @@ def _evidence(raw: Mapping[str, Any]) -> EvidenceView:
 
 
 def _severity(raw: Mapping[str, Any]) -> str:
-    """`harm: trust, growing, silent, reversible, 1,240 requests of 12 tenants`."""
-    requests, tenants = usable(raw.get("affected_requests")), usable(raw.get("affected_tenants"))
+    """`harm: trust, growing, silent, reversible, 1,240 requests (1,010 to 1,470) of 12 tenants`."""
+    intervals = _map(raw.get("intervals"))
+    requests, tenants, talks = (
+        _affected(raw, intervals, name) for name in ("affected_requests", "affected_tenants", "affected_conversations")
+    )
+    spread = f"{requests} requests" if requests else ""
+    spread += f" in {talks} conversations" if requests and talks else ""
+    spread += f" of {tenants} tenants" if requests and tenants else ""
+    levels = [_text(level, 10) for level in _list(raw.get("levels"))[:2]]
     parts = [
         f"harm: {_text(raw.get('harm'), 60)}" if raw.get("harm") else "",
         _text(raw.get("momentum"), 20),
@@ -320,9 +329,28 @@ def _severity(raw: Mapping[str, Any]) -> str:
         {True: "reversible", False: "not reversible"}.get(raw["reversible"]) or ""
         if isinstance(raw.get("reversible"), bool)
         else "",
-        (f"{count(requests)} requests" + (f" of {count(tenants)} tenants" if tenants else "")) if requests else "",
+        spread,
+        f"{levels[0]} to {levels[1]} within these intervals" if len(levels) == 2 else "",
     ]
     return ", ".join(p for p in parts if p)
+
+
+def _affected(raw: Mapping[str, Any], intervals: Mapping[str, Any], name: str) -> str:
+    """`1,240 (1,010 to 1,470)`; without an interval where it has no width."""
+    number = usable(raw.get(name))
+    if not number:
+        return ""
+    ends = [count(end) for end in _list(intervals.get(name))[:2]]
+    return count(number) + (f" ({ends[0]} to {ends[1]})" if len(ends) == 2 and ends[0] != ends[1] else "")
+
+
+def _by_hand(raw: Mapping[str, Any]) -> Mrkdwn:
+    """Who set the severity and why, and what the rubric says; empty where nobody did."""
+    if not raw:
+        return Mrkdwn("")
+    who = mention(_text(raw.get("slack_id"), 20), _text(raw.get("actor"), 80) or "somebody")
+    words, rubric = escape(_text(raw.get("words"), 200)), _text(raw.get("rubric"), 10)
+    return Mrkdwn(f"set by {who}: {words}" + (f". The rubric says {rubric}" if rubric else ""))
 
 
 def _change(raw: Mapping[str, Any]) -> Mrkdwn:

@@ -10,12 +10,14 @@ from triagebot.domain.change import Change
 from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.domain.mrkdwn import Mrkdwn
 from triagebot.domain.nodes import NODE_OF_SURFACE, TITLES
+from triagebot.domain.reminder import Reminder
 from triagebot.ports import Message, Told
 from triagebot.triage.messages.incident import owner_named, states
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.reading import FindingView, change_view, read
 from triagebot.triage.messages.rendering import render
 from triagebot.triage.runbooks import runbook_of
+from triagebot.triage.severity import graded
 
 _MOST = 12
 
@@ -52,7 +54,7 @@ def status_reply(
 def incident_reply(
     incident: Incident, verdict: Mapping[str, Any] | None, events: Sequence[TimelineEvent], link: str
 ) -> Message:
-    view = read(verdict) if verdict else None
+    view = read(graded(verdict, events)) if verdict else None
     values = {"incident": incident, "v": view, "link": link, "states": states(incident, events)}
     return render("replies/incident", values | {"resolved": incident.status == "resolved"})
 
@@ -86,6 +88,15 @@ def owner_reply(
     named = [event for event in events if event.kind == "owner_named"]
     line: Mrkdwn | None = owner_named(named[-1]) if named else None
     return render("replies/owner", {"incident": incident, "v": read(verdict, people), "named": line})
+
+
+def reminders_reply(rows: Sequence[Reminder], now: datetime) -> Message:
+    """What waits to be asked, with the number that `snooze` takes."""
+    lines = [
+        {"id": row.id, "kind": row.kind, "ref": row.ref, "due": moment(row.due, now), "sent": row.sent}
+        for row in rows[:_MOST]
+    ]
+    return render("replies/reminders", {"lines": lines, "more": max(0, len(rows) - _MOST)})
 
 
 def postmortem_reply(incident: Incident, document: Mapping[str, Any], link: str) -> Message:

@@ -139,7 +139,7 @@ class Record:
     def named(self, cause: Mapping[str, Any]) -> Owner | None:
         """The person whom somebody named as owner of the cause's artifact."""
         for event in reversed(self.events):
-            if event.kind == "owner_named" and event.data.get("artifact") == cause.get("artifact"):
+            if event.kind in ("owner_named", "owner_accepted") and event.data.get("artifact") == cause.get("artifact"):
                 return person_of(event.data.get("person"), "named by hand")
         return None
 

@@ -1,0 +1,69 @@
+"""The reminders of a server: rows, rules, and how long each waits, from `reminders:` of triagebot.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from triagebot.adapters.db.engine import Database
+from triagebot.adapters.db.reminders import SqlReminders
+from triagebot.bootstrap.options import Options
+from triagebot.domain.reminder import QuietHours
+from triagebot.domain.service import Config
+from triagebot.ports import Chat, Clock, Ledger, Pager
+from triagebot.triage.reminding.documents import ACTION, POSTMORTEM, ActionRule, PostmortemRule
+from triagebot.triage.reminding.engine import Reminding, Rule
+from triagebot.triage.reminding.incidents import PAGE, STALE, PageRule, StaleRule
+from triagebot.triage.reminding.line import Line
+from triagebot.triage.reminding.ownership import KIND, OwnershipRule
+from triagebot.triage.reminding.pace import Waits
+from triagebot.triage.reminding.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminded:
+    """What runs and what plans. `rules` may be given more kinds before the server starts."""
+
+    reminding: Reminding
+    plan: Plan
+
+
+def open_reminding(
+    config: Config,
+    options: Options,
+    database: Database,
+    ledger: Ledger,
+    chat: Chat,
+    clock: Clock,
+    pager: Pager | None,
+    more: Mapping[str, Rule] | None = None,
+) -> Reminded:
+    """`more` are rules of further kinds of rows."""
+    rows, line, waits, quiet = (
+        SqlReminders(database),
+        Line(config=config, pager=pager),
+        _waits(options),
+        _quiet(options),
+    )
+    ownership = OwnershipRule(ledger=ledger, rows=rows, clock=clock, line=line, waits=waits)
+    rules: dict[str, Rule] = {
+        PAGE: PageRule(ledger=ledger, line=line, waits=waits),
+        STALE: StaleRule(ledger=ledger, line=line, waits=waits),
+        KIND: ownership,
+        POSTMORTEM: PostmortemRule(ledger=ledger),
+        ACTION: ActionRule(ledger=ledger, quiet=quiet),
+        **(more or {}),
+    }
+    reminding = Reminding(ledger=ledger, rows=rows, chat=chat, clock=clock, rules=rules, quiet=quiet)
+    plan = Plan(ledger=ledger, rows=rows, clock=clock, ownership=ownership, waits=waits, quiet=quiet)
+    return Reminded(reminding=reminding, plan=plan)
+
+
+def _waits(options: Options) -> Waits:
+    return Waits.of(*(options.get("reminders", key, {}) for key in ("acknowledge", "accept", "stale")))
+
+
+def _quiet(options: Options) -> QuietHours:
+    usual = QuietHours()
+    start, end = options.get("reminders", "quiet", (usual.start, usual.end))
+    return QuietHours(start=start, end=end, zone=options.get("reminders", "zone", usual.zone))

@@ -1,0 +1,66 @@
+"""What Slack tells of: somebody opened the App Home, named triagebot, or shared one of its links."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from triagebot.domain.limits import fit
+from triagebot.domain.mrkdwn import clean
+from triagebot.entrypoints.slack.answering import person_of, publish_home
+from triagebot.entrypoints.slack.asking import asked_in_thread
+from triagebot.entrypoints.slack.deps import SlackDeps
+from triagebot.entrypoints.slack.unfurling import unfurls
+from triagebot.errors import TriagebotError
+from triagebot.ports import Message
+from triagebot.triage.messages.replies import help_reply, said
+
+log = logging.getLogger(__name__)
+
+
+def listen(app: AsyncApp, deps: SlackDeps) -> None:
+    @app.event("app_home_opened")
+    async def opened(event: dict[str, Any]) -> None:
+        if event.get("tab") != "home":
+            return
+        try:
+            await publish_home(deps, await person_of(deps, {"user": {"id": event["user"]}}))
+        except (TriagebotError, SlackApiError) as error:
+            log.warning("no App Home: %s", error)
+
+    @app.event("app_mention")
+    async def mentioned(event: dict[str, Any], client: AsyncWebClient) -> None:
+        """`@triagebot why prompt` in an incident's thread is answered there at once, other questions by the narrator; elsewhere
+        the person hears what triagebot can do."""
+        thread = event.get("thread_ts")
+        words = clean(event.get("text")).split()[1:]
+        incident = await deps.ledger.incident_by_message(event["channel"], thread) if thread else None
+        if incident is not None and words and words[0].lower() == "why":
+            answer = await _why(deps, [incident.id, *words[1:]], event["channel"])
+            text, blocks = fit(answer.text, answer.blocks)
+            await client.chat_postMessage(channel=event["channel"], thread_ts=thread, text=text, blocks=blocks)
+            return
+        if await asked_in_thread(deps, event):
+            return
+        answer = help_reply()
+        text, blocks = fit(answer.text, answer.blocks)
+        await client.chat_postEphemeral(
+            channel=event["channel"], user=event["user"], text=text, blocks=blocks, thread_ts=thread
+        )
+
+    @app.event("link_shared")
+    async def shared(event: dict[str, Any], client: AsyncWebClient) -> None:
+        found = await unfurls(deps, event)
+        if found:
+            await client.chat_unfurl(channel=event["channel"], ts=event["message_ts"], unfurls=found)
+
+
+async def _why(deps: SlackDeps, words: list[str], channel: str) -> Message:
+    try:
+        return await deps.questions.why(words, channel)
+    except TriagebotError as error:
+        return said(str(error))
