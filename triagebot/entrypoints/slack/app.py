@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
 
 from triagebot.entrypoints.slack import clicks, commands, events
-from triagebot.entrypoints.slack.answering import answering_modal, person_of, whisper
+from triagebot.entrypoints.slack.answering import answering, answering_modal, person_of, whisper
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.freezing import add_freezes
 from triagebot.entrypoints.slack.pages import COMMAND, STORED, Stored, Wrong, store_page
