@@ -21,6 +21,8 @@ from triagebot.triage.messages.replies import help_reply, said
 
 log = logging.getLogger(__name__)
 
+_WHY_WORDS = 4  # `why`, and the longest name of a node
+
 
 def listen(app: AsyncApp, deps: SlackDeps) -> None:
     @app.event("app_home_opened")
@@ -35,14 +37,20 @@ def listen(app: AsyncApp, deps: SlackDeps) -> None:
     @app.event("app_mention")
     async def mentioned(event: dict[str, Any], client: AsyncWebClient) -> None:
         """`@triagebot why prompt` in an incident's thread is answered there at once, other questions by the narrator; elsewhere
-        the person hears what triagebot can do."""
+        the person hears what triagebot can do.
+        """
         thread = event.get("thread_ts")
         words = clean(event.get("text")).split()[1:]
         incident = await deps.ledger.incident_by_message(event["channel"], thread) if thread else None
-        if incident is not None and words and words[0].lower() == "why":
-            answer = await _why(deps, [incident.id, *words[1:]], event["channel"])
-            text, blocks = fit(answer.text, answer.blocks)
-            await client.chat_postMessage(channel=event["channel"], thread_ts=thread, text=text, blocks=blocks)
+        if (
+            incident is not None
+            and words
+            and words[0].lower() == "why"
+            and (answer := await _why(deps, incident.id, words))
+        ):
+            await deps.tell.reply(
+                incident.id, f"why {event.get('ts')}", answer
+            )  # once, however often Slack tells of it
             return
         if await asked_in_thread(deps, event):
             return
@@ -59,8 +67,15 @@ def listen(app: AsyncApp, deps: SlackDeps) -> None:
             await client.chat_unfurl(channel=event["channel"], ts=event["message_ts"], unfurls=found)
 
 
-async def _why(deps: SlackDeps, words: list[str], channel: str) -> Message:
+async def _why(deps: SlackDeps, incident: str, words: list[str]) -> Message | None:
+    """`why prompt`: what the walk found there. None where no node is named: that is a question of another kind."""
+    if len(words) > _WHY_WORDS:
+        return None
     try:
-        return await deps.questions.why(words, channel)
+        deps.questions.node(words[1:])
+    except TriagebotError:
+        return None
+    try:
+        return await deps.questions.why([incident, *words[1:]], "")
     except TriagebotError as error:
         return said(str(error))
