@@ -169,7 +169,7 @@ async def test_slack_that_is_down_gets_the_verdict_later(here: Bench) -> None:
     here.slack.fail_next("chat.postMessage", http_status=503, times=6)
     here.slack.fail_next("auth.test", http_status=503, times=3)
     await here.page(event())
-    await until(lambda: here.server.ledger.verdict("INC-1"))
+    await until(lambda: here.server.ledger.verdict("INC-1"), 30)
     await here.idle(60)
     assert len(here.messages()) == 1
     assert (await here.get("/api/work"))["failed"] == []
