@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
+import json
 from datetime import timedelta
 from pathlib import Path
 
-from tests.e2e.bench import DEFAULT, PAGED, ROOM, Bench, bench, event, until
+import pytest
+
+from tests.e2e.bench import DEFAULT, PAGED, ROOM, Bench, bench, config, event, until
 from triagebot.domain.incident import Work
 from triagebot.testing.slack import LocalSlack
 from triagebot.triage.watch import tell_again
@@ -278,3 +283,29 @@ async def test_the_server_says_what_it_can_see(here: Bench) -> None:
     unknown = await here.http.get("/api/doctor?service=nobody", headers={"authorization": "Bearer api-token"})
     assert (unknown.status_code, unknown.json()["error"]) == (404, "nobody: there is no such service")
     assert (await here.http.get("/api/doctor")).status_code == 401
+
+
+async def test_mlflow_tells_when_an_alias_moved(
+    tmp_path: Path, slack: LocalSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt = {"surface": "prompt_version", "artifact": "desk", "kind": "mlflow", "url": "http://127.0.0.1:1"}
+    services = {"desk": {"slack_channel": f"#{ROOM}", "registries": [prompt | {"alias": "production"}]}}
+    monkeypatch.setattr("tests.e2e.bench.config", lambda folder, slack: config(folder, slack, services=services))
+    data = {"name": "desk", "alias": "production", "version": "7"}
+    body = {"entity": "prompt_alias", "action": "created", "timestamp": "2026-11-03T02:40:00Z", "data": data}
+    raw = json.dumps(body).encode()
+
+    async with bench(tmp_path, slack, TRIAGEBOT_MLFLOW_SECRETS="old,new") as here:
+
+        async def send(secret: str) -> int:
+            sent = str(int(here.clock.now().timestamp()))
+            signed = hmac.digest(secret.encode(), f"d1.{sent}.".encode() + raw, "sha256")
+            headers = {"x-mlflow-signature": f"v1,{base64.b64encode(signed).decode()}", "x-mlflow-delivery-id": "d1"}
+            answer = await here.http.post(
+                "/webhooks/mlflow", content=raw, headers=headers | {"x-mlflow-timestamp": sent}
+            )
+            return answer.status_code
+
+        assert [await send(secret) for secret in ("wrong", "new", "new", "old")] == [401, 202, 202, 202]
+        (change,) = (await here.get("/api/changes?service=desk&span=24h"))["changes"]
+    assert (change["artifact"], change["after"], change["source"]) == ("desk", "v7", "mlflow-webhook")
