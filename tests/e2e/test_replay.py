@@ -239,6 +239,20 @@ async def test_a_replay_that_decides_nothing_does_not_hide_one_that_did(here: Be
     assert "Replay 2" in thread(here)
 
 
+async def test_a_replay_that_we_fail_at_can_be_asked_for_again(here: Bench) -> None:
+    replays = arm(here)
+    await verdict(here)
+    replays.judge = None  # a mistake of ours, which no rule foresees
+    await replays.ask("INC-1", Wanted(), here_person(), via="api")
+    await here.idle()
+    assert [w.kind for w in await here.server.ledger.failed()] == ["replay"]
+    arm(here)
+    assert "Replay 2 of INC-1 begins" in await replays.ask("INC-1", Wanted(), here_person(), via="api")
+    assert (await over(here, 2))["effect"] == "confirmed"
+    first = next(e for e in await here.server.ledger.timeline("INC-1") if e.kind == "replayed")
+    assert "triagebot itself failed" in first.text
+
+
 async def test_a_verdict_that_was_made_anew_is_not_told_what_the_old_one_was(here: Bench) -> None:
     replays = arm(here)
     await verdict(here)

@@ -87,7 +87,7 @@ class Replays:
             raise Refused(f"{incident.id} has no verdict yet: it is still being walked.")
         asked, ended = _numbers(await self.ledger.timeline(incident.id))
         open_ = max(asked, default=0)
-        if open_ and open_ not in ended:
+        if open_ and open_ not in ended and not await self._given_up(incident, open_):
             return f"Replay {open_} of {incident.id} is under way already; its thread shows how far it is."
         number = open_ + 1
         named = {"name": by.name or by.email or by.slack_id, "email": by.email, "slack_id": by.slack_id}
@@ -153,6 +153,8 @@ class Replays:
         """The handler of the queue. Whatever comes of it, the incident hears how its replay ended."""
         number, wanted = int(work.payload["number"]), Wanted.of(work.payload["wanted"])
         await self._asked(work.ref, work.payload)
+        if number in _numbers(await self.ledger.timeline(work.ref))[1]:
+            return  # it was given up, told so, and revived
         try:
             report = await self._carry_out(work, number, wanted)
         except LeaseLost:
@@ -238,6 +240,15 @@ class Replays:
         await self._quietly(self.tell.refresh(incident.id))
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    async def _given_up(self, incident: Incident, number: int) -> bool:
+        """Whether the queue gave this one up, by a mistake of ours; its end is recorded then."""
+        lost = [w for w in await self.ledger.failed() if (w.kind, w.ref) == (KIND, incident.id)]
+        work = next((w for w in lost if w.payload.get("number") == number), None)
+        if work is not None:
+            why = "triagebot itself failed at it; its log says how"
+            await self._close(work, number, self._not_begun(work, number, why))
+        return work is not None
 
     async def _asked(self, id_: str, payload: Mapping[str, Any]) -> None:
         """On the timeline and in the trail, once: done again by the handler, since a process can die in between."""
