@@ -7,9 +7,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from triagebot.bootstrap.options import Options
-from triagebot.bootstrap.server import _quiet
+from triagebot.bootstrap.reminding import _quiet
+from triagebot.domain.reminder import QuietHours
 from triagebot.domain.service import Config, Directory
-from triagebot.triage.watch import QuietHours
 
 
 def options(**sections: dict[str, object]) -> Options:
