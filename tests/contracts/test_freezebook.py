@@ -86,8 +86,12 @@ async def test_confirming_shuts_the_gate_queues_the_work_and_is_on_record(
 
 async def test_what_is_held_already_is_left_to_whoever_holds_it(book: SqlFreezeBook, clock: Any) -> None:
     first = await confirmed(book, clock)
-    second = await confirmed(book, clock, hold(), hold("tool_schemas", "*"))
-    assert [one.state for one in second.holds] == ["elsewhere", "planned"]
+    pin = hold("tool_schemas", kind="mlflow")
+    second = await confirmed(book, clock, hold(), hold("tool_schemas", "*"), pin)
+    assert [one.state for one in second.holds] == ["planned"] * 3
+    third = await confirmed(book, clock, hold(), pin, hold("eval_freshness"))
+    assert [one.state for one in third.holds] == ["planned", "elsewhere", "planned"]
+    assert third.holds[1].said == f"pinned by {second.id} already, and kept when that one ends"
     made = await book.draft(wanted(clock, hold("tool_schemas", "orders")), note("previewed", ""))
     with pytest.raises(Refused, match=rf"Tool_schemas orders is held by {second.id} already\. Extend that one"):
         await book.confirm(made.id, clock.now(), note("confirmed", made.id))

@@ -172,17 +172,23 @@ async def test_of_two_people_at_once_the_second_hears_of_the_first(house: Freezi
     assert len(await house.desk.in_force()) == 1
 
 
-async def test_what_one_freeze_holds_is_left_to_it_by_the_next(house: Freezing) -> None:
-    await house.freeze("support-agent prompt")
-    id_ = await house.freeze("support-agent", "ada")
-    freeze = await house.desk.find(id_)
-    states = {(hold.surface, hold.kind): hold.state for hold in freeze.holds}
-    assert states["prompt_version", "gate"] == "elsewhere"
-    assert states["model_alias", "model_file"] == "pinned"
-    await house.ask(f"lift {id_}", "ada")
-    await until(lambda: house.status(id_, "lifted"))
+async def test_a_gate_that_two_freezes_shut_stays_shut_until_both_have_ended(house: Freezing) -> None:
+    first = await house.freeze("support-agent prompt model")
+    second = await house.freeze("support-agent", "ada")
+    states = {(hold.surface, hold.kind): hold.state for hold in (await house.desk.find(second)).holds}
+    assert states["prompt_version", "gate"] == "held"
+    assert states["model_alias", "model_file"] == "elsewhere"
+    await house.ask(f"lift {first}", "ben")
+    await until(lambda: house.status(first, "lifted"))
     assert (await house.gate("prompt_version"))[0] == 423
-    assert (await house.gate("tool_schemas"))[0] == 200
+    # the pin has passed to the freeze that goes on
+    assert model(house) == "sonnet-4-20260301"
+    assert f"kept where it is by {second}" in "".join(hold.said for hold in (await house.desk.find(first)).holds)
+    await house.ask(f"lift {second}", "ada")
+    await until(lambda: house.status(second, "lifted"))
+    assert model(house) == "sonnet-latest"
+    assert (await house.gate("prompt_version"))[0] == 200
+    assert "freeze.inherited" in await house.trail()
 
 
 async def test_nobody_confirms_somebody_elses_preview(house: Freezing) -> None:

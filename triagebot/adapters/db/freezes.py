@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from triagebot.adapters.db import tables, workqueue
 from triagebot.adapters.db.rows import insert_once, number, replace, storable
-from triagebot.domain.freeze import ANY, LIVE, Asked, Freeze, Hold, Pass
+from triagebot.domain.freeze import ANY, GATE, LIVE, Asked, Freeze, Hold, Pass
 from triagebot.domain.people import Person
 from triagebot.errors import NotFound, Refused
 
@@ -65,10 +65,20 @@ def confirm(connection: sa.Connection, id_: str, at: datetime) -> tuple[Freeze, 
     if found.status != "draft":
         return found, False
     others = [other for other in listed(connection, found.service, LIVE, 1_000) if other.live(at)]
-    holds = [_left_to(one, others) for one in found.holds]
-    if all(one.state in ("elsewhere", "cannot") for one in holds):
-        first = next(one for one in holds if one.state == "elsewhere")
-        raise Refused(f"{first.said[:1].upper()}{first.said[1:]}. Extend that one, or lift it first.")
+    covered = {one.key: holder for one in found.holds if (holder := _holder(one, others))}
+    if all(one.key in covered or one.state == "cannot" for one in found.holds):
+        one = next(one for one in found.holds if one.key in covered)
+        what = f"{one.surface} {one.artifact}"
+        raise Refused(
+            f"{what[:1].upper()}{what[1:]} is held by {covered[one.key]} already. Extend that one, or lift it first."
+        )
+    # Two freezes may shut one gate, and it stays shut until both have ended. A pin is set by one of them.
+    holds = [
+        with_(one, state="elsewhere", said=f"pinned by {covered[one.key]} already, and kept when that one ends")
+        if one.key in covered and one.kind != GATE
+        else one
+        for one in found.holds
+    ]
     for one in holds:
         settle(connection, id_, one)
     expires = at + found.span
@@ -78,17 +88,16 @@ def confirm(connection: sa.Connection, id_: str, at: datetime) -> tuple[Freeze, 
     return with_(found, status="applying", confirmed_at=at, expires_at=expires, holds=tuple(holds)), True
 
 
-def _left_to(mine: Hold, others: Sequence[Freeze]) -> Hold:
+def _holder(mine: Hold, others: Sequence[Freeze]) -> str:
+    """The freeze that holds the same in the same way; "" where none does."""
     for other in others:
         for its in other.holds:
             same = its.surface == mine.surface and (
                 its.artifact == mine.artifact or ANY in (its.artifact, mine.artifact)
             )
             if same and its.kind == mine.kind and its.state not in ("elsewhere", "cannot", "failed", "released"):
-                return with_(
-                    mine, state="elsewhere", said=f"{mine.surface} {mine.artifact} is held by {other.id} already"
-                )
-    return mine
+                return other.id
+    return ""
 
 
 def change(

@@ -15,9 +15,11 @@ from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.people import Person
 from triagebot.domain.times import format_span
 from triagebot.errors import BadInput, NotFound, Refused
+from triagebot.ports import Message
 from triagebot.triage.freeze.parts import Parts, note, until
 from triagebot.triage.freeze.plan import REASON, Wanted, artifacts_of, plan
 from triagebot.triage.freeze.tell import FreezeTell
+from triagebot.triage.messages.freeze import list_message
 from triagebot.triage.roles import RoleDesk
 
 _CHANGE: Final = 200
@@ -149,6 +151,10 @@ class FreezeDesk:
     async def in_force(self, service: str = "") -> Sequence[Freeze]:
         now = self._parts.clock.now()
         return [one for one in await self._parts.book.listed(service=service, status=LIVE) if one.live(now)]
+
+    async def shown(self) -> Message:
+        """What is in force, as a message: for App Home and whoever asks."""
+        return list_message(await self.in_force(), self._parts.clock.now())
 
     async def recent(self, service: str = "", limit: int = 20) -> Sequence[Freeze]:
         """Newest first, without previews."""

@@ -141,10 +141,26 @@ class FreezeWork:
     async def _free_all(self, freeze: Freeze) -> None:
         for hold in freeze.holds:
             if hold.state in ("held", "closed", "pinned", "moved", "planned"):
-                free = await self._free(freeze, hold)
+                heir = await self._heir(freeze, hold) if hold.kind != GATE and hold.state != "planned" else ""
+                kept = replace(hold, state="released", said=f"kept where it is by {heir}")
+                free = kept if heir else await self._free(freeze, hold)
                 what = {"surface": hold.surface, "artifact": hold.artifact, "kind": hold.kind, "state": free.state}
                 entry = note(freeze, "freed", CLOCK, "worker", **what, said=free.said)
                 await self._parts.book.settle(freeze.id, free, entry)
+
+    async def _heir(self, freeze: Freeze, hold: Hold) -> str:
+        """Another freeze that left this pin to the one that ends: it has it from now on. "" where there is none."""
+        now = self._parts.clock.now()
+        for other in await self._parts.book.listed(service=freeze.service, status=LIVE):
+            its = next((one for one in other.holds if one.key == hold.key and one.state == "elsewhere"), None)
+            if other.id == freeze.id or its is None or not other.live(now):
+                continue
+            entry = note(
+                other, "inherited", CLOCK, "worker", surface=hold.surface, artifact=hold.artifact, of=freeze.id
+            )
+            if await self._parts.book.settle(other.id, hold, entry, was=its):
+                return other.id
+        return ""
 
     async def _free(self, freeze: Freeze, hold: Hold) -> Hold:
         brake = self._parts.brake_of(freeze, hold)
