@@ -22,6 +22,7 @@ from triagebot.adapters.traces.store import ChdbStore
 from triagebot.domain.times import Window
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.testing import otlp
+from triagebot.triage.investigate import ROWS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 35
@@ -111,7 +112,7 @@ async def measure(spans: int, limit: int, body: bytes) -> None:
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spans", type=int, nargs="+", default=[100_000, 10_000_000])
-    parser.add_argument("--limit", type=int, default=40_000)
+    parser.add_argument("--limit", type=int, default=ROWS, help="requests that are read: as many as a walk weighs")
     given = parser.parse_args()
     body = seed()
     for spans in given.spans:

@@ -50,7 +50,7 @@ class Signature:
             raise Refused("X-PagerDuty-Signature is missing or has no v1= signature")
         matches = False
         for secret in self.secrets:
-            expected = hmac.new(secret.encode(), body, "sha256").hexdigest().encode()
+            expected = hmac.digest(secret.encode(), body, "sha256").hex().encode()  # in one call of OpenSSL
             for one in given:
                 matches |= hmac.compare_digest(expected, one)
         if not matches:
