@@ -74,14 +74,14 @@ class Freezing:
     def desk(self) -> Any:
         return self.bench.server.freezing.desk
 
-    async def incident(self) -> str:
+    async def incident(self, *, drill: bool = False) -> str:
         """An open incident whose verdict names the prompt."""
         ledger, arrived = self.bench.server.ledger, page()
         await ledger.accept(arrived, b"{}")
         work = await ledger.claim(["page"], worker="t", lease_seconds=60)
         if work is not None:
             await ledger.finish(work)
-        incident, _ = await ledger.join_or_open(arrived, "support-agent", arrived.title)
+        incident, _ = await ledger.join_or_open(arrived, "support-agent", arrived.title, drill=drill)
         await self.bench.server.tell.walking(incident.id)
         await ledger.save_verdict(incident.id, verdict(causes=[cause(before="v14", after="v17")]))
         await self.bench.server.tell.verdict(incident.id)

@@ -144,6 +144,30 @@ async def _fails() -> str:
     raise SourceFailed("prompts.git is gone")
 
 
+async def test_in_a_drill_the_button_counts_and_holds_nothing(house: Freezing) -> None:
+    incident = await house.incident(drill=True)
+    ben = house.slack.user("ben")
+    await ben.click(house.message(), "freeze")
+    await until(lambda: ben.modal)
+    await ben.submit()
+    await until(lambda: ben.modal and ben.modal.body.get("callback_id") == "freeze_sure")
+    await ben.submit()
+    assert "INC-1 is a drill: support-agent would be frozen now, and nothing was held." in str(ben.modal.body)
+    assert (await house.gate())[0] == 200
+    events = await house.bench.server.ledger.timeline(incident)
+    assert [e.text for e in events if e.kind == "frozen"] == ["DRILL: prompt_version would be frozen now"]
+    # a freeze by command is real, and not told in the drill's thread
+    id_ = await house.freeze("support-agent prompt")
+    assert (await house.desk.find(id_)).incident == ""
+
+
+async def test_a_freeze_is_told_only_where_its_service_is(house: Freezing) -> None:
+    incident = await house.incident()
+    body = {"service": "other", "incident": incident, "by": "maria@example.com"}
+    answer = await house.bench.http.post("/api/freezes", json=body, headers=TOKEN)
+    assert (answer.status_code, answer.json()["error"]) == (400, "INC-1 is an incident of support-agent, not of other.")
+
+
 # -- clicks that come twice, late, or from somebody else -------------------------------------------------------------------
 
 

@@ -72,8 +72,8 @@ async def _preview(deps: SlackDeps, desk: FreezeDesk, words: list[str], by: Pers
         hint = f" Did you mean {near}?" if near in deps.config.services else ""
         raise NotFound(f"Freeze which service?{hint} Try: /triage freeze SERVICE prompt for 4h because …")
     surfaces, span, reason = read_words(rest)
-    opened = await deps.ledger.incidents(service=service.name, status="open", limit=1)
-    incident = opened[0].id if opened else ""
+    opened = await deps.ledger.incidents(service=service.name, status="open")
+    incident = next((one.id for one in opened if not one.drill), "")
     # Somebody who names no surface on the command line means all of them, whatever a verdict says.
     surfaces = surfaces or tuple(desk.surfaces(service.name))
     wanted = Wanted(service=service.name, surfaces=surfaces, span=span, reason=reason, incident=incident)

@@ -48,12 +48,32 @@ class FreezeDesk:
             raise Refused(f"{freeze.id} is a preview of {freeze.made_at:%H:%M} UTC and too old: freeze again.")
         if freeze.status == "draft" and not _same(by, freeze.by):
             raise Refused(f"{freeze.id} is {freeze.by.name}'s preview. Freeze again to make your own.")
+        if freeze.status == "draft" and await self._drill(freeze):
+            return freeze, await self._rehearsed(freeze, by, via)
         told = {"surfaces": list(freeze.surfaces), "span": int(freeze.span.total_seconds()), "reason": freeze.reason}
         freeze, mine = await self._parts.book.confirm(freeze.id, now, note(freeze, "confirmed", by, via, **told))
         if not mine:
             return freeze, _already(freeze)
         self._parts.wake()
         return freeze, f"{freeze.id} holds {freeze.service} from now on, for {format_span(freeze.span)}."
+
+    async def _drill(self, freeze: Freeze) -> bool:
+        incident = await self._parts.ledger.incident(freeze.incident) if freeze.incident else None
+        return incident is not None and incident.drill
+
+    async def _rehearsed(self, freeze: Freeze, by: Person, via: str) -> str:
+        """In a drill the button counts, and holds nothing: the incident is invented and the service is not."""
+        if await self._parts.book.change(freeze.id, ("draft",), note(freeze, "rehearsed", by, via), status="dropped"):
+            event = TimelineEvent(
+                at=self._parts.clock.now(),
+                kind="frozen",
+                actor=by.name or by.email or by.slack_id,
+                text=f"DRILL: {', '.join(freeze.surfaces)} would be frozen now",
+                dedupe=f"{freeze.id}:rehearsed",
+                data={"freeze": freeze.id, "by": {"name": by.name, "email": by.email, "slack_id": by.slack_id}},
+            )
+            await self._parts.ledger.append(freeze.incident, event)
+        return f"{freeze.incident} is a drill: {freeze.service} would be frozen now, and nothing was held."
 
     async def drop(self, id_: str, by: Person, *, via: str) -> str:
         """A preview that is not wanted."""

@@ -90,7 +90,7 @@ def surfaces_of(words: Sequence[str]) -> tuple[str, ...]:
 async def plan(parts: Parts, wanted: Wanted, by: Person) -> Freeze:
     """The freeze as it would be; nothing is changed by looking. Raises NotFound, Refused, BadInput."""
     service = parts.service(wanted.service)
-    verdict = await _verdict(parts, wanted.incident)
+    verdict = await _verdict(parts, service, wanted.incident)
     artifacts = artifacts_of(parts, service)
     surfaces = wanted.surfaces or _implicated(verdict, artifacts) or tuple(artifacts)
     for surface in surfaces:
@@ -141,11 +141,14 @@ def artifacts_of(parts: Parts, service: Service) -> dict[str, list[str]]:
     return dict(sorted(named.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
 
 
-async def _verdict(parts: Parts, incident: str) -> Mapping[str, Any]:
+async def _verdict(parts: Parts, service: Service, incident: str) -> Mapping[str, Any]:
     if not incident:
         return {}
-    if await parts.ledger.incident(incident) is None:
+    found = await parts.ledger.incident(incident)
+    if found is None:
         raise NotFound(f"{cut(clean(incident), 20)} is not known here.")
+    if found.service != service.name:
+        raise BadInput(f"{found.id} is an incident of {found.service}, not of {service.name}.")
     return await parts.ledger.verdict(incident) or {}
 
 
