@@ -340,6 +340,17 @@ async def test_examples(store: Reader) -> None:
     assert await store.examples(["folds"], ids) == []
 
 
+async def test_requests_are_read_whole(store: Reader) -> None:
+    ids = [trace_id("m5"), trace_id("nowhere"), trace_id("m1")]
+    found = await store.recorded(["busy"], ids)
+    assert [one.trace_id for one in found] == [ids[0], ids[2]]
+    (call,) = found[0].calls
+    assert (call.output, call.model_requested, call.failed) == ("xxxxx", "m", False)
+    assert call.at > found[0].at
+    assert await store.recorded(["folds"], ids) == []
+    assert await store.recorded(["busy"], ["' OR 1 = 1 --", "\\'"]) == []
+
+
 async def test_evidence_says_what_the_table_says(store: Reader) -> None:
     chars = signal("length(output_text)", name="chars")
     table = await store.requests(["busy"], WINDOW, [chars])

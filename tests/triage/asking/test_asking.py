@@ -4,12 +4,14 @@ import json
 from copy import deepcopy
 from datetime import timedelta
 
+import anthropic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.incidents import CHANGE, PAGED, SYMPTOM, cause, finding, verdict
 from tests.triage.asking.plants import LIE, PLACES, PLANTS
+from triagebot.adapters.llm.anthropic_gateway import AnthropicGateway
 from triagebot.adapters.llm.prompts import prompt
 from triagebot.domain.change import Change
 from triagebot.domain.incident import Incident, TimelineEvent
@@ -18,6 +20,8 @@ from triagebot.domain.recorded import Reply, ToolUse
 from triagebot.domain.times import Interval, parse_time
 from triagebot.errors import SourceFailed
 from triagebot.ports import Sentence
+from triagebot.testing.messages_api import FakeAnthropic, tool_use
+from triagebot.testing.messages_api import text as answer_text
 from triagebot.triage.asking.narrator import TOOLS, Narrating, check
 from triagebot.triage.asking.record import KINDS, by_rule, lines_of, matching, of_kind, question_of
 from triagebot.triage.messages.asking import answer_message
@@ -254,6 +258,21 @@ def test_every_kind_can_be_looked_up():
     assert {id_ for found in listed for id_ in found} == set(lines)
     assert of_kind(lines, "secrets") == {}
     assert next(iter(matching(lines, "kb-main rebuild"))) == "K1"
+
+
+async def test_the_hosted_api_takes_what_is_sent():
+    fake = FakeAnthropic()
+    fake.reply(
+        tool_use("find_lines", {"words": "prompt"}), answer_text("not json"), answer_text(json.dumps(said(GOOD, "W2")))
+    )
+    async with fake.http_client() as http:
+        gateway = AnthropicGateway(anthropic.AsyncAnthropic(api_key=fake.api_key, http_client=http))
+        narrator = Narrating(gateway=gateway, model="claude-haiku-4-5", words=words)
+        told = await narrator.answer(known(), "was the prompt changed?")
+    assert told.sentences[0].text == GOOD
+    assert told.model == "claude-haiku-4-5-20251001"
+    assert [len(request["messages"]) for request in fake.requests] == [1, 3, 5]
+    assert "never" in fake.requests[0]["system"].lower()
 
 
 # -- plants ----------------------------------------------------------------------------------------------------------

@@ -42,7 +42,8 @@ class Page(HTMLParser):
 def rendered(verdict, incident=None, timeline=None, **changes):
     incident, timeline = incident or worlds.incident(), timeline or worlds.timeline()
     record = Record.of(incident, timeline, verdict)
-    material = Material(document=compose(incident, timeline, verdict), record=record, digest="d", facts_digest="f")
+    document = compose(incident, timeline, verdict)
+    material = Material(document=document, record=record, digest="d", facts_digest="f", proof=document.facts)
     return build(material, {}, changes)
 
 

@@ -13,10 +13,10 @@ from triagebot.domain.change import Change
 from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.nodes import NODES, TITLES
-from triagebot.triage.asking.fence import fenced, fenced_change, fenced_event
 from triagebot.triage.narrate import nodes_in, stem
 from triagebot.triage.postmortem import show
 from triagebot.triage.postmortem.compose import compose
+from triagebot.triage.postmortem.fence import fenced, fenced_change, fenced_event
 from triagebot.triage.postmortem.record import change_of, title_of
 
 QUESTION: Final = 400  # characters

@@ -20,6 +20,7 @@ from triagebot.triage.narrate import Narration, narrate
 from triagebot.triage.postmortem import edits, render, show
 from triagebot.triage.postmortem.compose import compose
 from triagebot.triage.postmortem.document import ActionItem, Document
+from triagebot.triage.postmortem.fence import fenced, fenced_event
 from triagebot.triage.postmortem.record import Record, is_person, owner_json, person_of
 from triagebot.triage.postmortem.root_cause import complaint
 
@@ -155,6 +156,7 @@ class Material:
     record: Record
     digest: str
     facts_digest: str
+    proof: Mapping[str, str]
 
 
 def build(material: Material, stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,6 +260,8 @@ async def _material(ledger: Ledger, incident: Incident) -> Material:
         record=record,
         digest=_digest([verdict, entries, times, incident.title]),
         facts_digest=_digest(dict(document.facts)),
+        # What prose may rest on: labels from outside that read like prose are quotations there, and prove nothing.
+        proof=compose(incident, [fenced_event(event) for event in timeline], fenced(verdict)).facts,
     )
 
 
@@ -272,7 +276,7 @@ async def _narrated(
     before: Mapping[str, Any] | None = stored.get("narration")
     if narrator is None or (before and before.get("facts") == material.facts_digest and before.get("model")):
         return before
-    narration: Narration = await narrate(narrator, material.document.prose, material.document.facts)
+    narration: Narration = await narrate(narrator, material.document.prose, material.proof)
     sections = {
         name: [{"text": s.text, "cites": list(s.cites)} for s in said] for name, said in narration.sections.items()
     }
