@@ -380,10 +380,14 @@ class _Binned:
         return np.where(usable[:, None], log_bf, 0.0), product / safe
 
 
-def slices_of(panel: Panel, dimensions: Sequence[str], *, least: int, most: int) -> list[Slice]:
-    """Everything, then the values of the dimensions that enough requests carry, the largest first."""
+def slices_of(
+    panel: Panel, dimensions: Sequence[str], *, least: int, most: int, first: Sequence[str] = ()
+) -> list[Slice]:
+    """Everything, then the values of the dimensions that enough requests carry: those of `first`, then the others, each the
+    largest first.
+    """
     whole = Slice("", "", np.ones(panel.size, dtype=bool))
-    found: list[tuple[int, Slice]] = []
+    found: list[tuple[bool, int, Slice]] = []
     for dimension in dimensions:
         codes = panel.codes.get(dimension)
         if codes is None:
@@ -392,6 +396,7 @@ def slices_of(panel: Panel, dimensions: Sequence[str], *, least: int, most: int)
         counts = np.bincount(codes, minlength=len(labels))
         for code in np.flatnonzero(counts >= least):
             if labels[code] and counts[code] < 0.97 * panel.size:
-                found.append((int(counts[code]), Slice(dimension, labels[code], codes == code)))
-    found.sort(key=lambda pair: (-pair[0], pair[1].dimension, pair[1].value))
-    return [whole, *(slice_ for _, slice_ in found[: most - 1])]
+                slice_ = Slice(dimension, labels[code], codes == code)
+                found.append((dimension not in first, int(counts[code]), slice_))
+    found.sort(key=lambda entry: (entry[0], -entry[1], entry[2].dimension, entry[2].value))
+    return [whole, *(slice_ for _, _, slice_ in found[: most - 1])]

@@ -17,6 +17,8 @@ EFFECT_SCALES: Final = (0.1, 0.4, 1.5)
 MOVED: Final = 0.97
 # A cause is named above this posterior among all that could explain the symptom: below it, silence costs less.
 NAMED: Final = 0.80
+# … and above this one where only its date is known: by what else happened then it may be mistaken for, nobody can count.
+NAMED_BY_DATE: Final = 0.85
 # Fewer requests than this on either side of a change decide nothing.
 MIN_SIDE: Final = 12
 # Fewer events than this (failures, refusals) in both sides together decide nothing.
@@ -27,4 +29,4 @@ STEPS: Final = 150
 MAX_CAUSES: Final = 4
 # Values of a dimension carried by fewer requests than this are not looked at as slices.
 MIN_SLICE: Final = 60
-MAX_SLICES: Final = 16
+MAX_SLICES: Final = 20

@@ -124,10 +124,14 @@ def _in_the_light_of(explanation: Explanation, all_: Sequence[Explanation]) -> E
 
 @dataclass(frozen=True, slots=True)
 class _Stories:
-    """What each change (and, last, something unobserved) would have done to whom: requests x stories."""
+    """What each change (and, last, something unobserved) would have done to whom: requests x stories.
+
+    `readings` are places in what `_Board._readings` returns.
+    """
 
     exposures: Array
     names: list[tuple[str, str]]
+    readings: list[int]
     slice: Slice
 
 
@@ -214,7 +218,7 @@ class _Board:
             other = self._along(panel, i, stories, len(slices))
             other = np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
             pooled = pooled + COMPANION_WEIGHT * new * other
-        pooled = np.maximum(pooled, self._nearly(seed, stories)) + self._fitting(seed)
+        pooled = np.maximum(pooled, self._nearly(seed, stories, len(slices))) + self._fitting(seed)
         odds = pooled - np.logaddexp.reduce(pooled)
         nothing = float(1 / (1 + np.exp(min(self.strength()[seed], 500.0))))
         posterior = {c.key: float(np.exp(odds[j]) * (1 - nothing)) for j, c in enumerate(self.candidates)}
@@ -246,7 +250,7 @@ class _Board:
         """Each change as the seed reads it best, and something unobserved at the seed's time and place."""
         moved = self.moved[self.columns[seed].signal.name]
         when = _step(panel, moved)
-        exposures, names = [], []
+        exposures, names, chosen = [], [], []
         for j, candidate in enumerate(self.candidates):
             k = int(self.variant[seed, j])
             exposure, variant = candidate.exposure[:, k], candidate.variants[k]
@@ -259,7 +263,8 @@ class _Board:
                 exposure, variant = candidate.exposure[:, 0] * (panel.at >= moved.start), WITHIN
             exposures.append(exposure)
             names.append((candidate.key, variant))
-        return _Stories(np.stack([*exposures, when], axis=1), names, moved.slice)
+            chosen.append(reading)
+        return _Stories(np.stack([*exposures, when], axis=1), names, chosen, moved.slice)
 
     def _pairs(self, seed: int, row: Array, stories: _Stories) -> Array:
         """The stories with what two changes on record explain together added to the one of them that explains more.
@@ -317,19 +322,25 @@ class _Board:
                 seen.append(left / np.sqrt(news[-1]))
         return news
 
-    def _nearly(self, seed: int, stories: _Stories) -> Array:
+    def _nearly(self, seed: int, stories: _Stories, slices: int) -> Array:
         """What a change is worth at least that differs from the best step in a few requests.
 
         One in five may not show what it was given (answered from a cache, by a fallback, or as before by chance), in all of its
-        signals together: a few of those at the very onset must not make a stranger of the change that came in with it.
+        signals together: a few of those at the very onset must not make a stranger of the change that came in with it. One that
+        was fitted to the onset (within an interval, or woken) has nothing to be forgiven.
         """
         column = self.columns[seed]
         moved = self.moved[column.signal.name]
         own = stories.exposures[column.group.rows]
         apart = np.abs(own[:, :-1] - own[:, -1:]).sum(axis=0)
-        priors = np.array([_prior(c, column) for c in self.candidates])
-        least = moved.best + priors + np.log(0.5) + np.log(STRAYS) * apart
-        return np.asarray(np.append(least, -np.inf))
+        least = np.full(len(self.candidates) + 1, -np.inf)
+        for j, candidate in enumerate(self.candidates):
+            if stories.readings[j] > 1:
+                continue
+            share = 0.5 if stories.readings[j] == 0 else 0.5 / max(1, slices - 1)
+            moments = candidate.exposure.shape[1] if candidate.averaged else 1
+            least[j] = moved.best + _prior(candidate, column) + np.log(share / moments) + np.log(STRAYS) * apart[j]
+        return least
 
     def _fitting(self, seed: int) -> Array:
         """How far each change moves the kinds of signals that moved with the seed: each kind counts once, in full, down to

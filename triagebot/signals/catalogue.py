@@ -100,6 +100,15 @@ CALLS: Final = (
         words=("calls", "retry", "retries", "loop", "spend", "fan-out"),
     ),
     Signal(
+        name="failures_per_failing",
+        title="failed calls of requests that have any",
+        sql="if(failed = 1 OR ifNull(http_status, 0) >= 400, 1, NULL)",
+        fold="sum",
+        unit="count",
+        family="retry",
+        words=("calls", "retry", "retries", "storm", "spend"),
+    ),
+    Signal(
         name="resends",
         title="resends per request",
         sql="resend_count",

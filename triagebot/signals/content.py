@@ -67,6 +67,18 @@ CONTENT: Final = (
         "schema",
     ),
     _per(
+        "stated_confidence",
+        "confidence that answers state",
+        "toFloat64OrNull(extract(output_text, '\"(?:confidence|certainty|probability|score)\"\\s*:\\s*(-?[0-9.]+)'))",
+        "score",
+        "both",
+        "confidence",
+        "gate",
+        "threshold",
+        "appeal",
+        "review",
+    ),
+    _per(
         "json_nulls",
         "nulls in JSON answers",
         "if(isValidJSON(output_text) AND match(output_text, '^\\\\s*[{\\\\[]'), countMatches(output_text, ':\\\\s*null'), NULL)",

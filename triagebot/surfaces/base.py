@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from triagebot.attribution.weigh import Explanation
+from triagebot.attribution.weigh import Candidate, Explanation
 from triagebot.domain.evidence import Evidence, Finding, FindingStatus
 from triagebot.domain.nodes import TITLES
 from triagebot.domain.service import Service
+from triagebot.ports import RequestTable
 from triagebot.surfaces.collecting import collect_changes
 from triagebot.surfaces.contract import Implied, Scope, Snapshot, Sources, Suspect, Weighed
 
@@ -30,11 +31,19 @@ class Walked:
     async def collect(self, sources: Sources, scope: Scope) -> Snapshot:
         return await collect_changes(self.name, self.surfaces, sources, scope)
 
+    def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]:
+        """What no registry records and the traces show all the same, beside versions. Most nodes have none."""
+        return []
+
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         return None
 
     def assess(self, snapshot: Snapshot, weighed: Weighed) -> Finding:
-        own = [s for s in weighed.suspects if s.node == self.name]
+        told = {*weighed.blamed, *weighed.possible}
+        # A neighbour that does no harm is no change of anything.
+        own = [
+            s for s in weighed.suspects if s.node == self.name and ("neighbour" not in s.change.detail or s.key in told)
+        ]
         status, reason = self.answer(snapshot, weighed, own)
         return Finding(
             node=self.name,

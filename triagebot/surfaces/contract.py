@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from triagebot.attribution.weigh import Explanation
+from triagebot.attribution.weigh import Candidate, Explanation
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.evidence import Finding
 from triagebot.domain.people import Claim
@@ -129,7 +129,8 @@ class Node(Protocol):
 
     `surfaces` are the change-event surfaces it answers for; `dimensions` of a request that show its version; `families` of
     signals that a change of it can move, with how readily (1: it is what such changes do); `prior` weighs such a change beside
-    one of another node; `columns` are the normalised span columns that it reads.
+    one of another node; `columns` are the normalised span columns that it reads. `hypotheses` are suspects that the
+    traces alone show, beside first-seen versions.
     """
 
     @property
@@ -151,6 +152,8 @@ class Node(Protocol):
     def columns(self) -> tuple[str, ...]: ...
 
     async def collect(self, sources: Sources, scope: Scope) -> Snapshot: ...
+
+    def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]: ...
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         """First-hand evidence that this node moved although no change of it is on record; None where there is none."""

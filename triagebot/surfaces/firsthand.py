@@ -11,12 +11,18 @@ from triagebot.attribution.weigh import Explanation
 from triagebot.domain.service import Service
 from triagebot.ports import SEPARATOR, RequestTable
 
+CLEAR_OF = 0.3
+
 
 def first_hand(explanation: Explanation, signs: Collection[str]) -> Moved | None:
-    """The clearest of a node's own signs among what moved; only where nothing recorded explains it."""
+    """The clearest of a node's own signs among what moved; only where nothing recorded explains it.
+
+    A sign that moved far less than the rest is a trace of what moved the rest.
+    """
     if explanation.best:
         return None
-    found = [m for m in (explanation.seed, *explanation.members) if m.signal in signs]
+    least = CLEAR_OF * explanation.seed.best
+    found = [m for m in (explanation.seed, *explanation.members) if m.signal in signs and m.best >= least]
     return max(found, key=lambda m: m.best, default=None)
 
 

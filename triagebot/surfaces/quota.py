@@ -6,14 +6,21 @@ from types import MappingProxyType
 
 import numpy as np
 
-from triagebot.attribution.weigh import Explanation
+from triagebot.attribution.weigh import Candidate, Explanation
+from triagebot.domain.change import Change
 from triagebot.domain.service import Service
+from triagebot.domain.times import Interval
 from triagebot.ports import RequestTable
 from triagebot.surfaces.base import Walked
-from triagebot.surfaces.contract import Implied, Snapshot, Weighed
+from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
+from triagebot.surfaces.exposure import moment
 from triagebot.surfaces.firsthand import exposed, first_hand
 
 LIMITED = frozenset({"rate_limited"})
+BESIDE = 1200.0  # seconds after a call of a neighbour for which its share of a window is still spent
+LEAST_RUN = 40
+MOMENTS = 10
+MOSTLY = 0.6
 
 
 class Quota(Walked):
@@ -22,6 +29,48 @@ class Quota(Walked):
     families = MappingProxyType({"ratelimit": 1.0, "error": 0.4, "retry": 0.7, "latency": 0.3})
     prior = 0.6
     columns = ("http_status",)
+
+    def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]:
+        """Each of our own workloads beside the main one: calls are limited while it runs, from some moment of the window on."""
+        dimension = table.dimensions.get("workload")
+        if dimension is None or len(dimension.labels) < 2:
+            return []
+        counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
+        found = []
+        for code in np.argsort(-counts)[1:]:
+            if dimension.labels[code] and counts[code] >= LEAST_RUN:
+                found.append(self._neighbour(table, str(dimension.labels[code]), dimension.codes == code))
+        return [pair for pair in found if pair is not None]
+
+    def _neighbour(self, table: RequestTable, name: str, own: np.ndarray) -> tuple[Suspect, Candidate] | None:
+        runs = table.at[own]
+        last = np.searchsorted(runs, table.at, side="right") - 1
+        beside = (last >= 0) & (table.at - runs[np.maximum(last, 0)] <= BESIDE)
+        moments = np.quantile(table.at, np.linspace(0.1, 0.9, MOMENTS))
+        exposure = np.stack([(beside & (table.at >= m)).astype(float) for m in moments], axis=1)
+        if exposure[:, -1].sum() < LEAST_RUN / 4 or beside.mean() > MOSTLY:
+            return None  # it runs nearly always: then its hours tell nothing
+        change = Change(
+            service="",
+            surface="limit",
+            artifact=name,
+            introduced=Interval(moment(moments[0]), moment(moments[-1])),
+            source="traces",
+            summary=f"calls are limited while {name} runs on the same quota",
+            detail={"neighbour": name},
+        )
+        suspect = Suspect(key=change.key, node=self.name, change=change, served=True, requests=int(beside.sum()))
+        names = tuple(moment(m).isoformat() for m in moments)
+        families = {"ratelimit": 1.0, "error": 0.7, "retry": 0.7, "latency": 0.3}
+        return suspect, Candidate(
+            key=change.key,
+            node=self.name,
+            exposure=exposure,
+            variants=names,
+            averaged=True,
+            prior=self.prior,
+            moves=families.get,
+        )
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         sign = first_hand(explanation, LIMITED)

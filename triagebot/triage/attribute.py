@@ -29,7 +29,10 @@ SLICED = (
     "tool_names",
     "language",
     "environment",
+    "key",
 )
+# Looked at even where few requests carry them: what runs on its own, and where it runs.
+SLICED_FIRST = ("workload", "region", "provider", "key", "route")
 # Input signals tell traffic from behaviour; they are never symptoms themselves.
 NEVER_SYMPTOMS = frozenset({"input"})
 
@@ -56,7 +59,10 @@ def attribute(
     candidates: list[Candidate] = []
     for node in tree:
         artifacts = [entry.artifact for entry in service.registries if entry.surface in node.surfaces]
-        for suspect, candidate in suspects(node, snapshots[node.name].changes, table, artifacts):
+        for suspect, candidate in (
+            *suspects(node, snapshots[node.name].changes, table, artifacts),
+            *node.hypotheses(table),
+        ):
             found.append(suspect)
             if candidate is not None:
                 candidates.append(candidate)
@@ -69,7 +75,7 @@ def attribute(
     hours = hour_columns(table.at)
     adjusted = stack([*hours, *input_columns(table), *asked_columns(table)], table.at.size)
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, adjusted)
-    slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES)
+    slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST)
     explanations = weigh(panel, _unique(candidates), slices)
     plain = build_panel(table.at, weight, codes, labels, table.signals, told, stack(hours, table.at.size))
     mixed = _mixed(panel, plain, explanations)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from triagebot.attribution.thresholds import NAMED
+from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.evidence import Symptom, VerdictStatus
 from triagebot.domain.nodes import SURFACES
@@ -22,6 +22,8 @@ SLACK = 3600.0
 CERTAIN = 0.95
 TOGETHER = 12 * 3600.0
 FAINT = 0.5
+STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
+PLAIN = 25.0  # ln odds from which nobody could overlook it
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 
 
@@ -83,9 +85,10 @@ def read(
         harm = _harm(explanation, signals, seed)
         top = max(explanation.posterior, key=lambda key: explanation.posterior[key])
         chance = explanation.posterior[top]
-        if top and chance < NAMED:
+        bar = NAMED if top and by_key[top].served else NAMED_BY_DATE
+        if top and chance < bar:
             chance = max(chance, _vouched(by_key[top], explanation, number, weighed, tree, service))
-        if top and chance >= NAMED:
+        if top and chance >= bar:
             readings.append(Reading(number, explanation, by_key[top], None, {}, chance, relevant, harm))
             continue
         possible = {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
@@ -149,6 +152,7 @@ def decide(
 
     `ruler` and `demand` (what offline.py and volume.py found) count only where the product itself stood still.
     """
+    readings = [r for r in readings if not _beside(r)]
     if not readings:
         return _still(found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=lost)
     clearest = max((r.explanation.strength for r in readings if r.suspect is not None), default=0.0)
@@ -196,11 +200,19 @@ def _still(
     return Decision("undetermined", (), {}, blind)
 
 
+def _beside(reading: Reading) -> bool:
+    """What moved a little, without harm, without a change that it follows, and is not what the page speaks of."""
+    open_ = reading.suspect is None and reading.implied is None and not reading.possible
+    return open_ and not reading.words and reading.harm is not True and reading.explanation.strength < PLAIN
+
+
 def _also(other: Reading, first: Reading) -> bool:
     """Whether a second cause is told. What the page does not speak of needs a change on record, and harm or company.
 
     Company: it moved about when the page's own symptom did, and is as good as certain.
     """
+    if other.explanation.strength < STANDS:
+        return False
     if other.words > 0 and (other.suspect is not None or other.implied is not None):
         return True
     if other.suspect is None:
