@@ -112,7 +112,7 @@ def test_score_reads_every_case_and_a_broken_one_is_wrong(case: Path, capsys: py
     shutil.copytree(case, broken)
     (broken / "page.json").unlink()
     assert main(["score", str(case.parent), "--json"]) == 0
-    scored = {one["case"]: one for one in map(json.loads, capsys.readouterr().out.strip().splitlines())}
+    scored = {one["case"]: one for one in json.loads(capsys.readouterr().out)["cases"]}
     assert set(scored) == {"broken", "case"}
     assert scored["broken"]["got"].startswith("error: ")
     assert not scored["broken"]["nodes"]
