@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.bench import ROOM, TOKEN, Bench, bench, event, until
+from tests.e2e.bench import PAGED, ROOM, TOKEN, Bench, bench, event, until
 from tests.triage.replay import worlds
 from tests.triage.replay.worlds import JsonJudge, Model, Time
 from triagebot.bootstrap import server as building
@@ -73,6 +74,7 @@ async def test_the_button_the_thread_the_verdict_and_the_postmortem(here: Bench)
     await verdict(here)
     await until(here.doors.socket.handler.client.is_connected)
     assert "replay" in buttons(here)
+    assert len(buttons(here)) <= 5
     (message,) = here.messages()
     assert "Replay 1 of INC-1 begins" in await click(here, message, "replay")
     report = await over(here)
@@ -237,6 +239,17 @@ async def test_a_replay_that_decides_nothing_does_not_hide_one_that_did(here: Be
     assert (await here.server.ledger.verdict("INC-1"))["replay"]["number"] == 1
     assert "Replay 1 confirms the verdict" in here.said()
     assert "Replay 2" in thread(here)
+
+
+async def test_a_replay_after_the_resolution_reaches_the_postmortem(here: Bench) -> None:
+    replays = arm(here)
+    await verdict(here)
+    await here.page(event("resolved", at=PAGED + timedelta(minutes=31)))
+    await here.idle()
+    assert "Replay" not in (await here.document())["markdown"]
+    await replays.ask("INC-1", Wanted(), here_person(), via="api")
+    await over(here)
+    assert "Replay 1 confirms the verdict" in (await here.document())["markdown"]
 
 
 async def test_a_replay_that_we_fail_at_can_be_asked_for_again(here: Bench) -> None:

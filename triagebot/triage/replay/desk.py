@@ -238,6 +238,8 @@ class Replays:
             await self.audit.enter(self._note("replay ended", incident, Person(name=UNASKED, email=""), "queue", data))
         await self._told(incident, number, result_message(incident, report))
         await self._quietly(self.tell.refresh(incident.id))
+        if await self.ledger.document(incident.id) is not None:
+            await self.ledger.enqueue("postmortem", incident.id, dedupe=f"postmortem:{incident.id}:replay:{number}")
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
