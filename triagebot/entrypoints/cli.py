@@ -39,6 +39,8 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "diff": Entry(f"{_HERE}.diff", "Say what users get with a change and without it, in figures and masked examples."),
     "probe": Entry(f"{_HERE}.probe", "Ask a model fixed prompts and compare its answers with a frozen reference."),
     "drill": Entry(f"{_HERE}.drill", "Rehearse: walk an invented incident with a decoy, marked as a drill."),
+    "act": Entry(f"{_HERE}.act", "Acknowledge, resolve or grade an incident, or say whether its cause is yours."),
+    "reminders": Entry(f"{_HERE}.reminders", "List what somebody is to be reminded of, or put one off."),
     "changes": Entry(f"{_HERE}.changes", "List a service's recorded changes."),
     "postmortem": Entry(f"{_HERE}.postmortem", "Print an incident's postmortem, review it or publish it."),
     "replay": Entry(f"{_HERE}.replay", "Send failing requests again, as they were and with one surface swapped."),

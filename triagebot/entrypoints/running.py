@@ -19,6 +19,7 @@ from triagebot.bootstrap.server import Server
 from triagebot.domain.change import Change
 from triagebot.domain.people import Person
 from triagebot.domain.times import Window
+from triagebot.entrypoints.acts_api import ActDoors
 from triagebot.entrypoints.freezes_api import FreezeDoors
 from triagebot.entrypoints.jobs import catch_up, schedule
 from triagebot.entrypoints.lookups import endpoints
@@ -26,6 +27,7 @@ from triagebot.entrypoints.slack import SlackDeps, build_slack_app, slack_endpoi
 from triagebot.entrypoints.web import WebDeps, build_app
 from triagebot.errors import SourceFailed, TriagebotError
 from triagebot.triage.asof import Lookup
+from triagebot.triage.hands import Hands
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ def build_doors(server: Server) -> Doors:
         registries={"mlflow": server.mlflow},
         spans=server.spans,
         roles=server.roles,
+        acts=_acts(server),
         freezes=FreezeDoors(
             desk=server.freezing.desk,
             gate=server.freezing.gate,
@@ -136,6 +139,23 @@ async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
 
 def _lookup(server: Server) -> Lookup:
     return Lookup(config=server.config, investigations=server.way.investigations, clock=server.clock)
+
+
+def _acts(server: Server) -> ActDoors:
+    async def draft(incident: str, person: Person) -> None:
+        await server.way.draft_for(incident, person)
+        server.pool.wake()
+
+    mirror = replace(server.mirror, wake=server.pool.wake)
+    hands = Hands(server.ledger, server.chat, server.tell, server.clock, draft, mirror, where="a terminal")
+    return ActDoors(
+        ledger=server.ledger,
+        clock=server.clock,
+        hands=hands,
+        reminding=server.reminded.reminding,
+        directory=server.config.directory,
+        roles=server.roles,
+    )
 
 
 def _client(handler: AsyncSocketModeHandler) -> Any:

@@ -23,6 +23,7 @@ from triagebot.domain.change import Change
 from triagebot.domain.page import Page
 from triagebot.domain.service import Directory
 from triagebot.entrypoints import api, replays
+from triagebot.entrypoints.acts_api import ActDoors, act_routes
 from triagebot.entrypoints.freezes_api import FreezeDoors, freeze_routes
 from triagebot.entrypoints.guard import REQUEST_ID, Guard, Unsupported, read_body
 from triagebot.entrypoints.metrics import Metrics
@@ -70,6 +71,7 @@ class WebDeps:
     spans: SpanSink | None = None
     slack: Callable[[Request], Awaitable[Response]] | None = None
     freezes: FreezeDoors | None = None
+    acts: ActDoors | None = None
     roles: RoleDesk | None = None
     moved: Callable[[Sequence[Change]], Awaitable[None]] | None = None
     wake: Callable[[], None] = lambda: None
@@ -126,6 +128,8 @@ def build_app(deps: WebDeps) -> Starlette:
         Route("/readyz", _readyz(deps)),
         Route("/metrics", _metrics(deps)),
     ]
+    if deps.acts is not None:
+        routes += act_routes(deps.acts, deps.api_tokens)
     if deps.freezes is not None:
         routes += freeze_routes(deps.freezes, deps.api_tokens)
     limits = {"/v1/traces": deps.trace_bytes, "/api/drill": deps.trace_bytes}
