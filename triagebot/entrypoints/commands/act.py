@@ -23,7 +23,7 @@ _ACTS = ("acknowledge", "resolve", "severity", "accept", "decline")
 @data_option
 @url_option
 def command(incident: str, act: str, words: tuple[str, ...], by: str, data: Path | None, url: str | None) -> None:
-    """Acknowledge an incident, resolve it, set its severity, or answer whether its cause is yours.
+    """Acknowledge, resolve or grade an incident, or say whether its cause is yours.
 
     After `severity` comes the level, and why: triagebot act INC-12 severity SEV2 because one tenant is down.
     """

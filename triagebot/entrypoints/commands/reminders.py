@@ -21,7 +21,7 @@ from triagebot.errors import BadInput
 @data_option
 @url_option
 def command(incident: str | None, snooze: int | None, span: str, by: str, data: Path | None, url: str | None) -> None:
-    """List what somebody is to be reminded of, soonest first, or put one off."""
+    """List what somebody is to be reminded of, or put one off."""
     server = Asking.of(data, url)
     if snooze is not None:
         if not by:
