@@ -24,7 +24,7 @@ from triagebot.bootstrap.clock import SystemClock
 from triagebot.domain.recorded import Ask, Reply
 from triagebot.drill.make import make_case
 from triagebot.triage.init import write_from_world
-from triagebot.triage.replay.desk import _WorkTrials
+from triagebot.triage.replay.carrying import WorkTrials
 from triagebot.triage.replay.perform import perform
 from triagebot.triage.replay.plan import Wanted
 from triagebot.triage.replay.stage import Sources, Terms, set_up
@@ -101,7 +101,7 @@ async def main(arguments: argparse.Namespace) -> None:
                 stage,
                 gateway=model,
                 judge=judge,
-                trials=_WorkTrials(ledger, work),
+                trials=WorkTrials(ledger, work),
                 stopping=going_on,
                 tell=tell,
             )

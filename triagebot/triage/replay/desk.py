@@ -5,7 +5,6 @@ What was sent and never answered when a process dies is never sent again: every 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,13 +17,13 @@ from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.people import Person
 from triagebot.errors import BadInput, LeaseLost, NotFound, Refused, SourceFailed
 from triagebot.ports import Audit, Clock, Gateway, Judge, Ledger
-from triagebot.triage.messages.replay import progress_message, result_message
+from triagebot.triage.messages.replay import result_message
+from triagebot.triage.replay.carrying import Progress, Stopping, Teller, WorkTrials
 from triagebot.triage.replay.line import Patience
 from triagebot.triage.replay.perform import perform
 from triagebot.triage.replay.plan import Wanted
 from triagebot.triage.replay.report import caps_json, report_of, unfinished
-from triagebot.triage.replay.run import Run
-from triagebot.triage.replay.stage import Sources, Stage, Terms, set_up
+from triagebot.triage.replay.stage import Sources, Terms, set_up
 from triagebot.triage.tell import Tell
 from triagebot.triage.worker import Steps
 
@@ -33,19 +32,6 @@ log = logging.getLogger(__name__)
 KIND: Final = "replay"
 UNASKED: Final = "triagebot"
 _ATTEMPTS: Final = 6  # of preparing it, while a store or a registry does not answer
-_LOOK: Final = 0.5  # seconds between two looks for a cancel
-
-
-@dataclass(slots=True)
-class Progress:
-    """What is known of a replay under way in this process."""
-
-    total: int
-    done: int = 0
-    calls: int = 0
-    tokens: int = 0
-    money: float | None = 0.0
-    cancelling: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -186,7 +172,7 @@ class Replays:
             await self.ledger.record_step(work, "plan", stage.plan())
         began = time.monotonic()
         self.running[incident.id] = Progress(total=stage.times * len(stage.requests) * len(stage.arms))
-        teller = _Teller(self, incident, number, stage)
+        teller = Teller(self._told, self.running, self.tell_every, incident, number, stage)
         await teller.show()
         try:
             run, outcome = await perform(
@@ -194,8 +180,8 @@ class Replays:
                 stage,
                 gateway=self.gateway,
                 judge=self.judge,
-                trials=_WorkTrials(self.ledger, work),
-                stopping=_Stopping(self, incident.id, number),
+                trials=WorkTrials(self.ledger, work),
+                stopping=Stopping(self._cancelled, self.running, incident.id, number),
                 tell=teller.maybe,
                 patience=self.patience,
             )
@@ -298,95 +284,6 @@ class Replays:
             incident=incident.id,
             data=data,
         )
-
-
-@dataclass(slots=True)
-class _Stopping:
-    """Looks on the timeline whether somebody cancelled, at most twice a second: another process may have heard it."""
-
-    replays: Replays
-    incident: str
-    number: int
-    looked: float = float("-inf")
-    reason: str = ""
-
-    async def __call__(self) -> str:
-        now = time.monotonic()
-        progress = self.replays.running.get(self.incident)
-        hurry = progress is not None and progress.cancelling
-        if not self.reason and (hurry or now - self.looked >= _LOOK):
-            self.looked = now
-            self.reason = await self.replays._cancelled(self.incident, self.number)  # noqa: SLF001 - its own part
-        return self.reason
-
-
-@dataclass(slots=True)
-class _Teller:
-    """The one message in the thread, edited in place and not too often."""
-
-    replays: Replays
-    incident: Incident
-    number: int
-    stage: Stage
-    shown: float = float("-inf")
-    telling: asyncio.Task[None] | None = None
-
-    async def maybe(self, run: Run) -> None:
-        progress = self.replays.running.get(self.incident.id)
-        if progress is None:
-            return
-        spent = run.budget.spent
-        progress.done, progress.calls, progress.tokens, progress.money = (
-            run.done,
-            spent.calls,
-            spent.tokens,
-            spent.money,
-        )
-        # Beside the trials: a chat that makes us wait must not make them wait.
-        idle = self.telling is None or self.telling.done()
-        if idle and time.monotonic() - self.shown >= self.replays.tell_every:
-            self.telling = asyncio.create_task(self.show())
-
-    async def end(self) -> None:
-        if self.telling is not None:
-            await self.telling
-
-    async def show(self) -> None:
-        self.shown = time.monotonic()
-        progress = self.replays.running[self.incident.id]
-        prices = self.stage.terms.prices
-        message = progress_message(
-            self.incident,
-            self.number,
-            done=progress.done,
-            total=progress.total,
-            arms=[spec.as_json() for spec in self.stage.specs],
-            requests=len(self.stage.requests),
-            times=self.stage.times,
-            tokens=progress.tokens,
-            money=progress.money,
-            currency=prices.currency,
-            cancelling=progress.cancelling,
-        )
-        await self.replays._told(self.incident, self.number, message)  # noqa: SLF001 - its own part
-
-
-@dataclass(frozen=True, slots=True)
-class _WorkTrials:
-    """Trials in the journal of the work item."""
-
-    ledger: Ledger
-    work: Work
-
-    @property
-    def resumed(self) -> bool:
-        return self.work.fence > 1
-
-    async def find(self, name: str) -> Mapping[str, Any] | None:
-        return await self.ledger.step(self.work, name)
-
-    async def record(self, name: str, value: Mapping[str, Any]) -> None:
-        await self.ledger.record_step(self.work, name, value)
 
 
 def _numbers(timeline: Any) -> tuple[set[int], dict[int, Mapping[str, Any]]]:
