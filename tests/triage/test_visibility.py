@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
-from tests.fakes.walks import page, spread, table, weighed
+from tests.fakes.walks import after, page, spread, table, weighed
+from triagebot.domain.change import Change
+from triagebot.domain.times import Interval
 from triagebot.signals.catalogue import SIGNALS
+from triagebot.surfaces.contract import Suspect
 from triagebot.triage.symptoms import page_words
 from triagebot.triage.visibility import what_is_hidden
 
@@ -46,3 +49,37 @@ def test_a_signal_that_hardly_any_request_says_shows_nothing():
     values[:20] = 0.0
     around = weighed(table(spread(N), {}, {"refusal": values}))
     assert not what_is_hidden(page_words(page("refusals")), SIGNALS, around)[0]
+
+
+def recorded(title, versions, rate, *changes):
+    told = {"refusal": (np.arange(N) % 100 < 100 * rate).astype(float)}
+    suspects = [Suspect(key=c.key, node=c.surface, change=c, served=False, requests=N) for c in changes]
+    around = weighed(table(spread(N), {"prompt": versions}, told), suspects=tuple(suspects))
+    return what_is_hidden(page_words(page(title)), SIGNALS, around)
+
+
+def test_a_version_that_has_served_a_handful_shows_neither_an_effect_nor_its_absence():
+    versions = ["support/system@v1"] * (N - 7) + ["support/system@v2"] * 7
+    visible, blind = recorded("refusals", versions, 0.0)
+    assert not visible
+    assert "support/system@v2 has served 7 requests" in blind
+
+
+def test_a_version_that_a_handful_still_have_beside_all_others_hides_nothing():
+    versions = np.array(["support/system@v1"] * N, dtype=object)
+    versions[::80] = "support/system@v0"
+    assert recorded("refusals", versions, 0.0)[0]
+
+
+@pytest.mark.parametrize(("rate", "share", "visible"), [(0.2, 0.01, False), (0.0, 0.01, True), (0.2, 0.5, True)])
+def test_a_change_as_old_as_the_traces_has_nothing_before_it(rate, share, visible):
+    came = Change(
+        service="support-agent",
+        surface="prompt_version",
+        artifact="support/system",
+        after="v2",
+        introduced=Interval(after(share), after(share)),
+    )
+    told, blind = recorded("refusals", ["support/system@v2"] * N, rate, came)
+    assert told is visible
+    assert visible or "as old as the traces" in blind

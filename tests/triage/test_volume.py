@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from triagebot.triage.volume import grown
+from tests.fakes.walks import table
+from triagebot.triage.volume import grown, thinned
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -53,3 +54,37 @@ def test_too_few_requests_tell_nothing(n):
 
 def test_less_than_two_days_tell_nothing():
     assert found(np.linspace(0, 1.9 * DAY, 5000)) is None
+
+
+def conversations(rng, days=8, each=40):
+    """(times, names): conversations of four turns within ten minutes."""
+    began = np.sort(rng.uniform(0, days * DAY, days * each))
+    at = (began[:, None] + np.sort(rng.uniform(0, 600, (began.size, 4)), axis=1)).ravel()
+    names = np.repeat([f"c{k}" for k in range(began.size)], 4)
+    order = np.argsort(at)
+    return at[order], names[order]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_requests_dropped_on_their_way_leave_conversations_without_turns(seed):
+    rng = np.random.default_rng(seed)
+    at, names = conversations(rng)
+    kept = (at < 6 * DAY) | (rng.random(at.size) < 0.3)
+    since = thinned(table(at[kept], {"conversation": names[kept]}))
+    assert since is not None
+    assert abs(since - 6 * DAY) < 0.5 * DAY
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fewer_conversations_that_are_as_long_as_ever_are_no_loss(seed):
+    rng = np.random.default_rng(seed)
+    at, names = conversations(rng)
+    chosen = {name for name in np.unique(names) if rng.random() < 0.3}
+    kept = (at < 6 * DAY) | np.array([name in chosen for name in names])
+    assert thinned(table(at[kept], {"conversation": names[kept]})) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_days_alike_lose_nothing(seed):
+    at, names = conversations(np.random.default_rng(seed))
+    assert thinned(table(at, {"conversation": names})) is None

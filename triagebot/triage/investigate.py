@@ -36,7 +36,7 @@ from triagebot.triage.offline import probed, stepped
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.symptoms import page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
-from triagebot.triage.volume import grown
+from triagebot.triage.volume import grown, thinned
 
 RULER_CONFIDENCE = 0.9
 BESIDE_CONFIDENCE = 0.85
@@ -119,7 +119,8 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
     demand = demand_of(table) if words & DEMAND_WORDS else ""
-    decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=lost(table))
+    gone = lost(table) or thinned_of(table)
+    decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=gone)
     weighed = replace(
         weighed,
         blamed={r.suspect.key: r.confidence for r in decision.told if r.suspect} | ruled(decision),
@@ -327,6 +328,15 @@ def beside(decision: Decision, service: Service) -> tuple[Implied, ...]:
     confidence = BESIDE_CONFIDENCE
     return (
         Implied(node=node, artifact=service.name, explanation=-1, reason=reason, confidence=confidence, strength=0.0),
+    )
+
+
+def thinned_of(table: RequestTable) -> str:
+    since = thinned(table)
+    return (
+        ""
+        if since is None
+        else f"a share of the requests since {moment(since):%Y-%m-%d %H:%M} UTC (conversations lack turns)"
     )
 
 

@@ -7,10 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from triagebot.attribution.thresholds import MIN_SIDE
+from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
 from triagebot.surfaces.contract import Weighed
+from triagebot.surfaces.exposure import FIRST_PART
 
 ENOUGH = 100  # requests that must say a signal before its stillness means anything
+VERSIONS = ("model_served", "prompt", "tools", "corpus")
+NEARLY_ALL = 0.6
+OFTEN = 0.05
+DAY = 86400.0
 JUDGED_FAMILIES = frozenset({"eval", "feedback"})
 
 
@@ -26,15 +33,56 @@ def what_is_hidden(words: frozenset[str], signals: Sequence[Signal], weighed: We
     asked = [s for s in signals if best > 0 and telling[s.name] >= 0.99 * best]
     seen = [s for s in asked if _said(table.signals.get(s.name))]
     if seen:
-        return True, ""
+        open_ = _too_new(weighed) or _too_old(weighed, seen)
+        return not open_, open_
     if asked:
         return False, f"the page speaks of {asked[0].title}, which the traces do not record"
     told = [s for s in signals if s.family in JUDGED_FAMILIES or "output_text" in s.needs]
     answers = [s for s in told if _said(table.signals.get(s.name))]
     if answers:
-        return True, ""
+        new = _too_new(weighed)
+        return not new, new
     return False, "the page speaks of what users got, and neither answers, evaluations nor feedback are recorded"
 
 
 def _said(values: np.ndarray | None) -> bool:
     return values is not None and int(np.isfinite(values).sum()) >= ENOUGH
+
+
+def _too_new(weighed: Weighed) -> str:
+    """A version that most requests have had since it came, and too few in all to show an effect or its absence."""
+    table = weighed.table
+    for name in VERSIONS:
+        dimension = table.dimensions.get(name)
+        if dimension is None:
+            continue
+        counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
+        for code in np.flatnonzero((counts > 0) & (counts < MIN_SIDE)):
+            label = dimension.labels[code]
+            first = int(np.flatnonzero(dimension.codes == code)[0])
+            if label and counts[code] >= NEARLY_ALL * (table.at.size - first):
+                return f"{label} has served {counts[code]} requests: neither an effect nor its absence can be shown yet"
+    return ""
+
+
+def _too_old(weighed: Weighed, seen: Sequence[Signal]) -> str:
+    """A change at the very beginning of the traces, where what the page speaks of is there from then on."""
+    table = weighed.table
+    start, early = float(table.at[0]), float(table.at[int(FIRST_PART * table.at.size)])
+    there = [s for s in seen if _bad_share(s, table.signals[s.name]) >= OFTEN]
+    for suspect in weighed.suspects if there else ():
+        came = suspect.change.introduced.latest.timestamp()
+        if suspect.node in SURFACES and start - DAY <= came <= early:
+            return (
+                f"{suspect.change.artifact} {suspect.change.after} is as old as the traces: "
+                f"there is nothing before it to compare {there[0].title} with"
+            )
+    return ""
+
+
+def _bad_share(signal: Signal, values: np.ndarray) -> float:
+    """Share of the requests that are as the signal should not be; 0 where that is no matter of yes or no."""
+    if not signal.binary:
+        return 0.0
+    share = float(np.nanmean(values))
+    return {"up": share, "down": 1 - share, "both": min(share, 1 - share)}[signal.bad]

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from triagebot.ports import RequestTable
+
 HOUR = 3600.0
 DAY = 86400.0
 GROWN = 1.5  # times the usual: less is within what weekdays and campaigns do
 STEP = 5.0
+MOSTLY_NAMED = 0.8  # of the requests name their conversation
+FEW = 30  # conversations on either side
+THINNED = 0.75  # of what was usual: less is within what a weekend does
 UNHEARD_OF = 1.2  # times the busiest day so far
 
 
@@ -45,3 +50,52 @@ def _unheard_of(counts: NDArray[np.float64], since: int) -> bool:
     """Whether the busiest day before had clearly less: after a quiet weekend or a gap, the usual is no rise."""
     before = [counts[max(end - 24, 0) : end].mean() for end in range(since, 0, -24)]
     return bool(counts[since:].mean() >= UNHEARD_OF * max(before))
+
+
+def thinned(table: RequestTable) -> float | None:
+    """Since when fewer of the requests that happen are recorded (seconds); None where that cannot be told.
+
+    When fewer come, conversations are fewer and as long as ever. When requests are dropped on their way, turns are missing
+    from the middle of conversations.
+    """
+    at, conversation = table.at, table.dimensions.get("conversation")
+    if conversation is None or at.size < 200 or at[-1] - at[0] < DAY:
+        return None
+    named = np.array([bool(label) for label in conversation.labels])
+    if named[conversation.codes].mean() < MOSTLY_NAMED:
+        return None
+    first = np.full(len(conversation.labels), np.inf)
+    np.minimum.at(first, conversation.codes, at)
+    turns = np.bincount(conversation.codes, table.weight, minlength=len(conversation.labels))
+    last = np.zeros(len(conversation.labels))
+    np.maximum.at(last, conversation.codes, at)
+    whole = named & np.isfinite(first)
+    lasting = float(np.quantile(last[whole] - first[whole], 0.9)) if whole.any() else 0.0
+    whole &= first < at[-1] - 2 * lasting  # the last ones have not ended yet
+    order = np.argsort(first[whole])
+    began, several = first[whole][order], (turns[whole][order] > 1.5).astype(np.float64)
+    if began.size < 4 * FEW:
+        return None
+    sums = np.cumsum(several)
+    splits = np.arange(FEW, several.size - FEW)
+    if splits.size == 0:
+        return None
+    before, after = sums[splits - 1] / splits, (sums[-1] - sums[splits - 1]) / (several.size - splits)
+    share = sums[-1] / several.size
+    z = (before - after) / np.sqrt(max(share * (1 - share), 1e-9) * (1 / splits + 1 / (several.size - splits)))
+    best = int(z.argmax())
+    moment = float(began[splits[best]])
+    if z[best] < STEP or after[best] > THINNED * before[best]:
+        return None
+    return moment if _fewer(at, table.weight, moment) else None
+
+
+def _fewer(at: NDArray[np.float64], weight: NDArray[np.float64], since: float) -> bool:
+    """Whether fewer requests came since than in the same hours of any day before."""
+    now = float(weight[at >= since].sum())
+    shifts = np.arange(1, int((since - at[0]) // DAY) + 1) * DAY
+    usual = [float(weight[(at >= since - d) & (at < at[-1] - d)].sum()) for d in shifts if at[-1] - d <= since]
+    if usual:
+        return now < THINNED * min(usual)
+    before = float(weight[at < since].sum()) / max(since - at[0], HOUR)
+    return bool(now / max(float(at[-1]) - since, HOUR) < THINNED * before)
