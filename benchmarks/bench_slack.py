@@ -1,6 +1,6 @@
 """Slack under load: how fast clicks are acknowledged while incidents are walked, and whether a storm is told once.
 
-    python benchmarks/bench_slack.py [--incidents 50] [--pages 1000]
+    python benchmarks/bench_slack.py [--incidents 50] [--pages 1000] [--seconds 300]
 
 The server, its workers and the strict local Slack share one process, which is harder than production: Slack's own work counts.
 First the incidents are paged at once, and people click, type and open their App Home until all are walked; the time from Slack's
@@ -59,8 +59,8 @@ async def idle(server: Server) -> None:
         await asyncio.sleep(0.05)
 
 
-async def clicks(server: Server, slack: LocalSlack, incident: Incident, incidents: int) -> list[float]:
-    """Seconds to each acknowledgement while the incidents are walked."""
+async def clicks(server: Server, slack: LocalSlack, incident: Incident, incidents: int, most: float) -> list[float]:
+    """Seconds to each acknowledgement while the incidents are walked, for `most` seconds at the longest."""
     channel = next(iter(server.config.services.values())).slack_channel.removeprefix("#")
     ana, room = slack.user("ana"), slack.workspace.channel(channel)
     for number in range(incidents):
@@ -70,7 +70,8 @@ async def clicks(server: Server, slack: LocalSlack, incident: Incident, incident
         await server.intake(made, b"{}")
     took: list[float] = []
     clicked: set[str] = set()
-    while not await _walked(server, incidents):
+    end = time.monotonic() + most
+    while time.monotonic() < end and not await _walked(server, incidents):
         new = [m for m in slack.workspace.history(room.id) if m.ts not in clicked and "acknowledge" in str(m.blocks)]
         if new:
             clicked.add(new[0].ts)
@@ -122,7 +123,7 @@ async def storm(
     return wrong + ([f"{len(met)} calls met rate limits: {sorted(set(met))[:3]}"] if met else [])
 
 
-async def run(incidents: int, pages: int) -> tuple[list[float], list[str]]:
+async def run(incidents: int, pages: int, most: float) -> tuple[list[float], list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         incident = Incident.make(Path(folder) / "incident")
         async with LocalSlack(events=("app_home_opened", "app_mention")) as slack, AsyncExitStack() as stack:
@@ -149,7 +150,7 @@ async def run(incidents: int, pages: int) -> tuple[list[float], list[str]]:
             async with working(server, doors):
                 while not slack.socket.connections:  # noqa: ASYNC110  another end opens it
                     await asyncio.sleep(0.01)
-                took = await clicks(server, slack, incident, incidents) if incidents else []
+                took = await clicks(server, slack, incident, incidents, most) if incidents else []
                 wrong = await storm(server, slack, http, incident, pages) if pages else []
     return took, wrong
 
@@ -158,8 +159,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--incidents", type=int, default=50)
     parser.add_argument("--pages", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=300.0, help="how long to click at the most")
     given: Any = parser.parse_args()
-    took, wrong = asyncio.run(run(given.incidents, given.pages))
+    took, wrong = asyncio.run(run(given.incidents, given.pages, given.seconds))
     p99 = statistics.quantiles(took, n=100)[-1] if took else 0.0
     if took:
         print(

@@ -254,6 +254,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
     )
     handlers = {
         "page": way.page,
+        "refresh": way.refresh,
         "behaviour": way.behaviour,
         "postmortem": way.postmortem,
         QUESTION: asking.handle,

@@ -36,6 +36,7 @@ from triagebot.triage.worker import Steps
 
 log = logging.getLogger(__name__)
 
+JOINED: Final = timedelta(seconds=20)
 BEFORE_ONSET: Final = timedelta(days=2)
 WALK_LIMIT: Final = 60.0
 LOOKED_AT: Final = 20  # incidents, newest first: what is older and was never told, nobody waits for any more
@@ -43,7 +44,7 @@ LOOKED_AT: Final = 20  # incidents, newest first: what is older and was never to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """The handlers of the work queue: `page`, `behaviour` and `postmortem`.
+    """The handlers of the work queue: `page`, `refresh`, `behaviour` and `postmortem`.
 
     `investigations` has one for each service. `settle` waits until spans that were accepted can be queried. `publish` puts a
     drafted document where people find it; it is called again for a draft that was drafted again. `told` hears of each
@@ -76,7 +77,7 @@ class Way:
             if taken.next == "investigate":
                 await self._investigate(work, taken)
             elif taken.next == "joined":
-                await self.tell.joined(taken.incident.id)
+                await self._joined(taken.incident.id)
             elif taken.next in ("resolved", "noted"):
                 await self.tell.refresh(taken.incident.id)
         finally:  # a chat that is down must not keep the postmortem from being drafted
@@ -128,6 +129,15 @@ class Way:
         await self.tell.reply(
             work.ref, "behaviour", behaviour_message(found, drill=incident is not None and incident.drill)
         )
+
+    async def _joined(self, incident: str) -> None:
+        """The message says how many pages there are: once for all that come within JOINED, or a storm would meet Slack's limits."""
+        now = self.clock.now()
+        part = int(now.timestamp() // JOINED.total_seconds())
+        await self.ledger.enqueue("refresh", incident, due=now + JOINED, dedupe=f"refresh:{incident}:{part}")
+
+    async def refresh(self, work: Work) -> None:
+        await self.tell.joined(work.ref)
 
     async def _shown(self, message: Awaitable[object]) -> None:
         """A chat that is down must not keep the walk from being made, or its failure from being recorded."""

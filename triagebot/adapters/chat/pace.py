@@ -37,8 +37,8 @@ class Pace:
         self._order = itertools.count()
 
     @asynccontextmanager
-    async def turn(self, channel: str, *, urgent: bool) -> AsyncIterator[None]:
-        """Entered when it is this caller's turn to post in the channel.
+    async def turn(self, channel: str, *, urgent: bool, times: float = 1.0) -> AsyncIterator[None]:
+        """Entered when it is this caller's turn to post in the channel. `times` makes the interval after it longer.
 
         The second counts from the end of the post: a request that was slow to arrive must not meet the next one.
         """
@@ -53,7 +53,7 @@ class Pace:
         finally:
             if admitted.done() and not admitted.cancelled():
                 lane.busy = False
-                lane.free_at = max(lane.free_at, self._now() + self._interval)
+                lane.free_at = max(lane.free_at, self._now() + self._interval * times)
             self._admit(lane)
 
     def hold(self, channel: str, seconds: float) -> None:

@@ -25,6 +25,9 @@ from triagebot.ports import Message, Posted
 log = logging.getLogger(__name__)
 
 EVENT: Final = "triagebot_message"
+_UPDATE: Final = (
+    1.2  # fifty edits a minute in all channels together, https://docs.slack.dev/reference/methods/chat.update
+)
 _PAGE: Final = 200
 _PAGES: Final = 5
 
@@ -91,7 +94,8 @@ class SlackChat:
         text, blocks = fit(message.text, message.blocks)
         where = {"channel": posted.channel, "ts": posted.ts}
         try:
-            await self._calls.safely("chat.update", **where, text=text, blocks=blocks)
+            async with self._pace.turn("chat.update", urgent=True, times=_UPDATE):
+                await self._calls.safely("chat.update", **where, text=text, blocks=blocks)
         except Declined as declined:
             if declined.code not in TOO_MUCH:
                 raise _told(declined, posted.channel) from declined
