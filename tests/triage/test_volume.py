@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import table
-from triagebot.triage.volume import grown, thinned
+from triagebot.triage.volume import grown, grown_of, thinned
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -88,3 +88,27 @@ def test_fewer_conversations_that_are_as_long_as_ever_are_no_loss(seed):
 def test_days_alike_lose_nothing(seed):
     at, names = conversations(np.random.default_rng(seed))
     assert thinned(table(at, {"conversation": names})) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_tenant_that_sends_several_times_as_much_is_named(seed):
+    rng = np.random.default_rng(seed)
+    one = hours(10, lambda h: daily(h) * (2.5 if h >= 7 * 24 else 0.4), rng)
+    rest = hours(10, lambda h: 1.5 * daily(h), rng)
+    at = np.concatenate([one, rest])
+    names = np.array(["t-one"] * one.size + ["t-rest"] * rest.size, dtype=object)
+    order = np.argsort(at)
+    value, since, times = grown_of(table(at[order], {"tenant": names[order]}), "tenant")
+    assert value == "t-one"
+    assert abs(since - 7 * DAY) <= 6 * HOUR
+    assert times > 3
+
+
+def test_a_small_tenant_that_doubles_is_not_felt():
+    rng = np.random.default_rng(0)
+    one = hours(10, lambda h: 0.1 * daily(h) * (3 if h >= 7 * 24 else 1), rng)
+    rest = hours(10, lambda h: 3 * daily(h), rng)
+    at = np.concatenate([one, rest])
+    names = np.array(["t-one"] * one.size + ["t-rest"] * rest.size, dtype=object)
+    order = np.argsort(at)
+    assert grown_of(table(at[order], {"tenant": names[order]}), "tenant") is None

@@ -36,7 +36,7 @@ from triagebot.triage.offline import probed, stepped
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.symptoms import page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
-from triagebot.triage.volume import grown, thinned
+from triagebot.triage.volume import grown, grown_of, thinned
 
 RULER_CONFIDENCE = 0.9
 BESIDE_CONFIDENCE = 0.85
@@ -342,8 +342,9 @@ def thinned_of(table: RequestTable) -> str:
 
 def demand_of(table: RequestTable) -> str:
     rise = grown(table.at, table.weight)
-    return (
-        ""
-        if rise is None
-        else f"requests are {rise[1]:.1f} times what is usual since {moment(rise[0]):%Y-%m-%d %H:%M} UTC"
-    )
+    if rise is not None:
+        return f"requests are {rise[1]:.1f} times what is usual since {moment(rise[0]):%Y-%m-%d %H:%M} UTC"
+    one = grown_of(table, "tenant")
+    if one is None:
+        return ""
+    return f"requests of tenant {one[0]} are {one[2]:.1f} times what is usual since {moment(one[1]):%Y-%m-%d %H:%M} UTC"

@@ -11,6 +11,9 @@ HOUR = 3600.0
 DAY = 86400.0
 GROWN = 1.5  # times the usual: less is within what weekdays and campaigns do
 STEP = 5.0
+MOST_VALUES = 12  # the largest
+SEVERAL = 2.0  # times the usual
+FELT = 0.2  # of what all others send
 MOSTLY_NAMED = 0.8  # of the requests name their conversation
 FEW = 30  # conversations on either side
 THINNED = 0.75  # of what was usual: less is within what a weekend does
@@ -50,6 +53,29 @@ def _unheard_of(counts: NDArray[np.float64], since: int) -> bool:
     """Whether the busiest day before had clearly less: after a quiet weekend or a gap, the usual is no rise."""
     before = [counts[max(end - 24, 0) : end].mean() for end in range(since, 0, -24)]
     return bool(counts[since:].mean() >= UNHEARD_OF * max(before))
+
+
+def grown_of(table: RequestTable, dimension: str) -> tuple[str, float, float] | None:
+    """(value, since, times the usual) of the one value whose requests rose enough to be felt in the whole."""
+    column = table.dimensions.get(dimension)
+    if column is None:
+        return None
+    found = []
+    counts = np.bincount(column.codes, table.weight, minlength=len(column.labels))
+    for code in np.argsort(-counts)[:MOST_VALUES]:
+        mine = column.codes == code
+        rise = grown(table.at[mine], table.weight[mine]) if column.labels[code] else None
+        if rise is None or rise[1] < SEVERAL:
+            continue
+        late = table.at >= rise[0]
+        added = float(table.weight[mine & late].sum()) * (1 - 1 / rise[1])
+        share = added / max(float(table.weight[late].sum()) - added, 1.0)
+        if share >= FELT:
+            found.append((share, str(column.labels[code]), rise))
+    if not found:
+        return None
+    _, value, (since, times) = max(found)
+    return value, since, times
 
 
 def thinned(table: RequestTable) -> float | None:
