@@ -65,16 +65,19 @@ def grown_of(table: RequestTable, dimension: str) -> tuple[str, float, float] | 
     for code in np.argsort(-counts)[:MOST_VALUES]:
         mine = column.codes == code
         rise = grown(table.at[mine], table.weight[mine]) if column.labels[code] else None
-        if rise is None or rise[1] < SEVERAL:
+        if rise is None:
             continue
+        # Counts of a small value are mostly none or one an hour: over days, plain rates tell how many times more.
         late = table.at >= rise[0]
-        added = float(table.weight[mine & late].sum()) * (1 - 1 / rise[1])
-        share = added / max(float(table.weight[late].sum()) - added, 1.0)
-        if share >= FELT:
-            found.append((share, str(column.labels[code]), rise))
+        hours = max((table.at[-1] - rise[0]) / HOUR, 1.0), max((rise[0] - table.at[0]) / HOUR, 1.0)
+        now, usual = (float(table.weight[mine & side].sum()) / h for side, h in zip((late, ~late), hours, strict=True))
+        times = now / max(usual, 1 / hours[1])
+        share = (now - usual) * hours[0] / max(float(table.weight[late & ~mine].sum()), 1.0)
+        if times >= SEVERAL and share >= FELT:
+            found.append((share, str(column.labels[code]), rise[0], times))
     if not found:
         return None
-    _, value, (since, times) = max(found)
+    _, value, since, times = max(found)
     return value, since, times
 
 
