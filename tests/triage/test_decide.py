@@ -1,6 +1,7 @@
 import pytest
 
 from tests.fakes.walks import SERVICE, after, change, explanation, moved, spread, table, weighed
+from triagebot.attribution.weigh import WITHIN
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.contract import Suspect
 from triagebot.surfaces.tree import TREE
@@ -162,3 +163,47 @@ def test_the_onset_is_that_of_the_seed():
     seed = moved("refusal", N, start=after(0.75).timestamp())
     reading = decided(found(named(seed, PROMPT))).told[0]
     assert reading.onset.earliest < after(0.75) < reading.onset.latest
+
+
+def test_a_version_and_its_revert_are_one_cause():
+    bad = suspect(before="v1", after="v2")
+    back = suspect(before="v2", after="v1")
+    both = found(named(moved("refusal", N, best=60.0), bad), named(moved("apology", N), back), suspects=(bad, back))
+    assert [r.suspect.change.after for r in decided(both).told] == ["v2"]
+
+
+def test_a_faint_second_movement_is_not_told_beside_the_first():
+    faint = found(named(moved("refusal", N), PROMPT), named(moved("request_failed", N, best=6.0), RELEASE))
+    assert causes(decided(faint)) == ["support/system"]
+
+
+def test_what_nothing_explains_and_is_far_weaker_does_not_open_what_is_explained():
+    both = found(named(moved("refusal", N, best=80.0), PROMPT), unexplained(moved("request_failed", N, best=12.0)))
+    assert causes(decided(both, words={"5xx", "outage"})) == ["support/system"]
+
+
+def test_a_faint_harmless_movement_beside_the_page_opens_nothing():
+    assert decided(found(unexplained(moved("output_chars", N, best=12.0))), visible=True).status == "none_of_five"
+    assert decided(found(unexplained(moved("output_chars", N, best=60.0))), visible=True).status == "undetermined"
+
+
+@pytest.mark.parametrize(("variant", "status"), [("", "implicated"), (WITHIN, "undetermined")])
+def test_a_date_that_is_an_interval_needs_more_to_be_named(variant, status):
+    told = change("tool_schemas", "mcp")
+    dated = Suspect(key=told.key, node="tool_schemas", change=told, served=False, requests=90)
+    seen = found(named(moved("refusal", N), dated, 0.93, variant=variant), suspects=(dated,))
+    assert decided(seen).status == status
+
+
+def test_a_limit_that_was_lowered_bites_in_the_next_busy_hour():
+    late = moved("rate_limited", N, best=40.0)
+    lowered = suspect("quota", "limit", "tokens per minute", at=0.45)
+    close = unexplained(late, evidence={"": 40.0, lowered.key: 25.0})
+    assert causes(decided(found(close, suspects=[lowered]))) == ["tokens per minute"]
+
+
+def test_a_date_that_is_not_sure_does_not_silence_the_provider():
+    scaled = change("config", "autoscaling")
+    dated = Suspect(key=scaled.key, node="application", change=scaled, served=False, requests=90)
+    seen = found(named(moved("ms_per_token", N), dated, 0.6), suspects=(dated,))
+    assert causes(decided(seen)) == ["provider"]

@@ -19,8 +19,13 @@ MOVED: Final = 0.97
 NAMED: Final = 0.80
 # … and above this one where only its date is known: by what else happened then it may be mistaken for, nobody can count.
 NAMED_BY_DATE: Final = 0.85
+# … and this one where its date is an interval: polls are hours apart, so that in one incident of five or so some harmless
+# change's interval holds an onset that is not its own.
+NAMED_WITHIN: Final = 0.97
 # Fewer requests than this on either side of a change decide nothing.
 MIN_SIDE: Final = 12
+# Of fewer requests under a new version a failure rate that trebled from 3% is missed half of the time.
+TOO_FEW: Final = 25
 # Fewer events than this (failures, refusals) in both sides together decide nothing.
 MIN_EVENTS: Final = 5
 # Grid of moments at which something unobserved may have stepped.

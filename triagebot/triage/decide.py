@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE
-from triagebot.attribution.weigh import Explanation
+from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
+from triagebot.attribution.weigh import WITHIN, Explanation
 from triagebot.domain.evidence import Symptom, VerdictStatus
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.service import Service
@@ -17,11 +17,13 @@ from triagebot.surfaces.exposure import WORN_OFF, moment
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import harmful, relevance
 
-NEARLY = 12.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
+NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
 SLACK = 3600.0
+BUSY_HOUR = 24 * 3600.0
 CERTAIN = 0.95
 TOGETHER = 12 * 3600.0
 FAINT = 0.5
+LEAST_IMPLIED = 0.3
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 PLAIN = 25.0  # ln odds from which nobody could overlook it
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
@@ -85,7 +87,7 @@ def read(
         harm = _harm(explanation, signals, seed)
         top = max(explanation.posterior, key=lambda key: explanation.posterior[key])
         chance = explanation.posterior[top]
-        bar = NAMED if top and by_key[top].served else NAMED_BY_DATE
+        bar = _bar(by_key[top], explanation) if top else NAMED
         if top and chance < bar:
             chance = max(chance, _vouched(by_key[top], explanation, number, weighed, tree, service))
         if top and chance >= bar:
@@ -93,16 +95,27 @@ def read(
             continue
         possible = {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
         implied = None
-        if not top:
-            signs = [node.imply(explanation, number, weighed, service) for node in tree]
+        if not top or not by_key[top].served:
+            # A date alone that is not sure enough does not silence what a node's own signals say.
+            bare = replace(explanation, best="")
+            signs = [node.imply(bare, number, weighed, service) for node in tree]
             implied = max((i for i in signs if i is not None), key=lambda i: i.strength, default=None)
-        confidence = implied.confidence * chance if implied else 0.0
+        confidence = implied.confidence * (explanation.posterior[""] if top else chance) if implied else 0.0
+        if implied is not None and confidence < LEAST_IMPLIED:
+            implied = None
         recorded = _recorded(explanation, implied, found) if implied else None
         if recorded is not None:
             readings.append(Reading(number, explanation, recorded, None, {}, confidence, relevant, harm))
             continue
         readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm))
     return readings
+
+
+def _bar(suspect: Suspect, explanation: Explanation) -> float:
+    """The chance from which a change is named: served, known by its date, or known to lie somewhere in an interval."""
+    if suspect.served or "probe" in suspect.change.source or "probe" in suspect.change.detail:
+        return NAMED
+    return NAMED_WITHIN if explanation.variant == WITHIN else NAMED_BY_DATE
 
 
 def _vouched(
@@ -124,10 +137,16 @@ def _recorded(explanation: Explanation, implied: Implied, found: Attribution) ->
         if s.node == implied.node
         and explanation.evidence.get(s.key, -1e9) >= max(bar, 0.0)
         and s.change.introduced.earliest.timestamp() <= seed.latest + SLACK
-        and s.change.introduced.latest.timestamp()
-        >= seed.earliest - (WORN_OFF if s.change.detail.get("stopped") else SLACK)
+        and s.change.introduced.latest.timestamp() >= seed.earliest - _delay(s)
     ]
     return max(fitting, key=lambda s: explanation.evidence[s.key], default=None)
+
+
+def _delay(suspect: Suspect) -> float:
+    """Seconds after which a change may first be felt: what stopped wears off, a limit bites in the next busy hour."""
+    if suspect.change.detail.get("stopped"):
+        return WORN_OFF
+    return BUSY_HOUR if suspect.change.surface == "limit" else SLACK
 
 
 def _harm(explanation: Explanation, signals: Mapping[str, Signal], seed: Signal) -> bool | None:
@@ -220,7 +239,8 @@ def _also(other: Reading, first: Reading) -> bool:
     if other.harm:
         return True
     apart = abs(other.explanation.seed.start - first.explanation.seed.start)
-    return other.harm is None and other.confidence >= CERTAIN and apart <= TOGETHER
+    together = apart <= TOGETHER or other.explanation.strength >= PLAIN
+    return other.harm is None and other.confidence >= CERTAIN and together
 
 
 def _rank(reading: Reading, clearest: float) -> tuple[bool, float, float, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from triagebot.attribution.thresholds import MIN_SIDE
+from triagebot.attribution.thresholds import TOO_FEW
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
 from triagebot.surfaces.contract import Weighed
@@ -57,7 +57,7 @@ def _too_new(weighed: Weighed) -> str:
         if dimension is None:
             continue
         counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
-        for code in np.flatnonzero((counts > 0) & (counts < MIN_SIDE)):
+        for code in np.flatnonzero((counts > 0) & (counts < TOO_FEW)):
             label = dimension.labels[code]
             first = int(np.flatnonzero(dimension.codes == code)[0])
             if label and counts[code] >= NEARLY_ALL * (table.at.size - first):
