@@ -13,7 +13,7 @@ from triagebot.adapters.traces import normalise
 from triagebot.adapters.traces.store import ChdbStore
 from triagebot.domain.times import Window
 from triagebot.signals.catalogue import SIGNALS
-from triagebot.signals.judged import MOST, judged_signals
+from triagebot.signals.judged import MOST, MOST_TOOLS, called_signals, judged_signals, signal_by_name
 from triagebot.testing import otlp
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -164,6 +164,9 @@ OTHERS = [
     ("partial_kept", finished("stop"), NONE),
     ("tool_failed", tool(error="boom"), 1),
     ("tool_failed", tool(), 0),
+    ("calls:search", tool(gen_ai__tool__name="search"), 1),
+    ("calls:search", tool(gen_ai__tool__name="get_order"), 0),
+    ("calls:search", llm(), NONE),
     ("tool_arguments_invalid", tool(gen_ai__tool__call__arguments='{"id": '), 1),
     ("tool_arguments_invalid", tool(gen_ai__tool__call__arguments='{"id": 1}'), 0),
     ("tool_arguments_invalid", tool(), NONE),
@@ -267,7 +270,9 @@ def read(tmp_path_factory):
         file.write_bytes(b"".join(orjson.dumps(_request(n, made)) + b"\n" for n, (_, made, _) in enumerate(CASES)))
         store = await ChdbStore.in_memory()
         await store.load(file, json=True)
-        table = await store.requests(["s"], WINDOW, (*SIGNALS, *judged_signals(["helpful@v2"])))
+        table = await store.requests(
+            ["s"], WINDOW, (*SIGNALS, *judged_signals(["helpful@v2"]), *called_signals(["get_order", "search"]))
+        )
         await store.close()
         assert len(table.at) == len(CASES)
         return {name: values.tolist() for name, values in table.signals.items()}
@@ -326,6 +331,8 @@ UNSAFE = ["it's", 'say "x"', "back\\slash", "{x:String}", "a`b", "a;b", "a\nb", 
 @pytest.mark.parametrize("label", UNSAFE)
 def test_a_name_that_could_end_the_literal_makes_no_signal(label):
     assert judged_signals([label]) == ()
+    assert called_signals([label, "search"]) == ()
+    assert signal_by_name(f"calls:{label}") is None
 
 
 def test_each_evaluation_is_a_signal_of_its_own_whoever_judged():
@@ -337,3 +344,14 @@ def test_each_evaluation_is_a_signal_of_its_own_whoever_judged():
 
 def test_a_thousand_evaluations_are_not_a_thousand_signals():
     assert len(judged_signals(f"e{n}" for n in range(1000))) == MOST
+
+
+def test_a_signal_is_found_again_by_its_name():
+    made = (*judged_signals(["helpful@v1"]), *called_signals(["get_order", "search"]))
+    assert [signal_by_name(signal.name) for signal in made] == list(made)
+    assert signal_by_name("refusal") is None
+
+
+def test_the_tools_called_most_are_signals_where_there_is_a_choice():
+    assert len(called_signals(f"t{n}" for n in range(100))) == MOST_TOOLS
+    assert called_signals(["only"]) == ()

@@ -20,7 +20,7 @@ from triagebot.domain.times import Window
 from triagebot.domain.withheld import shown_slice
 from triagebot.ports import Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
-from triagebot.signals.judged import judged_signals
+from triagebot.signals.judged import called_signals, judged_signals
 from triagebot.surfaces.contract import Implied, Node, Scope, Snapshot, Source, Sources, Suspect, Weighed
 from triagebot.surfaces.exposure import moment
 from triagebot.surfaces.tree import TREE
@@ -158,8 +158,11 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
     sources = Sources(registries=deps.registries, journal=ReadOnce(deps.journal), deadline=deps.deadline)
 
     async def requests() -> tuple[tuple[Signal, ...], RequestTable]:
-        judges = await deps.traces.seen(names, window, ("judge",))
-        signals = (*deps.signals, *judged_signals(seen.value for seen in judges), *service.signals)
+        named = await deps.traces.seen(names, window, ("judge", "tool_names"))
+        judges = [seen.value for seen in named if seen.dimension == "judge"]
+        tools = sorted((seen for seen in named if seen.dimension == "tool_names"), key=lambda seen: -seen.requests)
+        by_name = (*judged_signals(judges), *called_signals(seen.value for seen in tools))
+        signals = (*deps.signals, *by_name, *service.signals)
         return signals, await deps.traces.requests(names, window, signals, limit=ROWS)
 
     (signals, table), coverage, snapshots = await asyncio.gather(

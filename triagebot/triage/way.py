@@ -23,7 +23,7 @@ from triagebot.domain.times import Window, format_time, parse_time
 from triagebot.errors import NotFound, SourceFailed, SourceTimeout, TriagebotError
 from triagebot.ports import Clock, Ledger, Narrator
 from triagebot.signals.catalogue import SIGNALS
-from triagebot.signals.judged import judged_signals
+from triagebot.signals.judged import signal_by_name
 from triagebot.triage import picture
 from triagebot.triage.behaviour import of_verdict
 from triagebot.triage.intake import Taken, take
@@ -240,8 +240,7 @@ async def _nothing() -> bytes | None:
 
 
 def signal_named(service: Service, name: str) -> Signal | None:
-    judged = judged_signals([name.removeprefix("eval:")]) if name.startswith("eval:") else ()
-    return next((s for s in (*SIGNALS, *service.signals, *judged) if s.name == name), None)
+    return next((s for s in (*SIGNALS, *service.signals) if s.name == name), None) or signal_by_name(name)
 
 
 def picture_window(verdict: Mapping[str, Any], service: Service) -> Window:
