@@ -133,10 +133,11 @@ class Demo:
     async def _resolve(self, incident: Incident, server: Served, slack: LocalSlack) -> dict[str, Any]:
         self._say("PagerDuty: resolved")
         await server.pagerduty(incident.resolved())
-        files = slack.workspace.files
-        name = f"postmortem-{ID}"
+        work, name = slack.workspace, f"postmortem-{ID}"
+        # A canvas where the plan has them, a file where not.
         await until(
-            lambda: any(f.complete and f.name.startswith(name) for f in files.values()), "the postmortem in the thread"
+            lambda: work.canvases or any(f.complete and f.name.startswith(name) for f in work.files.values()),
+            "the postmortem in the thread",
         )
         document: dict[str, Any] = await server.get(f"/api/incidents/{ID}/postmortem")
         self._say(f"the postmortem is drafted ({document['status']}) and in the thread")
