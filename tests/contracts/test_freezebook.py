@@ -139,6 +139,15 @@ async def test_a_change_needs_the_status_that_it_expects(book: SqlFreezeBook, da
     assert (await actions(database, clock)).count("freeze.lifted") == 1
 
 
+async def test_of_two_who_warn_at_once_one_notes_it(book: SqlFreezeBook, database: Database, clock: Any) -> None:
+    freeze = await confirmed(book, clock)
+    warned = [await book.change(freeze.id, LIVE, note("warned", freeze.id), warned_at=clock.now()) for _ in range(2)]
+    assert [one is not None for one in warned] == [True, False]
+    assert (await actions(database, clock)).count("freeze.warned") == 1
+    assert await book.change(freeze.id, LIVE, note("extended", freeze.id), warned_at=None)
+    assert await book.change(freeze.id, LIVE, note("warned", freeze.id), warned_at=clock.now())
+
+
 async def test_a_hold_is_settled_by_who_saw_it_last(book: SqlFreezeBook, database: Database, clock: Any) -> None:
     freeze = await confirmed(book, clock)
     (planned,) = freeze.holds

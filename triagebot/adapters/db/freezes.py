@@ -107,7 +107,9 @@ def change(
     if key is None:
         return None
     stored = {n: _stored(value) for n, value in values.items()}
-    mine = (freeze.c.id == key, freeze.c.status.in_(list(expected)))
+    mine = [freeze.c.id == key, freeze.c.status.in_(list(expected))]
+    if values.get("warned_at") is not None:
+        mine.append(freeze.c.warned_at.is_(None))  # of two replicas that warn at once one notes it
     if not connection.execute(sa.update(freeze).where(*mine).values(**stored)).rowcount:
         return None
     if queue:

@@ -44,6 +44,9 @@ class Loaded:
     invalid: int
 
 
+_DEAR, _DEAR_OF = "tools_hash", "tools_text"
+
+
 class Loader:
     """Loads OTLP files into `database`.otel_traces through tables in memory. Not for use from several threads at once.
 
@@ -200,7 +203,8 @@ class Loader:
         names = normalise.recorded((name for name, _ in normalise.stored_columns()), present)
         for number, step in enumerate(normalise.stages(names, present, keep=normalise.COLLECTOR)):
             types = {name: schema.COLLECTOR_TYPES.get(name) or normalise.type_of(name, present) for name in step}
-            self._make(made, f"step{number}", types, f"SELECT {normalise.listed(step)} FROM {source}")
+            step, rows = self._once(made, step, types, source)
+            self._make(made, f"step{number}", types, f"SELECT {normalise.listed(step)} FROM {rows}")
             source = f"{self._stage}.step{number}"
             self._drop(made, *(name for name in made if name != f"step{number}"))
         own = [f"`{name}`" for name in normalise.COLLECTOR]
@@ -210,6 +214,24 @@ class Loader:
         connection.execute(
             f"INSERT INTO {self._database}.{schema.TABLE} ({columns}){settings} SELECT {values} FROM {source}"
         )
+
+    def _once(
+        self, made: list[str], step: dict[str, str], types: Mapping[str, str], source: str
+    ) -> tuple[dict[str, str], str]:
+        """The step and what it reads from, with what is dear to compute computed once for each distinct text.
+
+        A service sends the same long list of tools with every call; reading each of them was most of the way of a batch.
+        """
+        sql = step.get(_DEAR)
+        if sql is None or sql == _DEAR:
+            return step, source
+        self._make(
+            made,
+            "once",
+            {"once_text": "String", "once_value": types[_DEAR]},
+            f"SELECT {_DEAR_OF} AS once_text, {sql} AS once_value FROM (SELECT DISTINCT {_DEAR_OF} FROM {source})",
+        )
+        return {**step, _DEAR: "once_value"}, f"{source} ANY LEFT JOIN {self._stage}.once ON {_DEAR_OF} = once_text"
 
 
 def _strings(rows: bytes) -> Iterable[bytes]:
