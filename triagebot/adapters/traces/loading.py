@@ -203,8 +203,8 @@ class Loader:
         names = normalise.recorded((name for name, _ in normalise.stored_columns()), present)
         for number, step in enumerate(normalise.stages(names, present, keep=normalise.COLLECTOR)):
             types = {name: schema.COLLECTOR_TYPES.get(name) or normalise.type_of(name, present) for name in step}
-            step, rows = self._once(made, step, types, source)
-            self._make(made, f"step{number}", types, f"SELECT {normalise.listed(step)} FROM {rows}")
+            chosen, rows = self._once(made, step, types, source)
+            self._make(made, f"step{number}", types, f"SELECT {normalise.listed(chosen)} FROM {rows}")
             source = f"{self._stage}.step{number}"
             self._drop(made, *(name for name in made if name != f"step{number}"))
         own = [f"`{name}`" for name in normalise.COLLECTOR]
