@@ -95,7 +95,7 @@ def _mixed(panel: Panel, plain: Panel, explanations: Sequence[Explanation]) -> t
     whole = slices_of(plain, (), least=MIN_SLICE, most=1)
     before = scan(plain, [c for n, c in plain.columns.items() if n not in explained], whole)
     after = scan(panel, [c for n, c in panel.columns.items() if n in before], whole)
-    bar = -np.log(PRIOR_UNOBSERVED) + 3.0
+    bar = -np.log(PRIOR_UNOBSERVED) + 8.0
     moved = [m for n, m in before.items() if m.log_bf > bar and (n not in after or after[n].best < 0.3 * m.best)]
     return tuple(sorted(moved, key=lambda m: -m.best))
 
