@@ -73,17 +73,14 @@ class Contrasts:
         own = exposures[group.rows]
         residual = group.residual(own)
         information = np.einsum("ij,ij->j", residual, residual)
-        count, size = own.sum(axis=0), own.shape[0]
-        usable = (count >= MIN_SIDE) & (size - count >= MIN_SIDE) & (information > 1e-6 * max(1, size))
+        usable = enough(own.sum(axis=0), own.shape[0], information)
         return cls(residual, information, group.root_weight**2 @ own, usable)
 
     def weigh(self, column: Column) -> tuple[Array, Array]:
         """(ln BF, effect) of each on one signal of the group."""
         product = column.residual @ self.residual
-        safe = np.where(self.usable, self.information, 1.0)
-        z2 = squared_z(product, safe, self.exposed, column.facts)
-        log_bf = np.where(self.usable, log_bayes_factor(z2 / column.dispersion, safe), 0.0)
-        return log_bf, np.where(self.usable, product / safe, 0.0)
+        log_bf, effect = evidence(product, self.information, self.exposed, self.usable, column.facts, column.dispersion)
+        return log_bf, np.where(self.usable, effect, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,26 @@ class Facts:
     rate: Array | float
 
 
-def squared_z(product: Array, information: Array, exposed: Array, facts: Facts) -> Array:
+def enough(count: Array, size: float, information: Array) -> NDArray[np.bool_]:
+    """Whether contrasts of `count` exposed among `size` requests say anything: both sides large enough, not all adjusted away."""
+    return np.asarray((count >= MIN_SIDE) & (size - count >= MIN_SIDE) & (information > 1e-6 * max(1, size)))
+
+
+def evidence(
+    product: Array,
+    information: Array | float,
+    exposed: Array | float,
+    usable: NDArray[np.bool_] | bool,
+    facts: Facts,
+    dispersion: Array | float,
+) -> tuple[Array, Array]:
+    """(ln BF, effect) of contrasts; a ln BF of 0 where they are not usable. The entries broadcast against each other."""
+    safe = np.where(usable, information, 1.0)
+    z2 = squared_z(product, safe, exposed, facts)
+    return np.where(usable, log_bayes_factor(z2 / dispersion, safe), 0.0), product / safe
+
+
+def squared_z(product: Array, information: Array, exposed: Array | float, facts: Facts) -> Array:
     """Squared z of contrasts: `product` is the excess in the exposed, `information` the contrast's size, `exposed` how many.
 
     Numbers: of a regression whose variance has the effect taken out, so that a large effect does not hide in the noise that

@@ -199,14 +199,20 @@ def orthonormal(columns: Array) -> Array:
     return np.asarray(columns @ (vectors[:, keep] / np.sqrt(values[keep])))
 
 
+def without(column: Column, exposure: Array) -> Array:
+    """The column's residual with one exposure's effect on it taken out."""
+    direction = column.group.residual(exposure[column.group.rows])
+    size = max(float(direction @ direction), 1e-9)
+    return np.asarray(column.residual - direction * float(direction @ column.residual) / size)
+
+
 def redispersed(panel: Panel, column: Column, exposure: Array) -> float:
     """The dispersion that is left once an exposure is taken out: a large effect must not be taken for noise of its own making."""
     group = column.group
     direction = group.residual(exposure[group.rows])
-    size = float(direction @ direction)
-    if size < 1e-6 * group.rows.size:
+    if float(direction @ direction) < 1e-6 * group.rows.size:
         return column.dispersion
-    residual = column.residual - direction * float(direction @ column.residual) / size
+    residual = without(column, exposure)
     sigma2 = float(residual @ residual) / max(1.0, group.rows.size - group.basis.shape[1])
     if sigma2 < 1e-9:
         return 1.0

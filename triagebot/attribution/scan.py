@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import Facts, log_bayes_factor, squared_z
+from triagebot.attribution.bayes import Facts, enough, evidence
 from triagebot.attribution.panel import Column, Group, Panel, Slice, adjusted
 from triagebot.attribution.thresholds import MIN_SIDE, STEPS
 
@@ -69,6 +69,7 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
     steps: list[Array] = []
     found: list[list[_Found]] = [[] for _ in columns]
     used: list[Slice] = []
+    shares: list[float] = []
     for number, slice_ in enumerate(slices):
         mask = slice_.mask[group.rows].astype(float)
         if mask.sum() < 2 * MIN_SIDE:
@@ -77,7 +78,7 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
         added = within.basis[:, group.basis.shape[1] :]
         residuals = plain - added @ (added.T @ plain)
         binned = _Binned.build(at, edges, mask, residuals, within, columns)
-        share = 0.5 if number == 0 else 0.5 / max(1, len(slices) - 1)
+        share = slice_share(number, len(slices))
         step, best_step = binned.steps(noise, dispersion)
         pulse, best_pulse = binned.pulses(noise, dispersion)
         drift, best_drift = binned.drift(noise, dispersion)
@@ -87,6 +88,7 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
         )
         steps.append(step)
         used.append(slice_)
+        shares.append(share)
         for i in range(len(columns)):
             found[i].append(_simplest(best_step[i], best_pulse[i], best_drift[i]))
     if not parts:
@@ -100,15 +102,14 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
         start = float(at[edges[best.start]]) if best.shape != "drift" else float(at[0])
         end = None if best.end is None else float(at[edges[best.end]])
         low_at, high_at = min(float(at[low]), start), max(start, min(float(at[high]), start))
-        evidence, value, effect = float(total[i]), best.value, best.effect
+        log_bf, value, effect = float(total[i]), best.value, best.effect
         if best.shape != "drift" and best.value > WORTH_REFINING:
             fine = _Fine.build(column, used[k], at)
             refined = fine.step(low, high) if best.shape == "step" else fine.pulse(best, edges)
             if refined is not None:
                 start, end, low_at, high_at = refined.start, refined.end, refined.earliest, refined.latest
                 value, effect = max(value, refined.best), refined.effect
-                share = 0.5 if used[k] is slices[0] else 0.5 / max(1, len(slices) - 1)
-                evidence = max(evidence, float(np.log(share * SHAPES[best.shape])) + refined.log_bf)
+                log_bf = max(log_bf, float(np.log(shares[k] * SHAPES[best.shape])) + refined.log_bf)
         result[column.signal.name] = Moved(
             column.signal.name,
             used[k],
@@ -117,7 +118,7 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
             end,
             min(low_at, start),
             max(high_at, start),
-            evidence,
+            log_bf,
             value,
             effect,
         )
@@ -262,12 +263,9 @@ class _Fine:
         )
 
     def _log_bf(self, product: Array, projected: Array, weight: Array, count: Array) -> tuple[Array, Array]:
-        n = self.column.raw.size
         information = weight - np.einsum("ij,ij->i", projected, projected)
-        usable = (count >= MIN_SIDE) & (n - count >= MIN_SIDE) & (information > 1e-6 * n)
-        safe = np.where(usable, information, 1.0)
-        z2 = squared_z(product, safe, weight, self.column.facts)
-        return np.where(usable, log_bayes_factor(z2 / self.column.dispersion, safe), 0.0), product / safe
+        usable = enough(count, self.column.raw.size, information)
+        return evidence(product, information, weight, usable, self.column.facts, self.column.dispersion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,18 +351,12 @@ class _Binned:
         if information < 1.0:
             zeros = np.zeros(noise.size)
             return zeros, [_Found("drift", 0.0, 0, None, 0.0) for _ in noise]
-        z2 = squared_z(
-            product,
-            np.full(noise.size, information),
-            np.full(noise.size, float(self.weight @ self.time)),
-            self._facts(noise),
+        log_bf, effect = evidence(
+            product, information, float(self.weight @ self.time), True, self._facts(noise), dispersion
         )
-        log_bf = log_bayes_factor(z2 / dispersion, np.full(noise.size, information))
         # A drift that a step explains as well is a step: it needs a clear lead.
         log_bf = log_bf - 3.0
-        return log_bf, [
-            _Found("drift", float(v), 0, None, float(e)) for v, e in zip(log_bf, product / information, strict=True)
-        ]
+        return log_bf, [_Found("drift", float(v), 0, None, float(e)) for v, e in zip(log_bf, effect, strict=True)]
 
     def _facts(self, noise: Array) -> Facts:
         return Facts(self.n, noise, self.binary, self.rate)
@@ -373,11 +365,13 @@ class _Binned:
         self, product: Array, projected: Array, weight: Array, count: Array, noise: Array, dispersion: Array
     ) -> tuple[Array, Array]:
         information = weight - np.einsum("ij,ij->i", projected, projected)
-        usable = (count >= MIN_SIDE) & (self.n - count >= MIN_SIDE) & (information > 1e-6 * self.n)
-        safe = np.where(usable, information, 1.0)[:, None]
-        z2 = squared_z(product, np.broadcast_to(safe, product.shape), weight[:, None], self._facts(noise))
-        log_bf = log_bayes_factor(z2 / dispersion, np.broadcast_to(safe, z2.shape))
-        return np.where(usable[:, None], log_bf, 0.0), product / safe
+        usable = enough(count, self.n, information)[:, None]
+        return evidence(product, information[:, None], weight[:, None], usable, self._facts(noise), dispersion)
+
+
+def slice_share(number: int, slices: int) -> float:
+    """The prior of the slice with this number: half for everything (0), the other half shared by the rest."""
+    return 0.5 if number == 0 else 0.5 / max(1, slices - 1)
 
 
 def slices_of(

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import Contrasts, weigh_exposures, weigh_two
-from triagebot.attribution.panel import Column, Group, Panel, Slice, adjusted, orthonormal, redispersed
-from triagebot.attribution.scan import Moved, scan
+from triagebot.attribution.panel import Column, Group, Panel, Slice, adjusted, orthonormal, redispersed, without
+from triagebot.attribution.scan import Moved, scan, slice_share
 from triagebot.attribution.thresholds import (
     INCOMPATIBLE,
     MAX_CAUSES,
@@ -308,10 +308,7 @@ class _Board:
         news = []
         for i in rows:
             column = self.columns[i]
-            direction = column.group.residual(exposure[column.group.rows])
-            noise = column.residual - direction * float(direction @ column.residual) / max(
-                float(direction @ direction), 1e-9
-            )
+            noise = without(column, exposure)
             whole = np.zeros(panel.size)
             whole[column.group.rows] = noise / max(float(np.linalg.norm(noise)), 1e-12)
             left = whole
@@ -337,7 +334,7 @@ class _Board:
         for j, candidate in enumerate(self.candidates):
             if stories.readings[j] > 1:
                 continue
-            share = 0.5 if stories.readings[j] == 0 else 0.5 / max(1, slices - 1)
+            share = slice_share(stories.readings[j], slices)
             moments = candidate.exposure.shape[1] if candidate.averaged else 1
             least[j] = moved.best + _prior(candidate, column) + np.log(share / moments) + np.log(STRAYS) * apart[j]
         return least
@@ -394,7 +391,7 @@ class _Board:
             _prior(c, column) + _pool(weighed[end - c.exposure.shape[1] : end], averaged=c.averaged)
             for c, end in zip(self.candidates, ends, strict=True)
         ]
-        return np.asarray(np.array(told) + np.log(0.5 / max(1, count - 1)))
+        return np.asarray(np.array(told) + np.log(slice_share(1, count)))
 
     def _woken(self, panel: Panel, seed: int) -> Array:
         """Each change only while and where the signal moved: an old change that something else woke.

@@ -88,18 +88,15 @@ def read(
         top = max(explanation.posterior, key=lambda key: explanation.posterior[key])
         chance = explanation.posterior[top]
         bar = _bar(by_key[top], explanation) if top else NAMED
-        if top and chance < bar:
-            chance = max(chance, _vouched(by_key[top], explanation, number, weighed, tree, service))
+        clearest = _clearest(explanation, number, weighed, tree, service) if not top or chance < bar else None
+        if top and clearest is not None and clearest.node == by_key[top].node:
+            chance = max(chance, clearest.confidence)  # its own signals vouch for the likeliest change of the node
         if top and chance >= bar:
             readings.append(Reading(number, explanation, by_key[top], None, {}, chance, relevant, harm))
             continue
         possible = {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
-        implied = None
-        if not top or not by_key[top].served:
-            # A date alone that is not sure enough does not silence what a node's own signals say.
-            bare = replace(explanation, best="")
-            signs = [node.imply(bare, number, weighed, service) for node in tree]
-            implied = max((i for i in signs if i is not None), key=lambda i: i.strength, default=None)
+        # A date alone that is not sure enough does not silence what a node's own signals say.
+        implied = clearest if not top or not by_key[top].served else None
         confidence = implied.confidence * (explanation.posterior[""] if top else chance) if implied else 0.0
         if implied is not None and confidence < LEAST_IMPLIED:
             implied = None
@@ -118,14 +115,13 @@ def _bar(suspect: Suspect, explanation: Explanation) -> float:
     return NAMED_WITHIN if explanation.variant == WITHIN else NAMED_BY_DATE
 
 
-def _vouched(
-    suspect: Suspect, explanation: Explanation, number: int, weighed: Weighed, tree: Sequence[Node], service: Service
-) -> float:
-    """The confidence of a node whose own signals show most clearly what moved: they vouch for its likeliest change."""
+def _clearest(
+    explanation: Explanation, number: int, weighed: Weighed, tree: Sequence[Node], service: Service
+) -> Implied | None:
+    """The node whose own signals show most clearly what moved, whatever change it follows."""
     bare = replace(explanation, best="")
     signs = [i for node in tree if (i := node.imply(bare, number, weighed, service)) is not None]
-    clearest = max(signs, key=lambda i: i.strength, default=None)
-    return clearest.confidence if clearest is not None and clearest.node == suspect.node else 0.0
+    return max(signs, key=lambda i: i.strength, default=None)
 
 
 def _recorded(explanation: Explanation, implied: Implied, found: Attribution) -> Suspect | None:
