@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 from tests.fakes.walks import SERVICE, after, change, explanation, moved, spread, table, weighed
+from triagebot.attribution.shares import Risen
 from triagebot.attribution.weigh import WITHIN
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.contract import Suspect
@@ -32,7 +34,7 @@ def unexplained(seed, *members, **more):
 
 
 def found(*explanations, suspects=(PROMPT, MODEL, RELEASE), mixed=()):
-    return Attribution(tuple(suspects), tuple(explanations), tuple(mixed), {}, None)
+    return Attribution(tuple(suspects), tuple(explanations), tuple(r for _, r in mixed), tuple(mixed), {}, None)
 
 
 def decided(attribution, *, words=(), visible=True, blind="nothing is recorded", **more):
@@ -108,9 +110,10 @@ def test_nothing_moved_and_it_could_not_have_been_seen():
 
 
 def test_only_the_mix_moved():
-    decision = decided(found(mixed=[moved("refusal", N)]))
+    grown = Risen("tenant", "t-one", np.ones(N, dtype=bool), TABLE.at[0], 0.05, 0.3, 9.0)
+    decision = decided(found(mixed=[(moved("refusal", N), grown)]))
     assert decision.status == "none_of_five"
-    assert decision.traffic
+    assert "tenant t-one sends 30% of the requests" in decision.traffic
 
 
 def test_demand_and_ruler_count_only_while_the_product_stands_still():

@@ -43,7 +43,7 @@ def test_facts_of_a_walk_that_told_nothing_cover_the_whole_window():
     t = table(spread(4), {"region": ["eu", "eu", "us", "us"], "tenant": ["a", "a", "a", "b"]})
     decision = Decision(status="none_of_five", told=(), possible={}, why="nothing moved")
     coverage = {"model_served": (3, 4), "corpus_version": (0, 0)}
-    facts = facts_of(t, coverage, Attribution((), (), (), {}, None), decision, {s.name: s for s in SIGNALS})
+    facts = facts_of(t, coverage, Attribution((), (), (), (), {}, None), decision, {s.name: s for s in SIGNALS})
     assert set(FIELDS) <= set(facts)
     assert facts["region"] == {"eu": 0.5, "us": 0.5}
     assert facts["tenant_mix"] == {"a": 0.75, "b": 0.25}

@@ -11,7 +11,7 @@ from triagebot.triage.attribute import Attribution
 from triagebot.triage.decide import Decision, Reading
 from triagebot.triage.measure import measure, momentum
 
-STILL = Attribution((), (), (), {}, None)
+STILL = Attribution((), (), (), (), {}, None)
 SILENT = Decision("undetermined", (), {}, "")
 
 
@@ -29,7 +29,7 @@ def told(w, panel, seed, *members, **more):
     why = explanation(seed, *members)
     decision = Decision("implicated", (Reading(0, why),), {}, "")
     rows = table(w.at, more.pop("dimensions", {}), more.pop("signals", {}), weight=more.pop("weight", None))
-    return measure(Attribution((), (why,), (), {}, panel), decision, [told_], rows, more.pop("service", SERVICE))
+    return measure(Attribution((), (why,), (), (), {}, panel), decision, [told_], rows, more.pop("service", SERVICE))
 
 
 @pytest.fixture

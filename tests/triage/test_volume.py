@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import table
-from triagebot.triage.volume import grown, grown_of, thinned
+from triagebot.attribution.shares import Risen
+from triagebot.triage.volume import grown, one_grown, thinned
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -90,25 +91,40 @@ def test_days_alike_lose_nothing(seed):
     assert thinned(table(at, {"conversation": names})) is None
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_one_tenant_that_sends_several_times_as_much_is_named(seed):
-    rng = np.random.default_rng(seed)
-    one = hours(10, lambda h: daily(h) * (2.5 if h >= 7 * 24 else 0.4), rng)
-    rest = hours(10, lambda h: 1.5 * daily(h), rng)
-    at = np.concatenate([one, rest])
-    names = np.array(["t-one"] * one.size + ["t-rest"] * rest.size, dtype=object)
-    order = np.argsort(at)
-    value, since, times = grown_of(table(at[order], {"tenant": names[order]}), "tenant")
-    assert value == "t-one"
-    assert abs(since - 7 * DAY) <= 6 * HOUR
-    assert times > 3
+def risen(before, after):
+    return Risen("tenant", "t-one", np.ones(1000, dtype=bool), 7 * DAY, before, after, 8.0)
 
 
-def test_a_small_tenant_that_doubles_is_not_felt():
-    rng = np.random.default_rng(0)
-    one = hours(10, lambda h: 0.1 * daily(h) * (3 if h >= 7 * 24 else 1), rng)
-    rest = hours(10, lambda h: 3 * daily(h), rng)
-    at = np.concatenate([one, rest])
-    names = np.array(["t-one"] * one.size + ["t-rest"] * rest.size, dtype=object)
-    order = np.argsort(at)
-    assert grown_of(table(at[order], {"tenant": names[order]}), "tenant") is None
+def test_one_tenant_that_sends_several_times_as_much_is_named():
+    smaller, larger = risen(0.02, 0.1), risen(0.1, 0.4)
+    assert one_grown([smaller, larger], "tenant") is larger
+    assert one_grown([smaller, larger], "region") is None
+
+
+def test_a_small_tenant_that_trebles_is_not_felt():
+    assert one_grown([risen(0.01, 0.03)], "tenant") is None
+
+
+def test_a_large_tenant_that_grew_by_a_third_is_within_what_tenants_do():
+    assert one_grown([risen(0.4, 0.47)], "tenant") is None
+
+
+MONDAY = 4 * DAY  # 1970-01-05
+
+
+def workdays(hour):
+    """Requests an hour of an office that hardly works on weekends; hours since Sunday noon."""
+    since_midnight = hour + 12
+    return (2 if since_midnight < 24 else 20) * (2 if 8 <= since_midnight % 24 < 18 else 0.5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_week_that_begins_is_no_rise(seed):
+    at = MONDAY - DAY / 2 + hours(4, workdays, np.random.default_rng(seed))
+    assert found(at) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rise_on_a_weekend_after_workdays_is_a_rise(seed):
+    at = MONDAY + 3 * DAY + hours(4, lambda h: 20 * (2.5 if h >= 36 else 1), np.random.default_rng(seed))
+    assert found(at) is not None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from triagebot.attribution.shares import Risen, risen
 from triagebot.ports import RequestTable
 
 Array = NDArray[np.float64]
@@ -31,6 +32,8 @@ KINDS = 8
 ENDS = 0.1  # of the requests, at either end of the window
 LEAST = 25
 RECORDED = 0.98
+MOSTLY_NAMED = 0.8  # of the requests name their conversation
+LONG_AND_SHORT = (0.2, 0.8)
 
 
 def hour_columns(at: Array) -> list[Array]:
@@ -80,6 +83,28 @@ def _kinds(table: RequestTable) -> list[Array]:
         if count >= LEAST and (values[:part] == kind).sum() >= 8 and (values[-part:] == kind).sum() >= 8
     ]
     return [(values == kind).astype(float) for kind in lasting[:KINDS]]
+
+
+def risings(table: RequestTable) -> list[Risen]:
+    """Every kind of input whose share of the requests rose, by all that is recorded of inputs, the surest first."""
+    conversation = table.dimensions.get("conversation")
+    clusters = None
+    if conversation is not None and conversation.labels:
+        named = np.array([bool(label) for label in conversation.labels])
+        clusters = conversation.codes if named[conversation.codes].mean() >= MOSTLY_NAMED else None
+    kinds = [(name, d.labels, d.codes) for name in INPUT_DIMENSIONS if (d := table.dimensions.get(name)) is not None]
+    chars = table.signals.get("input_chars")
+    if chars is not None and np.isfinite(chars).sum() >= LEAST:
+        bounds = np.nanquantile(chars, LONG_AND_SHORT)
+        parts = np.where(np.isnan(chars), 0, 1 + np.digitize(chars, bounds)).astype(np.int32)
+        kinds.append(("input", ("", "short", "middling", "long"), parts))
+    begun = table.signals.get(INPUT_KIND)
+    if begun is not None and np.isfinite(begun).any():
+        values, codes = np.unique(np.where(np.isnan(begun), -1.0, begun), return_inverse=True)
+        labels = tuple("" if value < 0 else f"beginning {value:.0f}" for value in values)
+        kinds.append(("input", labels, codes.astype(np.int32)))
+    found = [r for name, labels, codes in kinds for r in risen(name, labels, codes, table.at, table.weight, clusters)]
+    return sorted(found, key=lambda r: -r.z)
 
 
 def asked_columns(table: RequestTable) -> list[Array]:

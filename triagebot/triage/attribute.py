@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triagebot.attribution.panel import Panel, build_panel
-from triagebot.attribution.scan import Moved, scan, slices_of
-from triagebot.attribution.strata import asked_columns, hour_columns, input_columns, stack
-from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, PRIOR_UNOBSERVED
+from triagebot.attribution.bayes import weigh_exposures
+from triagebot.attribution.panel import Panel, Slice, build_panel
+from triagebot.attribution.scan import Moved, slices_of
+from triagebot.attribution.shares import Risen
+from triagebot.attribution.strata import asked_columns, hour_columns, input_columns, risings, stack
+from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_CANDIDATE
 from triagebot.attribution.weigh import Candidate, Explanation, weigh
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
@@ -35,15 +37,19 @@ SLICED = (
 SLICED_FIRST = ("workload", "region", "provider", "key", "route")
 # Input signals tell traffic from behaviour; they are never symptoms themselves.
 NEVER_SYMPTOMS = frozenset({"input"})
+STILL = 0.3  # of what it says of the moment is left once the kind of input is taken out
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """`mixed` are signals that moved only because the mix of requests did."""
+    """`grown` are kinds of input that take a larger share than before, `mixed` the signals that moved by that alone, each with
+    the kind that moved it.
+    """
 
     suspects: tuple[Suspect, ...]
     explanations: tuple[Explanation, ...]
-    mixed: tuple[Moved, ...]
+    grown: tuple[Risen, ...]
+    mixed: tuple[tuple[Moved, Risen], ...]
     steady: Mapping[str, Cleared]
     panel: Panel | None
 
@@ -67,19 +73,22 @@ def attribute(
             if candidate is not None:
                 candidates.append(candidate)
     if table.at.size < 30:
-        return Attribution(tuple(found), (), (), {}, None)
+        return Attribution(tuple(found), (), (), (), {}, None)
     told = [s for s in signals if s.family not in NEVER_SYMPTOMS]
     codes = {name: d.codes for name, d in table.dimensions.items()}
     labels = {name: d.labels for name, d in table.dimensions.items()}
     weight = table.weight / table.weight.mean()
     hours = hour_columns(table.at)
-    adjusted = stack([*hours, *input_columns(table), *asked_columns(table)], table.at.size)
-    panel = build_panel(table.at, weight, codes, labels, table.signals, told, adjusted)
+    grown = risings(table)
+    arriving = [*hours, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]
+    panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST)
     explanations = weigh(panel, _unique(candidates), slices)
-    plain = build_panel(table.at, weight, codes, labels, table.signals, told, stack(hours, table.at.size))
-    mixed = _mixed(panel, plain, explanations)
-    return Attribution(tuple(found), tuple(explanations), mixed, _steady(panel), panel)
+    mixed: tuple[tuple[Moved, Risen], ...] = ()
+    if grown:
+        plain = build_panel(table.at, weight, codes, labels, table.signals, told, stack(hours, table.at.size))
+        mixed = _mixed(panel, plain, explanations, grown)
+    return Attribution(tuple(found), tuple(explanations), tuple(grown), mixed, _steady(panel), panel)
 
 
 def _unique(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -89,15 +98,26 @@ def _unique(candidates: Sequence[Candidate]) -> list[Candidate]:
     return list(by_key.values())
 
 
-def _mixed(panel: Panel, plain: Panel, explanations: Sequence[Explanation]) -> tuple[Moved, ...]:
-    """Signals that moved before the mix of requests was taken out, and hardly at all after."""
+def _mixed(
+    panel: Panel, plain: Panel, explanations: Sequence[Explanation], grown: Sequence[Risen]
+) -> tuple[tuple[Moved, Risen], ...]:
+    """Signals that moved when a kind of input grew, and hardly at all once it is taken out; the clearest first."""
     explained = {m.signal for e in explanations for m in (e.seed, *e.members)}
-    whole = slices_of(plain, (), least=MIN_SLICE, most=1)
-    before = scan(plain, [c for n, c in plain.columns.items() if n not in explained], whole)
-    after = scan(panel, [c for n, c in panel.columns.items() if n in before], whole)
-    bar = -np.log(PRIOR_UNOBSERVED) + 8.0
-    moved = [m for n, m in before.items() if m.log_bf > bar and (n not in after or after[n].best < 0.3 * m.best)]
-    return tuple(sorted(moved, key=lambda m: -m.best))
+    whole = Slice("", "", np.ones(panel.size, dtype=bool))
+    since = np.stack([panel.at >= r.since for r in grown], axis=1).astype(float)
+    bar = float(np.log(MOVED / (1 - MOVED)) - np.log(PRIOR_CANDIDATE))
+    found = []
+    for name, column in plain.columns.items():
+        if name in explained or name not in panel.columns:
+            continue
+        before, effects = weigh_exposures(column, since)
+        after, _ = weigh_exposures(panel.columns[name], since)
+        k = int(before.argmax())
+        if before[k] > bar and after[k] < STILL * before[k]:
+            start, strength = grown[k].since, float(before[k])
+            moved = Moved(name, whole, "step", start, None, start, start, strength, strength, float(effects[k]))
+            found.append((moved, grown[k]))
+    return tuple(sorted(found, key=lambda pair: -pair[0].best))
 
 
 def _steady(panel: Panel) -> dict[str, Cleared]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from triagebot.attribution.shares import Risen
 from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
 from triagebot.attribution.weigh import WITHIN, Explanation
 from triagebot.domain.evidence import Symptom, VerdictStatus
@@ -207,12 +208,19 @@ def _still(
     if lost:
         why = f"no longer recorded: {lost}; what still is stood still"
         return Decision("none_of_five", (), {}, why, telemetry=why)
-    traffic = "the mix of requests moved; rates within each slice did not" if found.mixed else demand
+    traffic = _mix(found.mixed[0][1]) if found.mixed else demand
     if traffic:
         return Decision("none_of_five", (), {}, traffic, traffic=traffic)
     if visible:
         return Decision("none_of_five", (), {}, "nothing that was measured moved")
     return Decision("undetermined", (), {}, blind)
+
+
+def _mix(grown: Risen) -> str:
+    return (
+        f"{grown.dimension} {grown.value} sends {grown.after:.0%} of the requests since "
+        f"{moment(grown.since):%Y-%m-%d %H:%M} UTC, {grown.before:.0%} before; rates within each slice did not move"
+    )
 
 
 def _beside(reading: Reading) -> bool:

@@ -44,7 +44,7 @@ def facts_of(
     facts["tenant_mix"] = shares(table, "tenant", since) if "tenant" in table.dimensions else {}
     facts["requests"] = table.requests
     facts["spans"] = table.spans
-    told = {m.signal for e in found.explanations for m in (e.seed, *e.members)} | {m.signal for m in found.mixed}
+    told = {m.signal for e in found.explanations for m in (e.seed, *e.members)} | {m.signal for m, _ in found.mixed}
     facts["signals"] = {
         n: {"title": signals[n].title, "unit": signals[n].unit, "bad": signals[n].bad} for n in sorted(told)
     }

@@ -36,7 +36,7 @@ from triagebot.triage.offline import probed, stepped
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.symptoms import page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
-from triagebot.triage.volume import grown, grown_of, thinned
+from triagebot.triage.volume import grown, one_grown, thinned
 
 RULER_CONFIDENCE = 0.9
 BESIDE_CONFIDENCE = 0.85
@@ -118,7 +118,7 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     visible, blind = what_is_hidden(words, signals, weighed)
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
-    demand = demand_of(table) if words & DEMAND_WORDS else ""
+    demand = demand_of(table, found) if words & DEMAND_WORDS else ""
     gone = lost(table) or thinned_of(table)
     decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=gone)
     weighed = replace(
@@ -186,7 +186,7 @@ def _symptoms(found: Attribution, decision: Decision, signals: Mapping[str, Sign
     ordered: list[Explanation] = [r.explanation for r in decision.told]
     ordered += [e for e in found.explanations if e not in ordered]
     moved = [m for e in ordered for m in (e.seed, *e.members[:4])]
-    moved += list(found.mixed[:3]) if not moved else []
+    moved += [m for m, _ in found.mixed[:3]] if not moved else []
     unique = {m.signal: m for m in reversed(moved)}
     return [
         symptom(found.panel, m, signals[m.signal])
@@ -259,7 +259,7 @@ async def _causes(
                 author=Author(),
                 reference="",
                 confidence=implied.confidence,
-                explains=tuple(m.signal for m in found.mixed[:3]),
+                explains=tuple(m.signal for m, _ in found.mixed[:3]),
                 ownership=ownership,
                 summary=implied.reason,
             )
@@ -343,11 +343,11 @@ def thinned_of(table: RequestTable) -> str:
     )
 
 
-def demand_of(table: RequestTable) -> str:
+def demand_of(table: RequestTable, found: Attribution) -> str:
     rise = grown(table.at, table.weight)
     if rise is not None:
         return f"requests are {rise[1]:.1f} times what is usual since {moment(rise[0]):%Y-%m-%d %H:%M} UTC"
-    one = grown_of(table, "tenant")
+    one = one_grown(found.grown, "tenant")
     if one is None:
         return ""
-    return f"requests of tenant {one[0]} are {one[2]:.1f} times what is usual since {moment(one[1]):%Y-%m-%d %H:%M} UTC"
+    return f"requests of tenant {one.value} are {one.times:.1f} times what is usual since {moment(one.since):%Y-%m-%d %H:%M} UTC"

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from triagebot.attribution.shares import Risen
 from triagebot.ports import RequestTable
 
 HOUR = 3600.0
 DAY = 86400.0
 GROWN = 1.5  # times the usual: less is within what weekdays and campaigns do
 STEP = 5.0
-MOST_VALUES = 12  # the largest
 SEVERAL = 2.0  # times the usual
-FELT = 0.2  # of what all others send
+FELT = 0.05  # of what all others send: what a budget shows
 MOSTLY_NAMED = 0.8  # of the requests name their conversation
 FEW = 30  # conversations on either side
 THINNED = 0.75  # of what was usual: less is within what a weekend does
+ALIKE = 6  # hours
 UNHEARD_OF = 1.2  # times the busiest day so far
 
 
@@ -32,53 +35,50 @@ def grown(at: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, 
     counts = np.bincount(slots, weights=weight)[1:-1].astype(np.float64)
     if counts.size < 48:
         return None
-    hours = np.arange(1, counts.size + 1) % 24
-    logged = np.log(counts + 1.0)
-    usual = np.array([np.median(logged[hours == h]) if (hours == h).any() else 0.0 for h in range(24)])
-    left = logged - usual[hours]
-    best, best_score = 0, 0.0
-    for k in range(24, counts.size - 6):
-        before, after = left[:k], left[k:]
-        spread = max(float(np.median(np.abs(np.diff(before)))) / 0.6745 / 1.414, 0.05)
-        score = float(after.mean() - before.mean()) / (spread * np.sqrt(1 / after.size + 1 / before.size) * 2.0)
-        if score > best_score:
-            best, best_score = k, score
-    if best_score < STEP:
+    since = np.arange(24, counts.size - 6)
+    steps = (np.arange(counts.size)[:, None] >= since).astype(float)
+    left, steps = _less_the_hour(np.log(counts + 1.0)[:, None]), _less_the_hour(steps)
+    spread = max(float(np.median(np.abs(np.diff(left[:, 0])))) / 0.6745 / 1.414, 0.05)
+    information = (steps**2).sum(axis=0)
+    effect = (steps * left).sum(axis=0) / np.maximum(information, 1e-9)
+    score = effect * np.sqrt(information) / (2.0 * spread)  # hours of one day stray together
+    best = int(score.argmax())
+    times, k = float(np.exp(effect[best])), int(since[best])
+    if score[best] < STEP or times < GROWN or not _unheard_of(counts, k) or not _of_a_kind(counts, k, start + HOUR):
         return None
-    times = float(np.exp(left[best:].mean() - left[:best].mean()))
-    return (start + (best + 1) * HOUR, times) if times >= GROWN and _unheard_of(counts, best) else None
+    return start + (k + 1) * HOUR, times
+
+
+def _less_the_hour(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`values` (hours in a row x k) less the mean of their hour of the day."""
+    hours = np.arange(values.shape[0]) % 24
+    means = np.stack([values[hours == hour].mean(axis=0) for hour in range(24)])
+    return np.asarray(values - means[hours])
 
 
 def _unheard_of(counts: NDArray[np.float64], since: int) -> bool:
-    """Whether the busiest day before had clearly less: after a quiet weekend or a gap, the usual is no rise."""
+    """Whether the busiest day before had clearly less: after a gap, the usual is no rise."""
     before = [counts[max(end - 24, 0) : end].mean() for end in range(since, 0, -24)]
     return bool(counts[since:].mean() >= UNHEARD_OF * max(before))
 
 
-def grown_of(table: RequestTable, dimension: str) -> tuple[str, float, float] | None:
-    """(value, since, times the usual) of the one value whose requests rose enough to be felt in the whole."""
-    column = table.dimensions.get(dimension)
-    if column is None:
-        return None
-    found = []
-    counts = np.bincount(column.codes, table.weight, minlength=len(column.labels))
-    for code in np.argsort(-counts)[:MOST_VALUES]:
-        mine = column.codes == code
-        rise = grown(table.at[mine], table.weight[mine]) if column.labels[code] else None
-        if rise is None:
-            continue
-        # Counts of a small value are mostly none or one an hour: over days, plain rates tell how many times more.
-        late = table.at >= rise[0]
-        hours = max((table.at[-1] - rise[0]) / HOUR, 1.0), max((rise[0] - table.at[0]) / HOUR, 1.0)
-        now, usual = (float(table.weight[mine & side].sum()) / h for side, h in zip((late, ~late), hours, strict=True))
-        times = now / max(usual, 1 / hours[1])
-        share = (now - usual) * hours[0] / max(float(table.weight[late & ~mine].sum()), 1.0)
-        if times >= SEVERAL and share >= FELT:
-            found.append((share, str(column.labels[code]), rise[0], times))
-    if not found:
-        return None
-    _, value, since, times = max(found)
-    return value, since, times
+def _of_a_kind(counts: NDArray[np.float64], since: int, first: float) -> bool:
+    """Whether it also rose against the same hours of the same kind of day: a Monday's afternoon after one Sunday is no rise."""
+    times = first + HOUR * np.arange(counts.size)
+    weekend = (times // DAY + 3) % 7 >= 5  # 1970-01-01 was a Thursday
+    kinds = (times % DAY // HOUR + 24 * weekend).astype(np.int64)
+    seen, total = (np.bincount(kinds[:since], weights, minlength=48) for weights in (None, counts[:since]))
+    alike = seen[kinds[since:]] > 0
+    if alike.sum() < ALIKE:
+        return False
+    usual = (total / np.maximum(seen, 1))[kinds[since:]]
+    return bool(counts[since:][alike].sum() >= GROWN * usual[alike].sum())
+
+
+def one_grown(risen: Sequence[Risen], dimension: str) -> Risen | None:
+    """The one value whose requests rose enough to be felt in the whole."""
+    felt = [r for r in risen if r.dimension == dimension and r.times >= SEVERAL and r.felt >= FELT]
+    return max(felt, key=lambda r: r.felt, default=None)
 
 
 def thinned(table: RequestTable) -> float | None:
