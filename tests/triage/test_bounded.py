@@ -35,15 +35,26 @@ class Spinning:
 
 
 async def test_a_computation_without_an_end_ends_with_its_walk() -> None:
-    spinning = [Spinning() for _ in range(12)]  # more than the event loop has threads
+    spinning = [Spinning() for _ in range(12)]
     walks = [asyncio.create_task(bounded(one)) for one in spinning]
-    for one in spinning:
+    for one, walk in zip(spinning, walks, strict=True):  # the next has its turn once one has ended
         assert await asyncio.to_thread(one.started.wait, 10)
-    for walk in walks:
         walk.cancel()
-    for one in spinning:
         assert await asyncio.to_thread(one.ended.wait, 10)
     assert [walk.cancelled() for walk in await _done(walks)] == [True] * 12
+
+
+async def test_one_without_an_end_keeps_no_other_waiting_and_no_more_than_two_compute() -> None:
+    spinning = [Spinning() for _ in range(3)]
+    walks = [asyncio.create_task(bounded(spinning[0]))]
+    assert await bounded(divmod, 7, 2) == (3, 1)
+    walks += [asyncio.create_task(bounded(one)) for one in spinning[1:]]
+    assert await asyncio.to_thread(spinning[1].started.wait, 10)
+    assert not spinning[2].started.is_set()
+    for walk in walks:
+        walk.cancel()
+    await _done(walks)
+    assert await bounded(divmod, 9, 2) == (4, 1)
 
 
 async def _done(walks: list[asyncio.Task[None]]) -> list[asyncio.Task[None]]:

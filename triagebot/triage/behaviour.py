@@ -5,7 +5,6 @@ Figures are adjusted as attribution adjusts (hour, input, what was asked for). O
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +26,7 @@ from triagebot.ports import Example, RequestTable
 from triagebot.surfaces.contract import Suspect
 from triagebot.surfaces.exposure import having, moment, suspects
 from triagebot.triage.attribute import NEVER_SYMPTOMS
+from triagebot.triage.bounded import bounded
 from triagebot.triage.investigate import Gathered, Investigation, gather
 from triagebot.triage.redact import redacted, shared_keys
 from triagebot.triage.symptoms import harmful
@@ -134,7 +134,7 @@ async def of_change(
 
 async def _look(service: Service, as_of: datetime, deps: Investigation) -> _World:
     gathered = await gather(service, as_of, deps)
-    return await asyncio.to_thread(_World.of, gathered, deps)
+    return await bounded(_World.of, gathered, deps)
 
 
 def _panel(table: RequestTable, signals: Sequence[Signal]) -> Panel:
@@ -155,7 +155,7 @@ async def _difference(asked: Asked, world: _World, deps: Investigation) -> dict[
     table, panel = world.gathered.table, world.panel
     exposure = _exposure(asked, world)
     within = _within(table, asked.where)
-    compared = shifts(panel, exposure, within) if panel is not None else Shifts((), 0)
+    compared = await bounded(shifts, panel, exposure, within) if panel is not None else Shifts((), 0)
     examples = await _examples(world, exposure * within, within, compared.found, deps)
     raw = table.signals
     absent = [s.title for s in world.signals.values() if s.name not in raw or not np.isfinite(raw[s.name]).any()]

@@ -7,21 +7,33 @@ import contextlib
 import ctypes
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
+
+# Computing holds the interpreter's lock: more at once are not done sooner, and the event loop, which answers people, would wait
+# for its turn behind each of them. Two, so that one without an end does not keep the others from being computed.
+AT_ONCE: Final = 2
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class Abandoned(BaseException):
     """Raised inside a computation that nobody waits for: not an Exception, so that nothing in it catches it."""
 
 
-async def bounded(function: Callable[..., T], *given: Any) -> T:
-    """The function's result, computed on a thread of its own.
+async def bounded(function: Callable[..., T], *given: Any, **named: Any) -> T:
+    """The function's result, computed on a thread of its own once fewer than AT_ONCE others are.
 
     Where the caller is cancelled, a walk past its limit, the computation is stopped at its next line of Python: a thread that
     went on would keep a core from the walks after it, and `asyncio.to_thread` has few.
     """
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)):
+        return await _computed(partial(function, *given, **named))
+
+
+async def _computed(function: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -36,7 +48,7 @@ async def bounded(function: Callable[..., T], *given: Any) -> T:
     def run() -> None:
         result, failed = None, None
         try:
-            result = function(*given)
+            result = function()
         except Abandoned:
             return
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for

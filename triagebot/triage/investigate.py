@@ -98,11 +98,19 @@ class Gathered:
 async def investigate(page: Page, service: Service, deps: Investigation, *, until: datetime | None = None) -> Verdict:
     """Walks the tree as of the page's own time (or `until`). Raises SourceFailed only where the trace store itself is gone."""
     started = time.monotonic()
-    as_of = until or page.occurred_at
-    gathered = await gather(service, as_of, deps)
+    gathered = await gather(service, until or page.occurred_at, deps)
+    found, decision, verdict = await bounded(_concluded, page, service, gathered, deps)
+    causes = await _causes(decision, found, gathered.snapshots, service, deps)
+    return replace(verdict, causes=tuple(causes), took_ms=int(1000 * (time.monotonic() - started)))
+
+
+def _concluded(
+    page: Page, service: Service, gathered: Gathered, deps: Investigation
+) -> tuple[Attribution, Decision, Verdict]:
+    """What follows from what was gathered; the causes, whose owners have to be asked for, are still to come."""
     window, signals, table = gathered.scope.window, gathered.signals, gathered.table
     coverage, snapshots = gathered.coverage, gathered.snapshots
-    found = await bounded(attribute, table, snapshots, deps.tree, service, signals)
+    found = attribute(table, snapshots, deps.tree, service, signals)
     weighed = Weighed(
         table=table,
         suspects=found.suspects,
@@ -133,21 +141,20 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     findings = _number(
         [node.assess(snapshots[node.name], weighed) for node in deps.tree], symptoms, service, window, deps, by_name
     )
-    causes = await _causes(decision, found, snapshots, service, deps)
-    severity = assess_severity(measure(found, decision, symptoms, table, service), deps.rubric)
-    return Verdict(
+    verdict = Verdict(
         page=page,
         service=service.name,
-        as_of=as_of,
+        as_of=gathered.scope.as_of,
         status=decision.status,
         symptoms=tuple(symptoms),
-        causes=tuple(causes),
+        causes=(),
         findings=tuple(findings),
-        severity=severity,
+        severity=assess_severity(measure(found, decision, symptoms, table, service), deps.rubric),
         next_check=next_check(decision, findings, weighed),
-        took_ms=int(1000 * (time.monotonic() - started)),
+        took_ms=0,
         facts=facts_of(table, coverage, found, decision, by_name),
     )
+    return found, decision, verdict
 
 
 async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gathered:

@@ -26,6 +26,7 @@ from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import signal_by_name
 from triagebot.triage import picture
 from triagebot.triage.behaviour import of_verdict
+from triagebot.triage.bounded import bounded
 from triagebot.triage.intake import Taken, take
 from triagebot.triage.investigate import Investigation, investigate
 from triagebot.triage.messages.behaviour import behaviour_message, headline
@@ -126,9 +127,10 @@ class Way:
             return
         event = _event("behaviour", self.clock.now(), "; ".join(headline(one) for one in found), verdict["as_of"])
         await self.ledger.append(work.ref, replace(event, data={"changes": found}))
-        await self.tell.reply(
-            work.ref, "behaviour", behaviour_message(found, drill=incident is not None and incident.drill)
-        )
+        if incident is not None:
+            open_room = await self.tell.circle.room(await self.tell.home(incident))
+            shown = found if open_room else self.tell.circle.behaviour(found)
+            await self.tell.reply(work.ref, "behaviour", behaviour_message(shown, drill=incident.drill))
 
     async def _joined(self, incident: str) -> None:
         """The message says how many pages there are: once for all that come within JOINED, or a storm would meet Slack's limits."""
@@ -214,7 +216,7 @@ class Way:
         if verdict is None or series is None:
             return None
         marks = picture.marks_of(verdict, await self.ledger.timeline(incident))
-        return await asyncio.to_thread(picture.draw, series, marks, format="png")
+        return await bounded(picture.draw, series, marks, format="png")
 
     async def _series(self, incident: str) -> picture.Series | None:
         verdict = await self.ledger.verdict(incident)
@@ -232,7 +234,7 @@ class Way:
             return None
         window = picture_window(verdict, service)
         table = await investigation.traces.requests(service.trace_names or (service.name,), window, [signal])
-        return await asyncio.to_thread(picture.series_from, table, signal, symptom["slice"], window)
+        return await bounded(picture.series_from, table, signal, symptom["slice"], window)
 
 
 async def _nothing() -> bytes | None:

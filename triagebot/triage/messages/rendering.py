@@ -35,6 +35,14 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+def compile_templates() -> None:
+    """All of them at once, some 0.1 s, so that nobody's click has to wait for a template that is used for the first time."""
+    environment = _environment()
+    for name in environment.list_templates(extensions=["j2"]):
+        if not name.startswith(("postmortem/", "prompts/")):  # they have environments of their own
+            environment.get_template(name)
+
+
 def _site(url: str) -> Mrkdwn:
     """A link that shows where it leads: the name of the host, never words of the sender."""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import re
@@ -16,6 +15,7 @@ from triagebot.domain.times import format_time
 from triagebot.errors import BadInput, NotFound, Refused
 from triagebot.ports import Clock, Ledger, Narrator, Sentence
 from triagebot.triage import picture
+from triagebot.triage.bounded import bounded
 from triagebot.triage.narrate import Narration, narrate
 from triagebot.triage.postmortem import edits, render, show
 from triagebot.triage.postmortem.compose import compose
@@ -287,7 +287,7 @@ async def _picture(material: Material, series: picture.Series | None, stored: Ma
     if series is None:
         return str(stored.get("picture") or ""), str(stored.get("picture_alt") or "")
     marks = picture.marks_of(material.record.verdict, material.record.events)
-    drawn = await asyncio.to_thread(picture.draw, series, marks, format="svg")
+    drawn = await bounded(picture.draw, series, marks, format="svg")
     return drawn.decode(), picture.alt_text(series, marks)
 
 
