@@ -24,6 +24,7 @@ from triagebot.domain.people import Claim, Person
 from triagebot.domain.probe import Answered, ProbePlan, ProbePrompt, ProbeRun
 from triagebot.domain.recorded import Ask, Played, Recorded, Reply
 from triagebot.domain.reminder import Reminder, SentNudge
+from triagebot.domain.room import Room
 from triagebot.domain.served import Reach
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
@@ -349,6 +350,10 @@ class Chat(Protocol):
 
     async def person(self, who: str) -> Person | None:
         """The person behind a chat id or an e-mail address; `active` False for guests, bots and people who left."""
+        ...
+
+    async def room(self, channel: str) -> Room:
+        """Who reads in a channel, kept for a minute. Raises SourceFailed where the chat does not say."""
         ...
 
 

@@ -46,6 +46,7 @@ from triagebot.settings import Settings
 from triagebot.settings.rubric import load_rubric
 from triagebot.triage.asking.desk import KIND as QUESTION
 from triagebot.triage.asking.desk import Asking
+from triagebot.triage.circle import Circle
 from triagebot.triage.digest import Digest
 from triagebot.triage.doctor import Eyes, Report, examine
 from triagebot.triage.handout import Handout
@@ -102,7 +103,6 @@ class Server:
     checks: Mapping[str, Check]
     probes: Mapping[str, Probe]
     api_tokens: tuple[str, ...]
-    default_channel: str
     audit: SqlAudit
     roles: RoleDesk
     probing: Probing
@@ -176,7 +176,18 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
     channel = options.text("slack", "channel") or next(iter(config.services.values())).slack_channel
     gateway = open_gateway(options, settings.secret("replay_api_key"), stack)
     channels = options.mapping("slack", "channels")
-    tell = Tell(ledger, chat, config, clock, default_channel=channel, channels=channels, replays=gateway is not None)
+    tokens = settings.all_of("api_token") or (folder.token(make=True),)
+    circle = Circle(chat, key=tokens[0].encode())
+    tell = Tell(
+        ledger,
+        chat,
+        config,
+        clock,
+        default_channel=channel,
+        channels=channels,
+        replays=gateway is not None,
+        circle=circle,
+    )
     reminded = open_reminding(config, options, database, ledger, chat, clock, pager)
     mirror = Mirror(ledger=ledger, clock=clock, pager=pager)
     rubric = load_rubric(config)
@@ -219,6 +230,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         ledger=ledger,
         journal=journal,
         chat=chat,
+        circle=circle,
         clock=clock,
         sources=replays.sources,
         narrating=open_narrating(options, settings.secret("anthropic_api_key"), stack),
@@ -323,8 +335,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         watch=watch,
         checks=_checks(settings),
         probes=probes,
-        api_tokens=settings.all_of("api_token") or (folder.token(make=True),),
-        default_channel=channel,
+        api_tokens=tokens,
         audit=audit,
         roles=roles,
         probing=probing,

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Chat, Ledger, Posted, Told
-from triagebot.triage.messages.replies import postmortem_reply
+from triagebot.triage.messages.replies import postmortem_reply, withheld_reply
 from triagebot.triage.postmortem.lifecycle import files
 from triagebot.triage.tell import INCIDENT, Tell
 
@@ -25,7 +25,8 @@ _PICTURE: Final = re.compile(r"^!\[[^\n]*\n", re.MULTILINE)  # a file beside the
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handout:
     """Called with a stored document, and again after it changed: the files are replaced, the reply is edited, the canvas is
-    rewritten; where the chat has no canvases the text is uploaded once for each state of the record.
+    rewritten; where the chat has no canvases the text is uploaded once for each state of the record. A channel in which guests or
+    another organisation read is told that there is one, and its hash.
     """
 
     ledger: Ledger
@@ -43,6 +44,10 @@ class Handout:
         if incident is None:
             raise NotFound(f"{id_}: there is no such incident")
         if told is None:  # a page for a service that is not configured has no thread
+            return
+        if not await self.tell.circle.room(told.posted.channel):
+            withheld = self.tell.circle.mark(document["markdown"])
+            await self.tell.reply(id_, "postmortem", withheld_reply(incident, document, withheld))
             return
         state = f"{document['sources']['digest']}:{document['status']}"
         canvas = await self._canvas(id_, told, document)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Chat, Ledger, Message, Posted, Told
+from triagebot.triage.circle import Circle
 from triagebot.triage.messages.notices import notice_message
 from triagebot.triage.severity import graded, level_of
 
@@ -25,6 +26,7 @@ class Notices:
 
     ledger: Ledger
     chat: Chat
+    circle: Circle
     channels: Mapping[str, str] = field(default_factory=dict)
 
     async def follow(
@@ -42,13 +44,20 @@ class Notices:
         wanted = self.channels.get(level, "")
         places = {name.removeprefix(f"{PURPOSE} ") for name in told if name.startswith(f"{PURPOSE} ")}
         for channel in sorted({*places, wanted} - {""}):
+            shown, about, said = incident, verdict, events
+            if not await self.circle.room(channel):
+                shown, about, said = (
+                    self.circle.incident(incident),
+                    self.circle.verdict(verdict),
+                    self.circle.events(events),
+                )
             message = notice_message(
-                incident,
-                graded(verdict, events) if verdict else None,
+                shown,
+                graded(about, said) if about else None,
                 level,
                 link,
                 here=channel == wanted,
-                events=events,
+                events=said,
             )
             digest = hashlib.sha256(repr((message.text, message.blocks)).encode()).hexdigest()[:16]
             before = told.get(f"{PURPOSE} {channel}")

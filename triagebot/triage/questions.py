@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -13,14 +13,14 @@ from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.nodes import NODES, TITLES
 from triagebot.domain.service import Config, Service
 from triagebot.domain.times import Window, parse_span
-from triagebot.errors import BadInput, NotFound
+from triagebot.errors import BadInput, NotFound, Refused
 from triagebot.ports import Clock, Journal, Ledger, Message
 from triagebot.triage.asof import Lookup
 from triagebot.triage.messages import replies
 from triagebot.triage.messages.behaviour import behaviour_message
 from triagebot.triage.messages.lookback import asof_message, parse_asked
 from triagebot.triage.severity import graded
-from triagebot.triage.tell import INCIDENT
+from triagebot.triage.tell import INCIDENT, Tell
 
 COMMANDS: Final = (
     "help",
@@ -54,11 +54,21 @@ _ASOF: Final = "/triage asof SERVICE 2026-11-03 01:58 UTC"
 
 
 class Questions:
+    """`reads` says of a channel whether whoever is answered may read the texts of what is told there."""
+
     def __init__(
-        self, config: Config, ledger: Ledger, journal: Journal, clock: Clock, lookup: Lookup | None = None
+        self,
+        config: Config,
+        ledger: Ledger,
+        journal: Journal,
+        clock: Clock,
+        tell: Tell,
+        lookup: Lookup | None = None,
+        *,
+        reads: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._config, self._ledger, self._journal, self._clock = config, ledger, journal, clock
-        self._lookup = lookup
+        self._tell, self._lookup, self._reads = tell, lookup, reads
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
@@ -115,10 +125,13 @@ class Questions:
 
     async def incident(self, word: str) -> Message:
         incident = await self._named(word)
-        verdict = await self._ledger.verdict(incident.id)
-        return replies.incident_reply(
-            incident, verdict, await self._ledger.timeline(incident.id), await self._link(incident)
-        )
+        link = await self._link(incident)
+        verdict, events = await self._ledger.verdict(incident.id), await self._ledger.timeline(incident.id)
+        if not await self._shown(incident):
+            circle = self._tell.circle
+            incident, verdict = circle.incident(incident), circle.verdict(verdict)
+            events = circle.events(events)
+        return replies.incident_reply(incident, verdict, events, link)
 
     async def why(self, words: Sequence[str], channel: str) -> Message:
         incident, rest = await self._about(words, channel)
@@ -139,6 +152,8 @@ class Questions:
             raise BadInput(f"{cut(text, 40)} is not a length of time: try 30m, 24h or 7d.") from error
         now = self._clock.now()
         changes = await self._journal.changes(service.name, Window(now - min(span, _LONGEST), now))
+        if not await self._reads(self._tell.channel_of(service.name)):
+            changes = self._tell.circle.changes(changes)
         return replies.changes_reply(service.name, text if span <= _LONGEST else "90d", changes, now)
 
     async def asof(self, words: Sequence[str]) -> Message:
@@ -163,10 +178,13 @@ class Questions:
             if not artifact:
                 raise BadInput(f"Which change of {service.name}? Try: /triage diff {service.name} ARTIFACT VERSION")
             found = [await self._lookup.difference(service.name, artifact, version.strip(), None)]
+            shown = await self._reads(self._tell.channel_of(service.name))
         else:
             incident, _ = await self._about(words, channel)
             timeline = await self._ledger.timeline(incident.id)
             found = await self._lookup.differences(await self._verdict(incident), timeline)
+            shown = await self._shown(incident)
+        found = found if shown else self._tell.circle.behaviour(found)
         return behaviour_message(found) if found else replies.said(NOT_COMPARED)
 
     async def owner(self, words: Sequence[str], channel: str) -> Message:
@@ -178,9 +196,13 @@ class Questions:
     async def postmortem(self, words: Sequence[str], channel: str) -> tuple[Incident, Message | None]:
         """The incident, and where its postmortem stands; None where there is none yet."""
         incident, _ = await self._about(words, channel)
-        document = await self._ledger.document(incident.id)
+        document, shown = await self._ledger.document(incident.id), await self._shown(incident)
+        if document is None and not shown:
+            raise Refused(f"The postmortem of {incident.id} is for full members of its channel.")
         if document is None:
             return incident, None
+        if not shown:
+            return incident, replies.withheld_reply(incident, document, self._tell.circle.mark(document["markdown"]))
         return incident, replies.postmortem_reply(incident, document, await self._link(incident))
 
     async def about(self, words: Sequence[str], channel: str) -> tuple[Incident, list[str]]:
@@ -215,7 +237,10 @@ class Questions:
         verdict = await self._ledger.verdict(incident.id)
         if verdict is None:
             raise NotFound(f"{incident.id} has no verdict yet: it is still being walked.")
-        return verdict
+        return verdict if await self._shown(incident) else self._tell.circle.verdict(verdict) or {}
+
+    async def _shown(self, incident: Incident) -> bool:
+        return await self._reads(await self._tell.home(incident))
 
     async def _link(self, incident: Incident) -> str:
         told = (await self._ledger.told(incident.id)).get(INCIDENT)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -21,6 +21,7 @@ from triagebot.domain.page import Page
 from triagebot.domain.service import Config
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Chat, Clock, Ledger, Message, Posted, Told
+from triagebot.triage.circle import Circle
 from triagebot.triage.messages import (
     details_message,
     evidence_message,
@@ -67,11 +68,13 @@ class Tell:
         default_channel: str,
         channels: Mapping[str, str] | None = None,
         replays: bool = False,
+        circle: Circle | None = None,
     ) -> None:
         self._ledger, self._chat, self._config, self._clock = ledger, chat, config, clock
         self._default = default_channel
         self._replays = replays
-        self._notices = Notices(ledger=ledger, chat=chat, channels=channels or {})
+        self.circle = circle or Circle(chat)
+        self._notices = Notices(ledger=ledger, chat=chat, circle=self.circle, channels=channels or {})
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def walking(self, incident: str) -> Posted:
@@ -156,6 +159,15 @@ class Tell:
         await self._ledger.record_step(work, "told-unconfigured", result)
         return posted
 
+    async def home(self, incident: Incident) -> str:
+        """The channel in which the incident is told, or will be."""
+        told = (await self._ledger.told(incident.id)).get(INCIDENT)
+        return told.posted.channel if told is not None else self.channel_of(incident.service)
+
+    def channel_of(self, service: str) -> str:
+        known = self._config.services.get(service)
+        return known.slack_channel if known and known.slack_channel else self._default
+
     # -- inside --------------------------------------------------------------------------------------------------------
 
     async def _show(self, incident: str, *, again: bool = True) -> Posted:
@@ -192,8 +204,7 @@ class Tell:
         return posted
 
     async def _open(self, known: _Known, message: Message) -> Posted:
-        service = self._config.services.get(known.incident.service)
-        channel = service.slack_channel if service and service.slack_channel else self._default
+        channel = self.channel_of(known.incident.service)
         try:
             return await self._post(known.incident.id, INCIDENT, channel, message, known.told)
         except SourceFailed as failed:
@@ -245,12 +256,24 @@ class Tell:
         incident = await self._ledger.incident(id_)
         if incident is None:
             raise NotFound(f"{id_}: there is no such incident")
-        return _Known(
+        known = _Known(
             incident=incident,
             pages=[p for p in await self._ledger.pages_of(id_) if p.kind == "triggered"],
             events=await self._ledger.timeline(id_),
             verdict=await self._ledger.verdict(id_),
             told=await self._ledger.told(id_),
+        )
+        told, circle = known.told.get(INCIDENT), self.circle
+        # What cannot be posted to its own channel goes to the default one.
+        rooms = (told.posted.channel,) if told is not None else (self.channel_of(incident.service), self._default)
+        if await circle.room(*dict.fromkeys(rooms)):
+            return known
+        return replace(
+            known,
+            incident=circle.incident(incident),
+            pages=circle.pages(known.pages),
+            events=circle.events(known.events),
+            verdict=circle.verdict(known.verdict),
         )
 
     async def _message(self, known: _Known) -> Message:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from triagebot.adapters.chat.calls import Calls, Declined
+from triagebot.adapters.chat.rooms import is_guest
 from triagebot.domain.people import Person
 from triagebot.errors import SourceFailed
 
@@ -63,10 +64,12 @@ class Channels:
 
 
 class People:
-    """Accounts by id or e-mail address, kept for five minutes."""
+    """Accounts by id or e-mail address, kept for five minutes. `team` gives the id of our own workspace."""
 
-    def __init__(self, calls: Calls, now: Callable[[], float] = time.monotonic) -> None:
-        self._calls, self._now = calls, now
+    def __init__(
+        self, calls: Calls, team: Callable[[], Awaitable[str]], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._calls, self._team, self._now = calls, team, now
         self._known: dict[str, tuple[float, Person | None]] = {}
 
     async def find(self, who: str) -> Person | None:
@@ -91,15 +94,14 @@ class People:
             if declined.code in _NOBODY:
                 return None
             raise
-        return _person(user)
+        return _person(user, await self._team())
 
 
-def _person(user: Mapping[str, Any]) -> Person:
+def _person(user: Mapping[str, Any], team: str) -> Person:
     profile = user.get("profile", {})
-    barred = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
     return Person(
         name=str(profile.get("real_name") or user.get("real_name") or user.get("name") or user["id"]),
         email=str(profile.get("email") or ""),
         slack_id=str(user["id"]),
-        active=not any(user.get(flag) for flag in barred),
+        active=not (user.get("deleted") or user.get("is_bot") or is_guest(user, team)),
     )

@@ -17,8 +17,10 @@ from triagebot.adapters.chat.canvases import Canvases
 from triagebot.adapters.chat.groups import SlackGroups
 from triagebot.adapters.chat.pace import Pace
 from triagebot.adapters.chat.people import Channels, People
+from triagebot.adapters.chat.rooms import Rooms
 from triagebot.domain.limits import fit
 from triagebot.domain.people import Person
+from triagebot.domain.room import Room
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Message, Posted
 
@@ -50,7 +52,8 @@ class SlackChat:
         self._calls = Calls(client, patience=patience, sleep=sleep)
         self._pace = pace or Pace(sleep=sleep, now=now)
         self._patience, self._sleep = patience, sleep
-        self._channels, self._people = Channels(self._calls), People(self._calls, now)
+        self._channels, self._people = Channels(self._calls), People(self._calls, self._team, now)
+        self._rooms = Rooms(self._calls, now)
         self.groups = SlackGroups(self._calls, now)
         self._canvases = Canvases(self._calls)
         self._self: Mapping[str, Any] = {}
@@ -197,6 +200,9 @@ class SlackChat:
             if not cursor:
                 return
 
+    async def _team(self) -> str:
+        return str((await self._whoami()).get("team_id") or "")
+
     async def _whoami(self) -> Mapping[str, Any]:
         if not self._self:
             self._self = await self._calls.safely("auth.test")
@@ -276,6 +282,9 @@ class SlackChat:
 
     async def person(self, who: str) -> Person | None:
         return await self._people.find(who)
+
+    async def room(self, channel: str) -> Room:
+        return await self._rooms.look(await self._channels.resolve(channel), await self._team())
 
 
 _MEANINGS: Final = {

@@ -51,9 +51,10 @@ def channel_json(workspace: Workspace, channel: Channel, *, num_members: bool = 
         "is_mpim": channel.kind == "mpim",
         "is_private": channel.kind != "public",
         "is_archived": channel.is_archived,
-        "is_shared": channel.is_ext_shared,
+        "is_shared": channel.is_ext_shared or channel.is_org_shared,
         "is_ext_shared": channel.is_ext_shared,
-        "is_org_shared": False,
+        "is_pending_ext_shared": channel.is_pending_ext_shared,
+        "is_org_shared": channel.is_org_shared,
         "context_team_id": workspace.team_id,
     }
     if channel.kind == "im":

@@ -47,6 +47,8 @@ class Channel:
     created: int
     is_archived: bool = False
     is_ext_shared: bool = False
+    is_pending_ext_shared: bool = False
+    is_org_shared: bool = False
     topic: str = ""
     previous_names: list[str] = field(default_factory=list)
     pins: list[str] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from triagebot.errors import NotFound
 from triagebot.ports import Chat, Clock, Journal, Ledger, Message
 from triagebot.triage.asking.narrator import Narrating, Told
 from triagebot.triage.asking.record import by_rule, lines_of, question_of
+from triagebot.triage.circle import Circle
 from triagebot.triage.messages.asking import answer_message
 from triagebot.triage.replay.stage import Sources
 from triagebot.triage.tell import INCIDENT
@@ -30,6 +31,7 @@ class Asking:
     ledger: Ledger
     journal: Journal
     chat: Chat
+    circle: Circle
     clock: Clock
     sources: Mapping[str, Sources]
     narrating: Narrating | None = None
@@ -53,7 +55,8 @@ class Asking:
             raise NotFound(f"{work.ref}: there is no thread to answer in")
         done = await self.ledger.step(work, "answer")
         if done is None:
-            done = await self._answered(incident, str(work.payload["question"]))
+            texts = await self.circle.room(told.posted.channel)
+            done = await self._answered(incident, str(work.payload["question"]), texts=texts)
             await self.ledger.record_step(work, "answer", done)
         key = f"answer:{work.payload['channel']}:{work.payload['ts']}"
         await self.chat.post(told.posted.channel, answer_message(incident, done), key=key, thread=told.posted)
@@ -76,10 +79,17 @@ class Asking:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    async def _answered(self, incident: Incident, question: str) -> dict[str, Any]:
-        timeline = await self.ledger.timeline(incident.id)
+    async def _answered(self, incident: Incident, question: str, *, texts: bool = True) -> dict[str, Any]:
+        timeline: Sequence[TimelineEvent] = await self.ledger.timeline(incident.id)
         verdict = await self.ledger.verdict(incident.id)
-        known = lines_of(incident, timeline, verdict, await self._changes(incident, verdict))
+        changes = await self._changes(incident, verdict)
+        if texts:
+            known = lines_of(incident, timeline, verdict, changes)
+        else:
+            circle = self.circle
+            known = lines_of(
+                circle.incident(incident), circle.events(timeline), circle.verdict(verdict), circle.changes(changes)
+            )
         told = Told()
         spent = sum(int((e.data.get("answered") or {}).get("tokens") or 0) for e in timeline)
         if self.narrating is not None and spent < MOST_TOKENS:

@@ -110,3 +110,9 @@ def postmortem_reply(incident: Incident, document: Mapping[str, Any], link: str)
         "link": link,
     }
     return render("replies/postmortem", values)
+
+
+def withheld_reply(incident: Incident, document: Mapping[str, Any], mark: str) -> Message:
+    """For those who may not read it: that there is a postmortem, and its hash."""
+    status = str(document.get("status") or "DRAFT")
+    return said(f"{incident.id} postmortem: {status}, {mark}. Its text is for full members of its channel only.")
