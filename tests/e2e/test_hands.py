@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.e2e.bench import TOKEN, Bench, event
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from tests.e2e.bench import TOKEN, Bench, event, until
+from triagebot.entrypoints.cli import main
 
 
 async def test_typed_in_a_terminal(here: Bench) -> None:
@@ -37,3 +46,57 @@ async def test_typed_in_a_terminal(here: Bench) -> None:
     assert snoozed.json()["said"].startswith("Quiet until ")
     assert (await here.http.post("/api/reminders/999", json={"by": ada}, headers=TOKEN)).status_code == 404
     assert (await here.http.get("/api/reminders")).status_code == 401
+
+
+async def test_everything_that_buttons_do_is_typed_too(
+    here: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong call, owner, draft, action items, questions, the digest and a walk, by the commands themselves."""
+    async with served(here.doors.app) as url:
+
+        async def typed(*words: str, code: int = 0) -> str:
+            given = [*words, "--url", url]
+            assert await asyncio.to_thread(main, given) == code, capsys.readouterr().err
+            shown = capsys.readouterr()
+            return (shown.out or shown.err).strip()
+
+        monkeypatch.setenv("TRIAGEBOT_API_TOKEN", "api-token")
+        monkeypatch.setenv("TRIAGEBOT_BY", "ada@example.com")
+        assert await typed("page", "support-agent", "answers", "are", "rude") == (
+            "Walking support-agent. Its verdict: triagebot incidents"
+        )
+        await here.idle()
+        assert "answers are rude" in await typed("incidents")
+        said = await typed("act", "inc-1", "wrong", "retrieval_corpus", "because", "the", "index", "was", "rebuilt")
+        assert said == "Noted for INC-1: Retrieval corpus. The next verdicts are measured against it."
+        assert "is no node of the tree: one of model_alias" in await typed("act", "INC-1", "wrong", "gremlins", code=2)
+        zoe = here.slack.workspace.add_user("zoe")
+        assert await typed("act", "INC-1", "owner", zoe.email) == "Zoe is named as owner of INC-1."
+        left = here.slack.workspace.add_user("lea", is_restricted=True)
+        assert "is a guest or a bot" in await typed("act", "INC-1", "owner", left.email, code=2)
+        assert "Nobody by that name" in await typed("act", "INC-1", "owner", "nobody@example.com", code=2)
+        assert (await typed("act", "INC-1", "draft")).startswith("Drafting the postmortem of INC-1")
+        await here.idle()
+        items = (await typed("postmortem", "INC-1", "--actions")).splitlines()
+        assert items
+        item = items[0].split()[0]
+        assert (await typed("act", "INC-1", "assign", item, zoe.email)).startswith("Zoe has: ")
+        assert item in (shown := await typed("postmortem", "INC-1", "--actions"))
+        assert "Zoe" in next(line for line in shown.splitlines() if line.startswith(item))
+        assert (await typed("act", "INC-1", "done", item)).startswith("Done: ")
+        assert await typed("act", "INC-1", "done", item) == "That action item of INC-1 is done already."
+        assert "is not there any more" in await typed("act", "INC-1", "done", "item-404", code=2)
+        assert "not recorded" in (await typed("act", "INC-1", "ask", "was the frobnicator touched?")).lower()
+        assert "support-agent" in await typed("digest", "support-agent")
+        assert "there is no such service" in await typed("digest", "search", code=2)
+        assert "there is no such service" in await typed("page", "search", code=2)
+
+
+@asynccontextmanager
+async def served(app: Starlette) -> AsyncIterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+    running = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await running

@@ -47,6 +47,7 @@ class Bench:
     clock: FixedClock
     drafts: list = field(default_factory=list)
     broken: str = ""
+    deps: SlackDeps | None = None
 
     @property
     def ravi(self):
@@ -144,10 +145,10 @@ async def bench(request, slack, ledger):
         tell=tell,
         intake=bench.intake,
         draft=bench.draft,
-        default_channel="llm-oncall",
         reminding=reminding_of(ledger, state, chat, clock, known),
         signing_secret=SECRET,
     )
+    bench.deps = deps
     app = build_slack_app(deps)
     serve = over_http(slack, app) if request.param == "http" else over_socket(slack, app)
     stop = await serve
@@ -331,7 +332,7 @@ async def test_owner(bench):
 async def test_postmortem(bench):
     incident = await bench.incident()
     assert (await bench.ask("postmortem")).startswith(f"Drafting the postmortem of {incident}")
-    assert bench.drafts == [(incident, "ravi")]
+    assert bench.drafts == [(incident, "Ravi")]
     document = {"status": "DRAFT", "owner": None, "obstacles": ["no human owner"], "markdown": "", "html": ""}
     await bench.ledger.save_document(incident, document)
     answer = await bench.ask(f"postmortem {incident}")
@@ -628,11 +629,14 @@ CALLED = {
     "chat.update": ("chat:write",),
     "chat.postEphemeral": ("chat:write",),
     "conversations.list": ("channels:read", "groups:read"),
+    "conversations.info": ("channels:read", "groups:read"),
+    "conversations.members": ("channels:read", "groups:read"),
     "conversations.join": ("channels:join",),
     "conversations.open": ("im:write",),
     "conversations.history": ("channels:history", "groups:history", "im:history"),
     "conversations.replies": ("channels:history", "groups:history", "im:history"),
     "users.info": ("users:read",),
+    "users.list": ("users:read",),
     "users.lookupByEmail": ("users:read.email",),
     "usergroups.list": ("usergroups:read",),
     "usergroups.users.list": ("usergroups:read",),

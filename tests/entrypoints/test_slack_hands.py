@@ -204,3 +204,20 @@ async def test_a_channel_that_the_bot_was_removed_from_and_one_renamed_keep_the_
     await bench.ravi.click(message, "acknowledge")
     await until(bench.ravi.ephemerals)
     assert len(await bench.events(incident, "acknowledged")) == 1
+
+
+async def test_a_click_is_acknowledged_before_anybody_is_asked_who_that_is(bench, monkeypatch):
+    """Roles, the directory and the database may take their time: Slack shows a click that waits as failed."""
+    incident, release, ask = await bench.incident(), asyncio.Event(), bench.chat.person
+
+    async def slowly(who):
+        await release.wait()
+        return await ask(who)
+
+    monkeypatch.setattr(bench.chat, "person", slowly)
+    assert (await bench.ravi.click(bench.message, "acknowledge")).acked
+    assert (await bench.ravi.slash("/triage", "status", "llm-oncall")).acked
+    assert not await bench.events(incident, "acknowledged")
+    release.set()
+    await until(lambda: len(bench.ravi.ephemerals()) >= 2)
+    assert len(await bench.events(incident, "acknowledged")) == 1

@@ -1,7 +1,9 @@
-"""`POST /api/incidents/{id}/acts`, `GET /api/reminders`: what people do in Slack, for those who type in a terminal."""
+"""`/api/incidents/{id}/acts`, `/api/reminders`, `/api/pages`, `/api/digest`: what people do in Slack, for those at a terminal."""
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,34 +12,45 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from triagebot.domain.mrkdwn import clean, cut
+from triagebot.domain.page import Page
 from triagebot.domain.people import Person
-from triagebot.domain.service import Directory
+from triagebot.domain.service import Config
 from triagebot.domain.times import format_time, parse_span
 from triagebot.entrypoints.api import authorized, json_response, read_json
 from triagebot.errors import BadInput, NotFound
-from triagebot.ports import Clock, Ledger
+from triagebot.ports import Chat, Clock, Ledger, Message
+from triagebot.triage.asking.desk import Asking
 from triagebot.triage.hands import Hands
 from triagebot.triage.messages.nudges import answered
+from triagebot.triage.messages.plain import lines_of
 from triagebot.triage.reminding.engine import Reminding
 from triagebot.triage.reminding.ownership import KIND, Answers
 from triagebot.triage.roles import RoleDesk
 
 _VIA: Final = "api"
+MOST_CAUSES: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActDoors:
-    """`directory` has the people who may act; `roles` says what each may do."""
+    """`config` has the people who may act, `roles` says what each may do. `intake` stores a page, `digest` is the week's word on
+    the ownership of a service.
+    """
 
     ledger: Ledger
     clock: Clock
+    chat: Chat
     hands: Hands
+    asking: Asking
+    digest: Callable[[str], Awaitable[Message | None]]
+    intake: Callable[[Page, bytes], Awaitable[bool]]
+    config: Config
     reminding: Reminding
-    directory: Directory
     roles: RoleDesk
 
     async def act(self, request: Request) -> Response:
-        """`{"do": "acknowledge" | "resolve" | "severity" | "accept" | "decline", "by": "ada@…", "level": …, "words": …}`."""
+        """`{"do": one of ACTS, "by": "ada@…", "words": …}`, and what the act takes beside: `level`, `node`, `owner`, `item`."""
         id_ = request.path_params["id"]
         incident = await self.ledger.incident(id_)
         if incident is None:
@@ -47,12 +60,44 @@ class ActDoors:
         do = _DO.get(str(asked.get("do")))
         if do is None:
             raise BadInput(f"do is none of {', '.join(_DO)}")
-        person = self._person(asked)
-        action = "accept" if asked["do"] == "decline" else str(asked["do"])
+        person, action = self._person(asked), ACTS[str(asked["do"])]
         await self.roles.require(person, action, service=incident.service, subject=id_, via=_VIA)
         said = await do(self, id_, person, asked)
-        await self.hands.show(id_)
+        if asked["do"] != "ask":
+            await self.hands.show(id_)
         return json_response({"said": said})
+
+    async def page(self, request: Request) -> Response:
+        """`{"service": …, "words": …, "by": "ada@…"}`: walks the service as of now."""
+        body = await read_json(request)
+        asked: Mapping[str, Any] = body if isinstance(body, dict) else {}
+        service = self.config.service_for(str(asked.get("service") or ""))
+        if service is None:
+            raise NotFound(f"{str(asked.get('service'))[:60]!r}: there is no such service")
+        person, id_ = self._person(asked), f"terminal-{secrets.token_hex(8)}"
+        await self.roles.require(person, "triage", service=service.name, via=_VIA)
+        words = cut(clean(asked.get("words")), 2_000)
+        made = Page(
+            source="generic",
+            event_id=id_,
+            kind="triggered",
+            incident_key=id_,
+            service=service.name,
+            title=cut(words, 200) or f"Asked for in a terminal by {person.name}",
+            occurred_at=self.clock.now(),
+            text=words,
+            actor=person.name,
+        )
+        await self.intake(made, json.dumps(dict(asked)).encode())
+        return json_response({"said": f"Walking {service.name}. Its verdict: triagebot incidents"}, 202)
+
+    async def digest_of(self, request: Request) -> Response:
+        """The week's word on the ownership of a `service`."""
+        service = self.config.service_for(request.query_params.get("service", ""))
+        if service is None:
+            raise NotFound(f"{request.query_params.get('service', '')[:60]!r}: there is no such service")
+        message = await self.digest(service.name)
+        return json_response({"lines": lines_of(message) if message is not None else []})
 
     async def reminders(self, request: Request) -> Response:
         """What waits to be asked, soonest first."""
@@ -79,10 +124,15 @@ class ActDoors:
         return json_response({"said": f"Quiet until {format_time(until)}."})
 
     def _person(self, asked: Mapping[str, Any]) -> Person:
-        person = self.directory.find(str(asked.get("by") or ""))
+        person = self.config.directory.find(str(asked.get("by") or ""))
         if person is None:
             raise BadInput(f"by: {str(asked.get('by'))[:80]!r} is nobody in `people` of triagebot.yaml")
         return person
+
+    async def owner(self, asked: Mapping[str, Any]) -> Person | None:
+        """Whom `owner` names, by e-mail address or chat id: with an account where the chat knows one."""
+        who = str(asked.get("owner") or "")
+        return await self.chat.person(who) or self.config.directory.find(who)
 
     async def question_of(self, incident: str) -> int:
         rows = [row for row in await self.reminding.rows.waiting(incident) if row.kind == KIND]
@@ -121,6 +171,36 @@ async def _decline(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, An
     return said
 
 
+async def _wrong(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
+    node, words = str(asked.get("node") or ""), str(asked.get("words") or "")
+    node = "" if node == "none" else node or "-"
+    return await doors.hands.wrong_call(id_, by, node, words, once=f"{by.email}:{format_time(doors.clock.now())}")
+
+
+async def _owner(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
+    cause = str(asked.get("cause") or "1")
+    if not (cause.isascii() and cause.isdigit() and 1 <= int(cause[:9]) <= MOST_CAUSES):
+        raise BadInput(f"cause is a number from 1 to {MOST_CAUSES}")
+    once = f"{by.email}:{format_time(doors.clock.now())}"
+    return await doors.hands.name_owner(id_, by, await doors.owner(asked), int(cause) - 1, once=once)
+
+
+async def _draft(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
+    return await doors.hands.draft_postmortem(id_, by)
+
+
+async def _done(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
+    return await doors.hands.finish_action(id_, str(asked.get("item") or ""), by)
+
+
+async def _assign(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
+    return await doors.hands.assign_action(id_, str(asked.get("item") or ""), await doors.owner(asked), by)
+
+
+async def _ask(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
+    return "\n".join(lines_of(await doors.asking.answer(id_, str(asked.get("words") or ""))))
+
+
 Do = Callable[[ActDoors, str, Person, Mapping[str, Any]], Awaitable[str]]
 _DO: Final[Mapping[str, Do]] = {
     "acknowledge": _acknowledge,
@@ -128,12 +208,30 @@ _DO: Final[Mapping[str, Do]] = {
     "severity": _severity,
     "accept": _accept,
     "decline": _decline,
+    "wrong": _wrong,
+    "owner": _owner,
+    "draft": _draft,
+    "done": _done,
+    "assign": _assign,
+    "ask": _ask,
+}
+# The role that each act takes, by the name that it has there.
+ACTS: Final[Mapping[str, str]] = {
+    name: name for name in ("acknowledge", "resolve", "severity", "accept", "draft", "ask")
+} | {
+    "decline": "accept",
+    "wrong": "label",
+    "owner": "name_owner",
+    "done": "respond",
+    "assign": "respond",
 }
 
 
 def act_routes(doors: ActDoors, tokens: Sequence[str]) -> list[Route]:
     return [
         Route("/api/incidents/{id}/acts", authorized(tokens, doors.act), methods=["POST"]),
+        Route("/api/pages", authorized(tokens, doors.page), methods=["POST"]),
+        Route("/api/digest", authorized(tokens, doors.digest_of)),
         Route("/api/reminders", authorized(tokens, doors.reminders)),
         Route("/api/reminders/{id:int}", authorized(tokens, doors.snooze), methods=["POST"]),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -28,12 +29,17 @@ from triagebot.entrypoints.web import WebDeps, build_app
 from triagebot.errors import SourceFailed, TriagebotError
 from triagebot.triage.asof import Lookup
 from triagebot.triage.hands import Hands
+from triagebot.triage.messages.rendering import compile_templates
 
 log = logging.getLogger(__name__)
 
 GIVEN_UP: Final = timedelta(days=7)
 # What is told later when it is down for a while: pages are stored, walked and kept without it.
 _BESIDE: Final = ("slack", "slack_socket")
+
+# Seconds that a walk computes on before the event loop has its turn. An answer in Slack takes some twenty turns: at Python's
+# usual 5 ms each, people would wait a tenth of a second for nothing.
+SWITCH: Final = 0.0005
 
 TENANTS_BACK: Final = timedelta(days=7)
 
@@ -117,6 +123,8 @@ async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
     revived = await server.ledger.revive(server.clock.now() - GIVEN_UP)
     if revived:
         log.info("%d pieces of work that were given up are tried again", revived)
+    sys.setswitchinterval(SWITCH)
+    await asyncio.to_thread(compile_templates)
     scheduler = schedule(server.watch)
     server.pool.start()
     server.slow.start()
@@ -147,13 +155,19 @@ def _acts(server: Server) -> ActDoors:
         server.pool.wake()
 
     mirror = replace(server.mirror, wake=server.pool.wake)
-    hands = Hands(server.ledger, server.chat, server.tell, server.clock, draft, mirror, where="a terminal")
+    hands = Hands(
+        server.ledger, server.tell, server.clock, draft, mirror, publish=server.way.publish, where="a terminal"
+    )
     return ActDoors(
         ledger=server.ledger,
         clock=server.clock,
         hands=hands,
+        chat=server.chat,
+        asking=server.asking,
+        digest=server.digest.message,
+        intake=server.intake,
+        config=server.config,
         reminding=server.reminded.reminding,
-        directory=server.config.directory,
         roles=server.roles,
     )
 
@@ -183,7 +197,6 @@ def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
             tell=server.tell,
             intake=server.intake,
             draft=draft,
-            default_channel=server.default_channel,
             roles=server.roles,
             freezes=server.freezing.desk,
             lookup=_lookup(server),

@@ -14,7 +14,7 @@ from triagebot.domain.nodes import NODES, TITLES
 from triagebot.domain.people import Person
 from triagebot.domain.severity import LEVELS
 from triagebot.errors import BadInput, NotFound, Refused
-from triagebot.ports import Chat, Clock, Ledger
+from triagebot.ports import Clock, Ledger
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.mirror import Mirror
 from triagebot.triage.postmortem import lifecycle
@@ -36,7 +36,6 @@ class Hands:
     def __init__(
         self,
         ledger: Ledger,
-        chat: Chat,
         tell: Tell,
         clock: Clock,
         draft: Callable[[str, Person], Awaitable[None]],
@@ -44,7 +43,7 @@ class Hands:
         publish: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None,
         where: str = "Slack",
     ) -> None:
-        self._ledger, self._chat, self._tell, self._clock = ledger, chat, tell, clock
+        self._ledger, self._tell, self._clock = ledger, tell, clock
         self._draft, self._publish, self._where = draft, publish, where
         self._mirror = mirror or Mirror(ledger=ledger, clock=clock)
 
@@ -104,7 +103,7 @@ class Hands:
     async def wrong_call(self, id_: str, by: Person, node: str, words: str, *, once: str) -> str:
         """A label: what the verdict should have said. `once` identifies the submission."""
         if node not in (*NODES, NONE_OF_THESE):
-            raise BadInput(f"{node!r} is no node of the tree")
+            raise BadInput(f"{node!r} is no node of the tree: one of {', '.join(NODES)}, or none")
         incident = await self._incident(id_)
         verdict = await self._ledger.verdict(id_) or {}
         words = cut(clean(words), _WORDS)
@@ -123,14 +122,9 @@ class Hands:
         )
         return f"Noted for {id_}: {title}. The next verdicts are measured against it."
 
-    async def name_owner(self, id_: str, by: Person, who: str, cause: int = 0, *, once: str) -> str:
-        """`who` is a chat id. Raises Refused for somebody who cannot own: gone, a guest, a bot."""
-        incident = await self._incident(id_)
-        owner = await self._chat.person(who)
-        if owner is None:
-            raise Refused("Nobody by that name is known here. Choose somebody else.")
-        if not owner.active:
-            raise Refused(f"{owner.name} left, is a guest or a bot, and cannot own this. Choose somebody else.")
+    async def name_owner(self, id_: str, by: Person, who: Person | None, cause: int = 0, *, once: str) -> str:
+        """Raises Refused for somebody who cannot own: nobody who is known, gone, a guest, a bot."""
+        incident, owner = await self._incident(id_), _who_can_own(who)
         verdict = await self._ledger.verdict(id_) or {}
         causes = [c for c in verdict.get("causes", ()) if isinstance(c, dict)]
         named = causes[cause] if cause < len(causes) else {}
@@ -154,18 +148,31 @@ class Hands:
 
     async def finish_action(self, id_: str, item: str, by: Person) -> str:
         """An action item of the incident's postmortem is done."""
-        await self._incident(id_)
-        before = action_of(await self._ledger.document(id_), item)
-        if before is None:
-            raise NotFound(f"That action item of {id_} is not there any more: the postmortem was drafted again.")
+        before = await self._action(id_, item)
         if before.get("done"):
             return f"That action item of {id_} is done already."
-        document = await lifecycle.edit(self._ledger, self._clock, id_, by, {"actions": [{"id": item, "done": True}]})
-        if self._publish is not None:
-            await self._publish(document)
+        await self._edited(id_, by, {"id": item, "done": True})
         return f"Done: {before.get('text')}"
 
+    async def assign_action(self, id_: str, item: str, who: Person | None, by: Person) -> str:
+        """Raises Refused for somebody who cannot own, NotFound."""
+        before, owner = await self._action(id_, item), _who_can_own(who)
+        await self._edited(id_, by, {"id": item, "owner": {"name": owner.name, "email": owner.email}})
+        return f"{owner.name} has: {before.get('text')}"
+
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    async def _action(self, id_: str, item: str) -> Mapping[str, Any]:
+        await self._incident(id_)
+        found = action_of(await self._ledger.document(id_), item)
+        if found is None:
+            raise NotFound(f"That action item of {id_} is not there any more: the postmortem was drafted again.")
+        return found
+
+    async def _edited(self, id_: str, by: Person, item: Mapping[str, Any]) -> None:
+        document = await lifecycle.edit(self._ledger, self._clock, id_, by, {"actions": [item]})
+        if self._publish is not None:
+            await self._publish(document)
 
     async def _append(self, incident: Incident, kind: str, by: Person, text: str, dedupe: str, **data: Any) -> bool:
         at = self._clock.now()
@@ -195,6 +202,14 @@ class Hands:
     @staticmethod
     def _moment(incident: Incident, at: Any) -> str:
         return moment(at or incident.acknowledged_at or incident.opened_at, incident.opened_at)
+
+
+def _who_can_own(who: Person | None) -> Person:
+    if who is None:
+        raise Refused("Nobody by that name is known here. Choose somebody else.")
+    if not who.active:
+        raise Refused(f"{who.name} left, is a guest or a bot, and cannot own this. Choose somebody else.")
+    return who
 
 
 def _named(person: Person) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,25 +14,57 @@ from triagebot.entrypoints.commands.freeze import by_option
 from triagebot.entrypoints.options import data_option, url_option
 from triagebot.errors import BadInput
 
-_ACTS = ("acknowledge", "resolve", "severity", "accept", "decline")
+# What each act takes after its name, in this order; the other words are its reason or its question.
+_TAKES: Final[Mapping[str, Sequence[str]]] = {
+    "acknowledge": (),
+    "resolve": (),
+    "severity": ("level",),
+    "accept": (),
+    "decline": (),
+    "wrong": ("node",),
+    "owner": ("owner", "cause"),
+    "draft": (),
+    "done": ("item",),
+    "assign": ("item", "owner"),
+    "ask": (),
+}
+_HELP: Final = """Do on an incident what its buttons in Slack do, or ask about it.
+
+\b
+  acknowledge, accept, decline [because …], resolve [because …], draft
+  severity LEVEL because …     set it by hand
+  wrong NODE because …         the verdict is wrong: NODE, or none, is right
+  owner EMAIL [CAUSE]          name who owns its first cause, or the second
+  done ITEM, assign ITEM EMAIL an action item (triagebot postmortem INC-12 --actions)
+  ask was the reranker touched?
+"""
 
 
-@click.command("act")
+@click.command("act", help=_HELP)
 @click.argument("incident")
-@click.argument("act", type=click.Choice(_ACTS))
+@click.argument("act", type=click.Choice(list(_TAKES)))
 @click.argument("words", nargs=-1)
 @by_option
 @data_option
 @url_option
 def command(incident: str, act: str, words: tuple[str, ...], by: str, data: Path | None, url: str | None) -> None:
-    """Acknowledge, resolve or grade an incident, or say whether its cause is yours.
+    body = _body(act, words) | {"do": act, "by": actor(by)}
+    said = Asking.of(data, url).post(f"/api/incidents/{incident.upper()}/acts", body)["said"]
+    say(said.splitlines())
 
-    After `severity` comes the level, and why: triagebot act INC-12 severity SEV2 because one tenant is down.
-    """
+
+def _body(act: str, words: Sequence[str]) -> dict[str, str]:
+    taken = dict(zip(_TAKES[act], words, strict=False))
+    rest = list(words[len(taken) :])
+    return {**taken, "words": " ".join(rest[1:] if rest and rest[0].lower() == "because" else rest)}
+
+
+def actor(by: str) -> str:
     if not by:
         raise BadInput("--by EMAIL is missing: it is done by somebody ($TRIAGEBOT_BY)")
-    level, rest = (words[0], words[1:]) if act == "severity" and words else ("", words)
-    said = " ".join(rest[1:] if rest and rest[0].lower() == "because" else rest)
-    server = Asking.of(data, url)
-    body = {"do": act, "by": by, "level": level, "words": said}
-    click.echo(plain(server.post(f"/api/incidents/{incident.upper()}/acts", body)["said"]))
+    return by
+
+
+def say(lines: Sequence[str]) -> None:
+    for line in lines:
+        click.echo(plain(line))

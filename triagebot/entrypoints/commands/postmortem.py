@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from triagebot.entrypoints.asking import Asking
+from triagebot.entrypoints.cli import plain
 from triagebot.entrypoints.options import data_option, url_option
 from triagebot.errors import BadInput
 from triagebot.triage.handout import write_files
@@ -18,10 +19,18 @@ from triagebot.triage.handout import write_files
 @click.option("--publish", "do", flag_value="publish", help="Make it PUBLISHED; what stands in the way is told.")
 @click.option("--by", metavar="EMAIL", help="Who reviews or publishes: somebody in `people` of triagebot.yaml.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write Markdown, HTML and picture there.")
+@click.option("--actions", is_flag=True, help="List its action items.")
 @data_option
 @url_option
 def command(
-    incident: str, do: str | None, by: str | None, out: Path | None, data: Path | None, url: str | None
+    incident: str,
+    do: str | None,
+    by: str | None,
+    out: Path | None,
+    data: Path | None,
+    url: str | None,
+    *,
+    actions: bool,
 ) -> None:
     """Print an incident's postmortem, review it or publish it.
 
@@ -39,6 +48,11 @@ def command(
             raise BadInput(f"{out}: cannot be written to: {error.strerror}") from error
         for file in written:
             click.echo(file)
+    elif actions:
+        for item in document["actions"]:
+            owner = (item["owner"] or {}).get("name") or "nobody"
+            state = "done" if item["done"] else f"due {item['due'] or 'some day'}"
+            click.echo(plain(f"{item['id']}  {state}  {owner}  {item['text']}"))
     elif do:
         click.echo(f"{document['incident']}: {document['status']}")
     else:

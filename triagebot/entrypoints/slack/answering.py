@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from slack_bolt.async_app import AsyncAck, AsyncRespond
+from slack_bolt.async_app import AsyncAck, AsyncBoltContext, AsyncRespond
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from triagebot.domain.limits import fit
 from triagebot.domain.mrkdwn import escape
 from triagebot.domain.people import Person
 from triagebot.entrypoints.slack.deps import SlackDeps
-from triagebot.errors import TriagebotError
+from triagebot.entrypoints.slack.permissions import check
+from triagebot.errors import Forbidden, TriagebotError
 from triagebot.ports import Message
 from triagebot.triage.messages import modals
 from triagebot.triage.messages.replies import said
@@ -27,32 +29,74 @@ LATE: Final = "That took too long for Slack. Click again."
 BROKEN: Final = "That did not work, and it is triagebot's fault; it is in its log. Try again in a moment."
 
 
-@asynccontextmanager
-async def answering(ack: AsyncAck, say: Say) -> AsyncIterator[None]:
-    """Acknowledges, then tells the person what went wrong.
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that a person did, and how to answer: `say` tells only them."""
+
+    deps: SlackDeps
+    body: Mapping[str, Any]
+    ack: AsyncAck
+    respond: AsyncRespond
+    client: AsyncWebClient
+    context: AsyncBoltContext
+    say: Say
+
+    @property
+    def value(self) -> str:
+        """Of the button that was clicked."""
+        return str(self.body["actions"][0].get("value") or "")
+
+    @property
+    def trigger(self) -> str:
+        return str(self.body["trigger_id"])
+
+    async def by(self) -> Person:
+        return await person_of(self.deps, self.body)
+
+
+Do = Callable[[Act], Awaitable[None]]
+
+
+def acting(deps: SlackDeps, do: Do) -> Callable[..., Awaitable[None]]:
+    """A listener that acknowledges at once, and then asks whether the person may, does it, or tells them what went wrong.
 
     Nothing may reach Bolt's own error handling: it takes the acknowledgement back when a listener fails soon after it.
     """
-    await ack()
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001  an entry point: every failure is answered and logged
+
+    async def listener(
+        body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, client: AsyncWebClient, context: AsyncBoltContext
+    ) -> None:
+        await ack()
+        act = Act(deps, body, ack, respond, client, context, saying(deps, body, respond))
         try:
-            await say(said(explained(error)))
-        except Exception:  # a response URL that is used up or cannot be reached: nobody is left to tell
-            log.exception("a person could not be answered")
+            await check(deps, body)
+            await do(act)
+        except Exception as error:  # noqa: BLE001  an entry point: every failure is answered and logged
+            try:
+                await act.say(said(explained(error)))
+            except Exception:  # a response URL that is used up or cannot be reached: nobody is left to tell
+                log.exception("a person could not be answered")
+
+    return listener
 
 
-@asynccontextmanager
-async def answering_modal(ack: AsyncAck) -> AsyncIterator[None]:
-    """What goes wrong before a modal is acknowledged is shown in it."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001  an entry point: every failure is answered and logged
-        if ack.response is None:
-            await ack(response_action="update", view=modals.done_modal("Not done", escape(explained(error))))
-        else:
-            log.warning("after a modal was acknowledged: %s", explained(error))
+def submitting(deps: SlackDeps, do: Do) -> Callable[..., Awaitable[None]]:
+    """A listener of a modal: what goes wrong before it is acknowledged is shown in it, so whether the person may is asked first."""
+
+    async def listener(
+        body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, client: AsyncWebClient, context: AsyncBoltContext
+    ) -> None:
+        try:
+            await check(deps, body)
+            await do(Act(deps, body, ack, respond, client, context, saying(deps, body, respond)))
+        except Exception as error:  # noqa: BLE001  an entry point: every failure is answered and logged
+            if ack.response is None:
+                title = "Not allowed" if isinstance(error, Forbidden) else "Not done"
+                await ack(response_action="update", view=modals.done_modal(title, escape(explained(error))))
+            else:
+                log.warning("after a modal was acknowledged: %s", explained(error))
+
+    return listener
 
 
 def saying(deps: SlackDeps, body: Mapping[str, Any], respond: AsyncRespond) -> Say:
@@ -77,10 +121,6 @@ async def whisper(respond: AsyncRespond, message: Message) -> None:
 
 async def publish_home(deps: SlackDeps, person: Person, notice: str = "") -> None:
     await deps.client.views_publish(user_id=person.slack_id, view=await deps.home.view(person, notice))
-
-
-def value_of(body: Mapping[str, Any]) -> str:
-    return str(body["actions"][0].get("value") or "")
 
 
 async def person_of(deps: SlackDeps, body: Mapping[str, Any]) -> Person:

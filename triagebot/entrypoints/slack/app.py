@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from slack_bolt import BoltResponse
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
-from triagebot.entrypoints.slack import clicks, commands, events
-from triagebot.entrypoints.slack.answering import answering, answering_modal, person_of, whisper
+from triagebot.entrypoints.slack import clicks, commands, events, freezing
+from triagebot.entrypoints.slack.answering import Act, acting, whisper
 from triagebot.entrypoints.slack.deps import SlackDeps
-from triagebot.entrypoints.slack.freezing import add_freezes
-from triagebot.entrypoints.slack.pages import COMMAND, STORED, Stored, Wrong, store_page
-from triagebot.entrypoints.slack.permissions import check_roles
-from triagebot.errors import TriagebotError
+from triagebot.entrypoints.slack.pages import COMMAND, STORED, Stored, Wrong, page_of, store_page
+from triagebot.entrypoints.slack.permissions import check
+from triagebot.errors import Forbidden, TriagebotError
 from triagebot.triage.messages import modals
 
 log = logging.getLogger(__name__)
@@ -31,7 +29,6 @@ __all__ = ["SlackDeps", "build_slack_app"]
 def build_slack_app(deps: SlackDeps) -> AsyncApp:
     """The app with every listener that slack-manifest.yaml promises."""
     app = AsyncApp(name="triagebot", client=deps.client, signing_secret=deps.signing_secret)
-    check_roles(app, deps)
 
     @app.middleware
     async def store_first(
@@ -40,29 +37,25 @@ def build_slack_app(deps: SlackDeps) -> AsyncApp:
         context: AsyncBoltContext,
         next: Callable[[], Awaitable[Any]],  # noqa: A002
     ) -> BoltResponse | None:
-        """Bolt acknowledges once a listener says so; a page must be stored before."""
+        """Everything else is acknowledged at once; a page must be stored before, and by somebody who may."""
         try:
-            stored = await store_page(deps, body)
+            page = page_of(deps, body)
+            if isinstance(page, Wrong):
+                return await ack(response_action="errors", errors=dict(page.errors))
+            if page is not None:
+                await check(deps, body)
+                context[STORED] = await store_page(deps, page, body)
+        except Forbidden as refused:
+            return await _not_stored(body, ack, str(refused))
         except TriagebotError as error:
             log.warning("a page from Slack could not be stored: %s", error)
-            return await _not_stored(body, ack, str(error))
-        if isinstance(stored, Wrong):
-            return await ack(response_action="errors", errors=dict(stored.errors))
-        context[STORED] = stored
+            why = f"Not walked: the page could not be stored ({error}). Try again in a moment."
+            return await _not_stored(body, ack, why)
         await next()
         return None
 
-    @app.command(COMMAND)
-    async def triage(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, context: AsyncBoltContext) -> None:
-        async with _here(ack, respond):
-            stored = context.get(STORED)
-            if isinstance(stored, Stored):
-                await whisper(respond, commands.walking(deps, stored))
-            else:
-                await whisper(respond, await commands.answer(deps, body, await person_of(deps, body)))
-
-    add_freezes(app, deps, _here, answering_modal, whisper, person_of)
-
+    app.command(COMMAND)(acting(deps, _triage))
+    freezing.listen(app, deps)
     clicks.buttons(app, deps)
     clicks.submissions(app, deps)
     events.listen(app, deps)
@@ -74,13 +67,15 @@ def build_slack_app(deps: SlackDeps) -> AsyncApp:
     return app
 
 
-def _here(ack: AsyncAck, respond: AsyncRespond) -> AbstractAsyncContextManager[None]:
-    """Answers where it was asked."""
-    return answering(ack, lambda message: whisper(respond, message))
+async def _triage(act: Act) -> None:
+    stored = act.context.get(STORED)
+    if isinstance(stored, Stored):
+        await whisper(act.respond, commands.walking(act.deps, stored))
+    else:
+        await whisper(act.respond, await commands.answer(act.deps, act.body, await act.by()))
 
 
 async def _not_stored(body: Mapping[str, Any], ack: AsyncAck, why: str) -> BoltResponse:
-    text = f"Not walked: the page could not be stored ({why}). Try again in a moment."
     if body.get("type") == "view_submission":
-        return await ack(response_action="errors", errors={modals.SERVICE: text})
-    return await ack(text=text, response_type="ephemeral")
+        return await ack(response_action="errors", errors={modals.SERVICE: why})
+    return await ack(text=why, response_type="ephemeral")

@@ -18,7 +18,7 @@ from triagebot.triage.messages import replies
 
 def walking(deps: SlackDeps, stored: Stored) -> Message:
     page = stored.page
-    channel = deps.channel_of(page.service)
+    channel = deps.tell.channel_of(page.service)
     return replies.walking_reply(page.service, page.occurred_at, channel, new=stored.new, now=deps.clock.now())
 
 
@@ -30,13 +30,13 @@ async def answer(deps: SlackDeps, body: Mapping[str, Any], by: Person) -> Messag
             return await freezes.answer(deps, words[0].lower(), words[1:], by)
         if words and words[0].lower() == "replay":
             return await replaying.answer(deps, words[1:], body)
-        return await _answer(deps, words, body)
+        return await _answer(deps, words, body, by)
     except TriagebotError as error:
         return replies.said(str(error))
 
 
-async def _answer(deps: SlackDeps, words: list[str], body: Mapping[str, Any]) -> Message:
-    questions, channel = deps.questions, str(body.get("channel_id") or "")
+async def _answer(deps: SlackDeps, words: list[str], body: Mapping[str, Any], by: Person) -> Message:
+    questions, channel = deps.questions_of(by), str(body.get("channel_id") or "")
     command, rest = (words[0].lower(), words[1:]) if words else ("help", [])
     if command.startswith("inc-"):
         return await questions.incident(command)
@@ -56,18 +56,9 @@ async def _answer(deps: SlackDeps, words: list[str], body: Mapping[str, Any]) ->
         case "owner":
             message = await questions.owner(rest, channel)
         case "postmortem":
-            message = await _postmortem(deps, rest, body)
+            incident, found = await questions.postmortem(rest, channel)
+            message = found or replies.said(await deps.hands.draft_postmortem(incident.id, by))
         case _:
             done = await do(deps, command, rest, body)
             message = done or replies.help_reply(cut(words[0], 60), questions.near(words[0]))
     return message
-
-
-async def _postmortem(deps: SlackDeps, rest: list[str], body: Mapping[str, Any]) -> Message:
-    incident, found = await deps.questions.postmortem(rest, str(body.get("channel_id") or ""))
-    return found or replies.said(await deps.hands.draft_postmortem(incident.id, asker(body)))
-
-
-def asker(body: Mapping[str, Any]) -> Person:
-    user = str(body.get("user_id") or "")
-    return Person(name=str(body.get("user_name") or user), email="", slack_id=user)

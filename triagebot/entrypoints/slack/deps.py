@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -47,7 +48,6 @@ class SlackDeps:
     tell: Tell
     intake: Callable[[Page, bytes], Awaitable[bool]]
     draft: Callable[[str, Person], Awaitable[None]]
-    default_channel: str
     lookup: Lookup | None = None
     reminding: Reminding
     mirror: Mirror | None = None
@@ -67,7 +67,7 @@ class SlackDeps:
 
     @property
     def hands(self) -> Hands:
-        return Hands(self.ledger, self.chat, self.tell, self.clock, self.draft, self.mirror, self.publish)
+        return Hands(self.ledger, self.tell, self.clock, self.draft, self.mirror, self.publish)
 
     @property
     def answers(self) -> Answers:
@@ -87,8 +87,12 @@ class SlackDeps:
 
     @property
     def questions(self) -> Questions:
-        return Questions(self.config, self.ledger, self.journal, self.clock, self.lookup)
+        """Answered to a whole channel."""
+        return self._questions(self.tell.circle.room)
 
-    def channel_of(self, service: str) -> str:
-        known = self.config.services.get(service)
-        return (known.slack_channel if known else "") or self.default_channel
+    def questions_of(self, person: Person) -> Questions:
+        """Answered to one person only."""
+        return self._questions(partial(self.tell.circle.reader, person))
+
+    def _questions(self, reads: Callable[[str], Awaitable[bool]]) -> Questions:
+        return Questions(self.config, self.ledger, self.journal, self.clock, self.tell, self.lookup, reads=reads)

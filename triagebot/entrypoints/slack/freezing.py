@@ -2,82 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Any
+from collections.abc import Mapping
+from typing import Final
 
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_bolt.async_app import AsyncApp
 
-from triagebot.domain.people import Person
 from triagebot.entrypoints.slack import freezes
+from triagebot.entrypoints.slack.answering import Act, Do, acting, submitting
 from triagebot.entrypoints.slack.deps import SlackDeps
-from triagebot.ports import Message
 from triagebot.triage.messages import freeze_modals
 from triagebot.triage.messages.freeze import CONFIRM, DROP, EXTEND, LET, LIFT
 from triagebot.triage.messages.incident import FREEZE
 from triagebot.triage.messages.replies import said
 
-Answering = Callable[[AsyncAck, AsyncRespond], AbstractAsyncContextManager[None]]
-AnsweringModal = Callable[[AsyncAck], AbstractAsyncContextManager[None]]
-Whisper = Callable[[AsyncRespond, Message], Awaitable[None]]
-WhoIs = Callable[[SlackDeps, Mapping[str, Any]], Awaitable[Person]]
+
+def listen(app: AsyncApp, deps: SlackDeps) -> None:
+    for name, do in _BUTTONS.items():
+        app.action(name)(acting(deps, do))
+    for name, do in _MODALS.items():
+        app.view(name)(submitting(deps, do))
 
 
-def add_freezes(
-    app: AsyncApp, deps: SlackDeps, answering: Answering, modal: AnsweringModal, whisper: Whisper, who: WhoIs
-) -> None:
-    def value(body: Mapping[str, Any]) -> str:
-        return str(body["actions"][0].get("value") or "")
-
-    @app.action(FREEZE)
-    async def ask(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, client: AsyncWebClient) -> None:
-        async with answering(ack, respond):
-            await freezes.open_ask(deps, client, str(body["trigger_id"]), value(body))
-
-    @app.action(CONFIRM)
-    async def confirm(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond) -> None:
-        async with answering(ack, respond):
-            await freezes.confirm(deps, value(body), await who(deps, body), respond)
-
-    @app.action(DROP)
-    async def drop(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond) -> None:
-        async with answering(ack, respond):
-            await freezes.drop(deps, value(body), await who(deps, body), respond)
-
-    @app.action(LIFT)
-    async def lift(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond) -> None:
-        async with answering(ack, respond):
-            _, line = await freezes.desk_of(deps).lift(value(body), await who(deps, body), via=freezes.VIA)
-            await whisper(respond, said(line))
-
-    @app.action(EXTEND)
-    async def extend(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond) -> None:
-        async with answering(ack, respond):
-            desk, by = freezes.desk_of(deps), await who(deps, body)
-            _, line = await desk.extend(value(body), freezes.EXTENSION, by, via=freezes.VIA)
-            await whisper(respond, said(line))
-
-    @app.action(LET)
-    async def let(body: dict[str, Any], ack: AsyncAck, respond: AsyncRespond, client: AsyncWebClient) -> None:
-        async with answering(ack, respond):
-            await freezes.open_let(deps, client, str(body["trigger_id"]), value(body))
-
-    _add_modals(app, deps, modal, who)
+async def _ask(act: Act) -> None:
+    await freezes.open_ask(act.deps, act.client, act.trigger, act.value)
 
 
-def _add_modals(app: AsyncApp, deps: SlackDeps, modal: AnsweringModal, who: WhoIs) -> None:
-    @app.view(freeze_modals.ASK)
-    async def asked(body: dict[str, Any], ack: AsyncAck, client: AsyncWebClient) -> None:
-        async with modal(ack):
-            await freezes.submit_ask(deps, client, body, ack, await who(deps, body))
+async def _confirm(act: Act) -> None:
+    await freezes.confirm(act.deps, act.value, await act.by(), act.respond)
 
-    @app.view(freeze_modals.SURE)
-    async def sure(body: dict[str, Any], ack: AsyncAck) -> None:
-        async with modal(ack):
-            await freezes.submit_sure(deps, body, ack, await who(deps, body))
 
-    @app.view(freeze_modals.LET_CHANGE)
-    async def let_change(body: dict[str, Any], ack: AsyncAck) -> None:
-        async with modal(ack):
-            await freezes.submit_let(deps, body, ack, await who(deps, body))
+async def _drop(act: Act) -> None:
+    await freezes.drop(act.deps, act.value, await act.by(), act.respond)
+
+
+async def _lift(act: Act) -> None:
+    _, line = await freezes.desk_of(act.deps).lift(act.value, await act.by(), via=freezes.VIA)
+    await act.say(said(line))
+
+
+async def _extend(act: Act) -> None:
+    desk, by = freezes.desk_of(act.deps), await act.by()
+    _, line = await desk.extend(act.value, freezes.EXTENSION, by, via=freezes.VIA)
+    await act.say(said(line))
+
+
+async def _let(act: Act) -> None:
+    await freezes.open_let(act.deps, act.client, act.trigger, act.value)
+
+
+async def _asked(act: Act) -> None:
+    await freezes.submit_ask(act.deps, act.client, act.body, act.ack, await act.by())
+
+
+async def _sure(act: Act) -> None:
+    await freezes.submit_sure(act.deps, act.body, act.ack, await act.by())
+
+
+async def _let_change(act: Act) -> None:
+    await freezes.submit_let(act.deps, act.body, act.ack, await act.by())
+
+
+_BUTTONS: Final[Mapping[str, Do]] = {
+    FREEZE: _ask,
+    CONFIRM: _confirm,
+    DROP: _drop,
+    LIFT: _lift,
+    EXTEND: _extend,
+    LET: _let,
+}
+_MODALS: Final[Mapping[str, Do]] = {
+    freeze_modals.ASK: _asked,
+    freeze_modals.SURE: _sure,
+    freeze_modals.LET_CHANGE: _let_change,
+}

@@ -36,11 +36,13 @@ class Wrong:
     errors: Mapping[str, str]
 
 
-async def store_page(deps: SlackDeps, body: Mapping[str, Any]) -> Stored | Wrong | None:
+def page_of(deps: SlackDeps, body: Mapping[str, Any]) -> Page | Wrong | None:
     """The page that a command or a submitted modal makes; None for everything else."""
-    page = _from_command(deps, body) if body.get("command") == COMMAND else _from_modal(deps, body)
-    if not isinstance(page, Page):
-        return page
+    return _from_command(deps, body) if body.get("command") == COMMAND else _from_modal(deps, body)
+
+
+async def store_page(deps: SlackDeps, page: Page, body: Mapping[str, Any]) -> Stored:
+    """Raises SourceFailed."""
     kept = {
         name: body[name] for name in ("type", "command", "text", "user_id", "channel_id", "team_id") if name in body
     }

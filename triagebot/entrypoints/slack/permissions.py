@@ -1,20 +1,14 @@
-"""Every interaction passes here before anything else: who did it, what it is, and whether their role allows it."""
+"""Every interaction passes here before anything is done: who did it, what it is, and whether their role allows it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from slack_bolt import BoltResponse
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
-
-from triagebot.domain.limits import fit
-from triagebot.domain.mrkdwn import escape
 from triagebot.domain.people import Person
-from triagebot.entrypoints.slack.answering import saying
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.pages import COMMAND
-from triagebot.errors import Forbidden, NotFound, TriagebotError
+from triagebot.errors import NotFound
 from triagebot.triage.messages import freeze_modals, modals
 from triagebot.triage.messages.freeze import CONFIRM, DROP, EXTEND, LET, LIFT
 from triagebot.triage.messages.incident import (
@@ -28,7 +22,6 @@ from triagebot.triage.messages.incident import (
 )
 from triagebot.triage.messages.nudges import ACCEPT, NOT_MINE, SNOOZE, SNOOZES
 from triagebot.triage.messages.replay import CANCEL_REPLAY, REPLAY
-from triagebot.triage.messages.replies import said
 from triagebot.triage.questions import COMMANDS
 
 # What a button, a modal, a shortcut or a word of /triage does, by its id. One that is not here takes a responder.
@@ -72,29 +65,12 @@ WORDS: Final[Mapping[str, str]] = {
 _ELSE: Final = "respond"
 
 
-def check_roles(app: AsyncApp, deps: SlackDeps) -> None:
-    """Adds the check to the app, as its first middleware."""
-
-    @app.middleware
-    async def permitted(
-        body: dict[str, Any],
-        ack: AsyncAck,
-        respond: AsyncRespond,
-        next: Callable[[], Awaitable[Any]],  # noqa: A002
-    ) -> BoltResponse | None:
-        action = action_of(body)
-        if action is not None:
-            try:
-                service = await _service(deps, body)
-                await deps.may.require(
-                    person_of(deps, body), action, service=service, subject=_about(body), via="slack"
-                )
-            except Forbidden as refusal:
-                return await _refuse(deps, body, ack, respond, str(refusal))
-            except TriagebotError as failed:
-                return await _refuse(deps, body, ack, respond, f"Not done: {failed}. Try again in a moment.")
-        await next()
-        return None
+async def check(deps: SlackDeps, body: Mapping[str, Any]) -> None:
+    """Raises Forbidden with who may, where this person may not; SourceFailed where the database is gone."""
+    action = action_of(body)
+    if action is not None:
+        service = await _service(deps, body)
+        await deps.may.require(person_of(deps, body), action, service=service, subject=_about(body), via="slack")
 
 
 def action_of(body: Mapping[str, Any]) -> str | None:
@@ -163,16 +139,3 @@ async def _of_freeze(deps: SlackDeps, id_: str) -> str:
         return (await deps.freezes.find(id_)).service
     except NotFound:
         return ""
-
-
-async def _refuse(
-    deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, respond: AsyncRespond, text: str
-) -> BoltResponse:
-    if body.get("type") == "view_submission":
-        return await ack(response_action="update", view=modals.done_modal("Not allowed", escape(text)))
-    message = said(text)
-    shown, blocks = fit(message.text, message.blocks)
-    if body.get("command"):
-        return await ack(text=shown, blocks=blocks, response_type="ephemeral")
-    await saying(deps, body, respond)(message)
-    return await ack()

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.errors import TriagebotError
-from triagebot.triage.messages.replies import incident_reply
 from triagebot.triage.tell import INCIDENT
 
 log = logging.getLogger(__name__)
@@ -59,5 +58,4 @@ async def _preview(deps: SlackDeps, id_: str, here: str) -> list[Mapping[str, An
     if told is None or told.posted.channel != here:
         line = f"*{incident.id}* is {incident.status}. What was found is told in its own channel."
         return [{"type": "section", "text": {"type": "mrkdwn", "text": line}}]
-    verdict, events = await deps.ledger.verdict(id_), await deps.ledger.timeline(id_)
-    return list(incident_reply(incident, verdict, events, told.posted.link).blocks)
+    return list((await deps.questions.incident(id_)).blocks)

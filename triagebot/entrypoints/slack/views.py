@@ -91,7 +91,7 @@ async def submit_name_owner(deps: SlackDeps, body: Mapping[str, Any], ack: Async
     values, incident = view["state"]["values"], str(view["private_metadata"])
     who, cause = entered(values, modals.OWNER), int(entered(values, modals.CAUSE) or 0)
     try:
-        await deps.hands.name_owner(incident, by, who, cause, once=str(view["id"]))
+        await deps.hands.name_owner(incident, by, await deps.chat.person(who), cause, once=str(view["id"]))
     except SourceFailed:
         await ack(response_action="errors", errors={modals.OWNER: "Slack did not say who that is. Try again."})
     except TriagebotError as refused:

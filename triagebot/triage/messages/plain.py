@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from triagebot.domain.incident import Incident
+from triagebot.ports import Message
 from triagebot.triage.messages.reading import read
 from triagebot.triage.messages.rendering import rendered
 from triagebot.triage.messages.replay import read as read_report
@@ -34,6 +35,16 @@ def plain(body: str) -> str:
     for entity, char in _ENTITIES:
         text = text.replace(entity, char)
     return text.strip()
+
+
+def lines_of(message: Message) -> list[str]:
+    """What a message of ours says, block by block."""
+    texts = [
+        str(part["text"]["text"] if "text" in part else part["elements"][0]["text"])
+        for part in message.blocks
+        if part["type"] in ("section", "context")
+    ]
+    return [line for text in texts or [message.text] for line in plain(text).splitlines() if line]
 
 
 def pager_note(incident: Incident, verdict: Mapping[str, Any], link: str) -> str:
