@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,10 +25,9 @@ def log_bayes_factor(z2: Array, information: Array) -> Array:
     parts = []
     for scale in EFFECT_SCALES:
         g = scale**2 * information
-        parts.append(0.5 * z2 * g / (1 + g) - 0.5 * np.log1p(g))
-    stacked = np.stack(parts)
-    top = stacked.max(axis=0)
-    return np.asarray(top + np.log(np.exp(stacked - top).mean(axis=0)))
+        parts.append(z2 * (0.5 * g / (1 + g)) - 0.5 * np.log1p(g))
+    top = reduce(np.maximum, parts)
+    return np.asarray(top + np.log(sum(np.exp(part - top) for part in parts) / len(parts)))
 
 
 def weigh_exposures(column: Column, exposures: Array) -> tuple[Array, Array]:
@@ -85,11 +85,13 @@ class Contrasts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the z of a contrast needs of its signal; entries may be arrays that broadcast against the contrasts."""
+    """What the z of a contrast needs of its signal. `sigma2` and `rate` may be those of several signals that broadcast against
+    the contrasts, all of them events or none.
+    """
 
     n: float
     sigma2: Array | float
-    binary: NDArray[np.bool_] | bool
+    binary: bool
     rate: Array | float
 
 
@@ -120,11 +122,10 @@ def squared_z(product: Array, information: Array, exposed: Array | float, facts:
     a handful of events is worth where they are rare among all requests, and no more than that where adjustment says that they
     should not be there at all.
     """
-    total = np.asarray(facts.sigma2 * facts.n)
-    gained = product**2 / information
-    ordinary = gained / (np.maximum(total - gained, 0.02 * total) / facts.n)
-    if not np.any(facts.binary):
-        return np.asarray(ordinary)
+    if not facts.binary:
+        total = np.asarray(facts.sigma2 * facts.n)
+        gained = product**2 / information
+        return np.asarray(gained / (np.maximum(total - gained, 0.02 * total) / facts.n))
     share = np.clip(exposed / facts.n, 1e-9, 1 - 1e-9)
     effect = product / information
     rate = np.clip(facts.rate, 1e-9, 1 - 1e-9)
@@ -133,10 +134,9 @@ def squared_z(product: Array, information: Array, exposed: Array | float, facts:
     left = information / np.maximum(share * (1 - share) * facts.n, 1e-9)  # what adjustment leaves of the contrast
     events = 2 * facts.n * np.maximum(gain, 0.0) * np.minimum(left, 1.0)
     few = np.minimum(rate, 1 - rate) * facts.n < MIN_EVENTS
-    return np.asarray(np.where(facts.binary, np.where(few, 0.0, events), ordinary))
+    return np.asarray(np.where(few, 0.0, events))
 
 
 def _divergence(p: Array, q: Array | float) -> Array:
     """Kullback-Leibler divergence of two rates, in nats."""
-    one = np.where(p > 0, p * np.log(np.maximum(p, 1e-12) / q), 0.0)
-    return np.asarray(one + np.where(p < 1, (1 - p) * np.log(np.maximum(1 - p, 1e-12) / (1 - q)), 0.0))
+    return np.asarray(p * np.log(np.maximum(p, 1e-12) / q) + (1 - p) * np.log(np.maximum(1 - p, 1e-12) / (1 - q)))

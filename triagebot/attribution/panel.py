@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
+from statistics import NormalDist, median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,7 +168,7 @@ def scale(raw: Array, signal: Signal) -> tuple[Array, bool]:
     """
     if signal.binary:
         return np.asarray(raw, dtype=np.float64), True
-    usual = float(np.median(raw))
+    usual = np.partition(raw, raw.size // 2)[raw.size // 2]
     if np.mean(raw == usual) > SHARED:
         return (raw != usual).astype(np.float64), True
     logged = signal.unit in LOGGED_UNITS
@@ -235,7 +235,7 @@ def _dispersion(residual: Array, sigma2: float, blocks: NDArray[np.int64], clust
         means, n = sums[used] / count[used], count[used]
         jumps = np.diff(means) ** 2 / (sigma2 * (1 / n[1:] + 1 / n[:-1]))
         dispersion = max(
-            dispersion, float(np.median(jumps)) / 0.455
+            dispersion, median(jumps.tolist()) / 0.455
         )  # median of a chi-square with one degree of freedom
     if clusters is not None and clusters.size and clusters.max() > 0:
         local = residual - (sums / np.maximum(count, 1))[blocks]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import Facts, enough, evidence
+from triagebot.attribution.bayes import enough, evidence
+from triagebot.attribution.grid import PULSE_EVERY, Best, Grid, edges_of
 from triagebot.attribution.panel import Column, Group, Panel, Slice, adjusted
-from triagebot.attribution.thresholds import MIN_SIDE, STEPS
+from triagebot.attribution.thresholds import MIN_SIDE
 
 Array = NDArray[np.float64]
-PULSE_EVERY = 6  # pulses are looked for on every sixth edge of the grid
 WORTH_REFINING = 2.0  # ln Bayes factor on the grid
 SHAPES = {"step": 0.7, "pulse": 0.2, "drift": 0.1}
 
@@ -41,11 +41,20 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    shape: str
     value: float
     start: int
     end: int | None
     effect: float
+
+    @classmethod
+    def of(cls, best: Best, slice_: int, signal: int) -> _Found:
+        end = int(best.end[slice_, signal])
+        return cls(
+            float(best.value[slice_, signal]),
+            int(best.start[slice_, signal]),
+            None if end < 0 else end,
+            float(best.effect[slice_, signal]),
+        )
 
 
 def scan(panel: Panel, columns: Sequence[Column], slices: Sequence[Slice]) -> dict[str, Moved]:
@@ -61,59 +70,41 @@ def scan(panel: Panel, columns: Sequence[Column], slices: Sequence[Slice]) -> di
 
 def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Sequence[Slice]) -> dict[str, Moved]:
     at = panel.at[group.rows]
-    edges = _edges(at.size)
-    plain = np.stack([c.residual for c in columns], axis=1)
-    noise = np.array([c.sigma2 for c in columns])
-    dispersion = np.array([c.dispersion for c in columns])
-    parts: list[Array] = []
-    steps: list[Array] = []
-    found: list[list[_Found]] = [[] for _ in columns]
-    used: list[Slice] = []
-    shares: list[float] = []
-    for number, slice_ in enumerate(slices):
-        mask = slice_.mask[group.rows].astype(float)
-        if mask.sum() < 2 * MIN_SIDE:
-            continue
-        within = group.beside(slice_.mask.astype(float)) if slice_.dimension else group
-        added = within.basis[:, group.basis.shape[1] :]
-        residuals = plain - added @ (added.T @ plain)
-        binned = _Binned.build(at, edges, mask, residuals, within, columns)
-        share = slice_share(number, len(slices))
-        step, best_step = binned.steps(noise, dispersion)
-        pulse, best_pulse = binned.pulses(noise, dispersion)
-        drift, best_drift = binned.drift(noise, dispersion)
-        weights = [np.log(share * SHAPES[shape]) for shape in ("step", "pulse", "drift")]
-        parts.append(
-            np.logaddexp.reduce(np.stack([_average(step) + weights[0], pulse + weights[1], drift + weights[2]]))
-        )
-        steps.append(step)
-        used.append(slice_)
-        shares.append(share)
-        for i in range(len(columns)):
-            found[i].append(_simplest(best_step[i], best_pulse[i], best_drift[i]))
-    if not parts:
+    edges = edges_of(at.size)
+    rows = [np.flatnonzero(slice_.mask[group.rows]) for slice_ in slices]
+    used = [number for number, own in enumerate(rows) if own.size >= 2 * MIN_SIDE]
+    if not used:
         return {}
-    total = np.logaddexp.reduce(np.stack(parts))
+    grid = Grid.build(at, edges, group, columns, [slices[k] for k in used], [rows[k] for k in used])
+    steps, step = grid.steps()
+    pulse, drift = grid.pulses(), grid.drift()
+    shares = np.array([slice_share(k, len(slices)) for k in used])
+    shapes = {"step": step, "pulse": pulse, "drift": drift}
+    averages = np.stack([best.average + np.log(SHAPES[shape]) for shape, best in shapes.items()])
+    total = np.logaddexp.reduce(np.logaddexp.reduce(averages) + np.log(shares)[:, None])
+    simplest = _simplest(step, pulse, drift)
     result: dict[str, Moved] = {}
     for i, column in enumerate(columns):
-        k = _choose([f.value for f in found[i]])
-        best = found[i][k]
-        low, high = _neighbourhood(steps[k][:, i], edges, at.size)
-        start = float(at[edges[best.start]]) if best.shape != "drift" else float(at[0])
+        place = _choose([shapes[shape].value[k, i] for k, shape in enumerate(simplest[:, i])])
+        shape = str(simplest[place, i])
+        best = _Found.of(shapes[shape], place, i)
+        slice_ = slices[used[place]]
+        low, high = _neighbourhood(steps[place, :, i], edges, at.size)
+        start = float(at[edges[best.start]])
         end = None if best.end is None else float(at[edges[best.end]])
         low_at, high_at = min(float(at[low]), start), max(start, min(float(at[high]), start))
         log_bf, value, effect = float(total[i]), best.value, best.effect
-        if best.shape != "drift" and best.value > WORTH_REFINING:
-            fine = _Fine.build(column, used[k], at)
-            refined = fine.step(low, high) if best.shape == "step" else fine.pulse(best, edges)
+        if shape != "drift" and best.value > WORTH_REFINING:
+            fine = _Fine.build(column, slice_, at)
+            refined = fine.step(low, high) if shape == "step" else fine.pulse(best, edges)
             if refined is not None:
                 start, end, low_at, high_at = refined.start, refined.end, refined.earliest, refined.latest
                 value, effect = max(value, refined.best), refined.effect
-                log_bf = max(log_bf, float(np.log(shares[k] * SHAPES[best.shape])) + refined.log_bf)
+                log_bf = max(log_bf, float(np.log(shares[place] * SHAPES[shape])) + refined.log_bf)
         result[column.signal.name] = Moved(
             column.signal.name,
-            used[k],
-            best.shape,
+            slice_,
+            shape,
             start,
             end,
             min(low_at, start),
@@ -125,25 +116,17 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
     return result
 
 
-def _simplest(step: _Found, pulse: _Found, drift: _Found) -> _Found:
-    """A step, unless another shape fits clearly better."""
-    other = max(pulse, drift, key=lambda f: f.value)
-    return other if other.value > step.value + 3.0 else step
+def _simplest(step: Best, pulse: Best, drift: Best) -> NDArray[np.str_]:
+    """The name of the shape for each slice and signal: a step, unless another fits clearly better."""
+    other = np.where(drift.value > pulse.value, "drift", "pulse")
+    clearly = np.maximum(pulse.value, drift.value) > step.value + 3.0
+    return np.where(clearly, other, "step")
 
 
 def _choose(values: Sequence[float]) -> int:
     """The best slice, unless everything together is nearly as good: a narrower story needs better evidence."""
     top = int(np.argmax(values))
     return 0 if values[0] > values[top] - 3.0 else top
-
-
-def _edges(n: int) -> NDArray[np.int64]:
-    count = min(STEPS, max(8, n // 6))
-    return np.unique(np.linspace(0, n, count, endpoint=False).astype(np.int64))
-
-
-def _average(log_bf: Array) -> Array:
-    return np.asarray(np.logaddexp.reduce(log_bf, axis=0) - np.log(log_bf.shape[0]))
 
 
 def _neighbourhood(log_bf: Array, edges: NDArray[np.int64], size: int) -> tuple[int, int]:
@@ -183,16 +166,14 @@ class _Fine:
     column: Column
     at: Array
     rows: NDArray[np.int64]  # of the slice
-    exposed: Array
-    basis: Array
+    exposed: Array  # root weights of all rows, 0 outside the slice
 
     @classmethod
     def build(cls, column: Column, slice_: Slice, at: Array) -> _Fine:
         mask = slice_.mask[column.group.rows]
         if slice_.dimension:
             column = adjusted(column, slice_.mask.astype(float))
-        exposed = mask.astype(float) * column.group.root_weight
-        return cls(column, at, np.flatnonzero(mask), exposed, column.group.basis)
+        return cls(column, at, np.flatnonzero(mask), mask * column.group.root_weight)
 
     def step(self, low: int, high: int) -> _Refined | None:
         """A step at any request of the slice between two rows."""
@@ -249,124 +230,24 @@ class _Fine:
 
     def _tails(self, rows: NDArray[np.int64]) -> tuple[Array, Array, Array, Array]:
         """From each of the rows to the end: product, basis, weight and number of the slice's requests."""
-        first = int(rows[0])
-        exposed = self.exposed[first:]
+        near, rest = self.exposed[rows], self.exposed[rows[-1] + 1 :]
+        basis, residual = self.column.group.basis, self.column.residual
 
-        def tails(values: Array) -> Array:
-            return np.asarray(np.cumsum(np.add.reduceat(values, rows - first, axis=0)[::-1], axis=0)[::-1])
+        def tails(values: Array, after: Array | float) -> Array:
+            values[-1] += after
+            return np.asarray(np.cumsum(values[::-1], axis=0)[::-1])
 
         return (
-            tails(exposed * self.column.residual[first:]),
-            tails(exposed[:, None] * self.basis[first:]),
-            tails(exposed**2),
-            tails((exposed > 0).astype(float)),
+            tails(near * residual[rows], float(rest @ residual[rows[-1] + 1 :])),
+            tails(near[:, None] * basis[rows], rest @ basis[rows[-1] + 1 :]),
+            tails(near**2, float(rest @ rest)),
+            tails(np.ones(rows.size), float(np.count_nonzero(rest))),
         )
 
     def _log_bf(self, product: Array, projected: Array, weight: Array, count: Array) -> tuple[Array, Array]:
         information = weight - np.einsum("ij,ij->i", projected, projected)
         usable = enough(count, self.column.raw.size, information)
         return evidence(product, information, weight, usable, self.column.facts, self.column.dispersion)
-
-
-@dataclass(frozen=True, slots=True)
-class _Binned:
-    """Sums per bin of the grid: residuals (bins x signals), basis (bins x p), weights, exposed counts."""
-
-    residuals: Array
-    basis: Array
-    weight: Array
-    count: Array
-    rate: Array
-    binary: NDArray[np.bool_]
-    n: float
-    time: Array
-
-    @classmethod
-    def build(
-        cls, at: Array, edges: NDArray[np.int64], mask: Array, residuals: Array, group: Group, columns: list[Column]
-    ) -> _Binned:
-        def add(values: Array) -> Array:
-            return np.asarray(np.add.reduceat(values, edges, axis=0))
-
-        root = group.root_weight
-        inside = (mask * root)[:, None]
-        return cls(
-            residuals=add(residuals * inside),
-            basis=add(group.basis * inside),
-            weight=add(root**2 * mask),
-            count=add(mask),
-            rate=np.array([c.rate for c in columns]),
-            binary=np.array([c.binary for c in columns]),
-            n=float(at.size),
-            time=(at[edges] - at[0]) / max(at[-1] - at[0], 1.0),
-        )
-
-    def steps(self, noise: Array, dispersion: Array) -> tuple[Array, list[_Found]]:
-        def tail(values: Array) -> Array:
-            return np.cumsum(values[::-1], axis=0)[::-1]
-
-        log_bf, effect = self._log_bf(
-            tail(self.residuals), tail(self.basis), tail(self.weight), tail(self.count), noise, dispersion
-        )
-        top = log_bf.argmax(axis=0)
-        return log_bf, [
-            _Found("step", float(log_bf[k, i]), int(k), None, float(effect[k, i])) for i, k in enumerate(top)
-        ]
-
-    def pulses(self, noise: Array, dispersion: Array) -> tuple[Array, list[_Found]]:
-        edges = np.arange(0, self.count.size, PULSE_EVERY)
-        starts, ends = np.triu_indices(edges.size, k=1)
-        starts, ends = edges[starts], edges[ends]
-        within = np.concatenate([[0.0], np.cumsum(self.count)])
-        # A pulse that takes in most requests is the rest of the window, told upside down.
-        keep = (starts > 0) & (within[ends] - within[starts] <= 0.5 * within[-1])
-        starts, ends = starts[keep], ends[keep]
-        if starts.size == 0:
-            return np.zeros(noise.size), [_Found("pulse", 0.0, 0, None, 0.0) for _ in noise]
-
-        def between(values: Array) -> Array:
-            sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
-            return np.asarray(sums[ends] - sums[starts])
-
-        log_bf, effect = self._log_bf(
-            between(self.residuals),
-            between(self.basis),
-            between(self.weight),
-            between(self.count),
-            noise,
-            dispersion,
-        )
-        top = log_bf.argmax(axis=0)
-        found = [
-            _Found("pulse", float(log_bf[k, i]), int(starts[k]), int(ends[k]), float(effect[k, i]))
-            for i, k in enumerate(top)
-        ]
-        return _average(log_bf), found
-
-    def drift(self, noise: Array, dispersion: Array) -> tuple[Array, list[_Found]]:
-        t = self.time[:, None]
-        product = (self.residuals * t).sum(axis=0)
-        projected = (self.basis * t).sum(axis=0)
-        information = float((self.weight * self.time**2).sum() - projected @ projected)
-        if information < 1.0:
-            zeros = np.zeros(noise.size)
-            return zeros, [_Found("drift", 0.0, 0, None, 0.0) for _ in noise]
-        log_bf, effect = evidence(
-            product, information, float(self.weight @ self.time), True, self._facts(noise), dispersion
-        )
-        # A drift that a step explains as well is a step: it needs a clear lead.
-        log_bf = log_bf - 3.0
-        return log_bf, [_Found("drift", float(v), 0, None, float(e)) for v, e in zip(log_bf, effect, strict=True)]
-
-    def _facts(self, noise: Array) -> Facts:
-        return Facts(self.n, noise, self.binary, self.rate)
-
-    def _log_bf(
-        self, product: Array, projected: Array, weight: Array, count: Array, noise: Array, dispersion: Array
-    ) -> tuple[Array, Array]:
-        information = weight - np.einsum("ij,ij->i", projected, projected)
-        usable = enough(count, self.n, information)[:, None]
-        return evidence(product, information[:, None], weight[:, None], usable, self._facts(noise), dispersion)
 
 
 def slice_share(number: int, slices: int) -> float:

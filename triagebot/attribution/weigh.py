@@ -7,7 +7,7 @@ that exposure out of all signals before the next round: what is left over is ano
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,10 +96,9 @@ def weigh(panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice]
             break
         open_names &= board.stirred()
         explanation, exposure = board.explain(panel, seed, slices)
-        conditioned = _condition(panel, columns, exposure)
-        others = board.others(panel, explanation, len(slices))
         # A signal that follows something else clearly better is another symptom: it is left as it is for the next round.
-        columns = {name: columns[name] if name in others else c for name, c in conditioned.items()}
+        others = board.others(panel, explanation, len(slices))
+        columns |= _condition(panel, {n: c for n, c in columns.items() if n in open_names - others}, exposure)
         mine = [m for m in explanation.members if m.signal not in others]
         after = scan(panel, [columns[m.signal] for m in mine], slices[:1])
         members = tuple(m for m in mine if m.signal not in after or after[m.signal].best < 0.5 * m.best)
@@ -143,6 +142,7 @@ class _Board:
     log_bf: Array  # signals x candidates, prior included
     unobserved: Array
     variant: NDArray[np.int64]
+    read: dict[int, list[Array]] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -352,13 +352,15 @@ class _Board:
         """Each change read in four ways: as it is, within the slice that moved, only once something else woke it, and at the
         moment that the signal shows, where its own date is an interval.
         """
-        slice_ = self.moved[self.columns[row].signal.name].slice
-        return [
-            self.log_bf[row] + np.log(0.5),
-            self._narrowed(row, slice_, slices),
-            self._woken(panel, row),
-            self._within(panel, row),
-        ]
+        if row not in self.read:
+            slice_ = self.moved[self.columns[row].signal.name].slice
+            self.read[row] = [
+                self.log_bf[row] + np.log(0.5),
+                self._narrowed(row, slice_, slices),
+                self._woken(panel, row),
+                self._within(panel, row),
+            ]
+        return self.read[row]
 
     def _within(self, panel: Panel, row: int) -> Array:
         """Each change of which only an interval is known, at the request in it at which the signal moved: a date between two

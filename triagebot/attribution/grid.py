@@ -1,0 +1,191 @@
+"""Steps, pulses and drifts on a coarse grid of moments, in every slice at once, from sums per bin of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.attribution.bayes import Facts, enough, evidence
+from triagebot.attribution.panel import Column, Group, Slice
+from triagebot.attribution.thresholds import STEPS
+
+Array = NDArray[np.float64]
+Places = NDArray[np.int64]
+PULSE_EVERY = 6  # pulses are looked for on every sixth edge of the grid
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best of one shape for each slice and signal: its ln Bayes factor and effect, the edges where it starts and ends
+    (-1: not at all), and over all of its moments the average ln Bayes factor.
+    """
+
+    value: Array
+    effect: Array
+    start: Places
+    end: Places
+    average: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Sums per bin, slices x bins x what: residuals of the signals and basis of the strata, both times the root weight,
+    weights, and exposed counts. Residuals and basis have each slice's own level taken out.
+    """
+
+    residuals: Array
+    basis: Array
+    weight: Array
+    count: Array
+    time: Array
+    n: float
+    columns: Sequence[Column]
+
+    @classmethod
+    def build(
+        cls,
+        at: Array,
+        edges: Places,
+        group: Group,
+        columns: Sequence[Column],
+        slices: Sequence[Slice],
+        rows: list[Places],
+    ) -> Grid:
+        """`rows` are those of each slice, as places in the group."""
+        root = group.root_weight[:, None]
+        count = len(columns)
+        values = np.concatenate([*(c.residual[:, None] for c in columns), group.basis, root], axis=1) * root
+        sums = np.stack([_binned(values, own, edges) for own in rows])
+        residuals, basis, weight = sums[:, :, :count], sums[:, :, count:-1], sums[:, :, -1]
+        # The part of a slice's indicator that the strata do not tell, from its sums alone: w - B(B'w).
+        projected = basis.sum(axis=1)
+        size = weight.sum(axis=1) - np.einsum("sp,sp->s", projected, projected)
+        sliced = np.array([bool(s.dimension) for s in slices]) & (size >= 1e-6 * max(at.size, 1))
+        norm = np.sqrt(np.where(sliced, size, 1.0))[:, None]
+        level = np.where(sliced[:, None], weight - np.einsum("sbp,sp->sb", basis, projected), 0.0) / norm
+        return cls(
+            residuals=residuals - level[:, :, None] * (residuals.sum(axis=1) / norm)[:, None, :],
+            basis=np.concatenate([basis, level[:, :, None]], axis=2),
+            weight=weight,
+            count=np.stack([_sizes(own, edges) for own in rows]).astype(float),
+            time=(at[edges] - at[0]) / max(at[-1] - at[0], 1.0),
+            n=float(at.size),
+            columns=columns,
+        )
+
+    def steps(self) -> tuple[Array, Best]:
+        """Ln Bayes factors (slices x edges x signals) of a step at each edge, and the best."""
+
+        def tail(values: Array) -> Array:
+            return np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
+
+        log_bf, effect = self._weighed(tail(self.residuals), tail(self.basis), tail(self.weight), tail(self.count))
+        top = log_bf.argmax(axis=1)[:, None]
+        best = Best(
+            value=np.take_along_axis(log_bf, top, 1)[:, 0],
+            effect=np.take_along_axis(effect, top, 1)[:, 0],
+            start=top[:, 0],
+            end=np.full_like(top[:, 0], -1),
+            average=_total(log_bf, axis=1) - np.log(log_bf.shape[1]),
+        )
+        return log_bf, best
+
+    def pulses(self) -> Best:
+        edges = np.arange(0, self.count.shape[1], PULSE_EVERY)
+        first, last = np.triu_indices(edges.size, k=1)
+        first, last = edges[first], edges[last]
+        before = _before(self.count)
+        # A pulse that takes in most requests is the rest of the window, told upside down.
+        kept = (first > 0) & (before[:, last] - before[:, first] <= 0.5 * before[:, -1:])
+        slice_, pair = np.nonzero(kept)
+        start, end = first[pair], last[pair]
+
+        def between(values: Array) -> Array:
+            sums = _before(values)
+            return np.asarray(sums[slice_, end] - sums[slice_, start])
+
+        shape = (kept.shape[0], len(self.columns))
+        best = Best(np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64), np.full(shape, -1), np.zeros(shape))
+        log_bf, effect = self._weighed(*map(between, (self.residuals, self.basis, self.weight, self.count)))
+        signals = np.arange(len(self.columns))
+        bounds = np.searchsorted(slice_, np.arange(shape[0] + 1))
+        for number, (low, high) in enumerate(pairwise(bounds.tolist())):
+            if low == high:
+                continue
+            top = low + log_bf[low:high].argmax(axis=0)
+            best.value[number], best.effect[number] = log_bf[top, signals], effect[top, signals]
+            best.start[number], best.end[number] = start[top], end[top]
+            best.average[number] = _total(log_bf[low:high], axis=0) - np.log(high - low)
+        return best
+
+    def drift(self) -> Best:
+        time = self.time[:, None]
+        projected = (self.basis * time).sum(axis=1)
+        information = (self.weight * self.time**2).sum(axis=1) - np.einsum("sp,sp->s", projected, projected)
+        usable = information >= 1.0
+        log_bf, effect = self._evidence(
+            (self.residuals * time).sum(axis=1), information, self.weight @ self.time, usable
+        )
+        # A drift that a step explains as well is a step: it needs a clear lead.
+        value = np.where(usable[:, None], log_bf - 3.0, 0.0)
+        none = np.full(value.shape, -1)
+        return Best(value, np.where(usable[:, None], effect, 0.0), np.zeros_like(none), none, value)
+
+    def _weighed(self, product: Array, projected: Array, weight: Array, count: Array) -> tuple[Array, Array]:
+        information = weight - np.einsum("...p,...p->...", projected, projected)
+        return self._evidence(product, information, weight, enough(count, self.n, information))
+
+    def _evidence(
+        self, product: Array, information: Array, weight: Array, usable: NDArray[np.bool_]
+    ) -> tuple[Array, Array]:
+        """Of contrasts (… x signals): events and numbers apart, for they are weighed by other formulas."""
+        log_bf, effect = np.empty_like(product), np.empty_like(product)
+        for kind in (False, True):
+            places = [i for i, column in enumerate(self.columns) if column.binary == kind]
+            if not places:
+                continue
+            some = [self.columns[i] for i in places]
+            facts = Facts(self.n, np.array([c.sigma2 for c in some]), kind, np.array([c.rate for c in some]))
+            log_bf[..., places], effect[..., places] = evidence(
+                product[..., places],
+                information[..., None],
+                weight[..., None],
+                usable[..., None],
+                facts,
+                np.array([c.dispersion for c in some]),
+            )
+        return log_bf, effect
+
+
+def edges_of(n: int) -> Places:
+    count = min(STEPS, max(8, n // 6))
+    return np.unique(np.linspace(0, n, count, endpoint=False).astype(np.int64))
+
+
+def _binned(values: Array, rows: Places, edges: Places) -> Array:
+    """Sums of some of the rows between the edges; 0 for bins without any."""
+    starts = np.searchsorted(rows, edges)
+    filled = _sizes(rows, edges) > 0
+    sums = np.zeros((edges.size, values.shape[1]))
+    own = values if rows.size == len(values) else values[rows]
+    sums[filled] = np.add.reduceat(own, starts[filled], axis=0)
+    return sums
+
+
+def _sizes(rows: Places, edges: Places) -> Places:
+    return np.diff(np.searchsorted(rows, edges), append=rows.size)
+
+
+def _before(values: Array) -> Array:
+    """Slices x bins (x what), summed up to each edge."""
+    return np.concatenate([np.zeros_like(values[:, :1]), np.cumsum(values, axis=1)], axis=1)
+
+
+def _total(log_bf: Array, axis: int) -> Array:
+    """Ln of the sum of what these are logarithms of."""
+    top = log_bf.max(axis=axis, keepdims=True)
+    return np.asarray(np.log(np.exp(log_bf - top).sum(axis=axis)) + top.squeeze(axis))
