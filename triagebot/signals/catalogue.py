@@ -210,7 +210,7 @@ TOOLS: Final = (
         over="tool",
         family="tool",
         needs=("tool_arguments",),
-        words=("arguments", "tool", "invalid", "schema"),
+        words=("arguments", "tool", "invalid", "schema", "validation", "parameters"),
     ),
     Signal(
         name="tool_argument_keys",
@@ -222,7 +222,7 @@ TOOLS: Final = (
         bad="both",
         family="tool",
         needs=("tool_arguments",),
-        words=("arguments", "parameters", "tool"),
+        words=("arguments", "parameters", "tool", "required", "missing"),
     ),
     Signal(
         name="tool_result_error",

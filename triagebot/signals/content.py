@@ -65,6 +65,9 @@ CONTENT: Final = (
         "fields",
         "missing",
         "schema",
+        "required",
+        "validation",
+        "extracted",
     ),
     _per(
         "stated_confidence",
