@@ -564,7 +564,9 @@ class Ledger(Protocol):
         """The recorded result of a step of this work, None where it has not been done."""
         ...
 
-    async def record_step(self, work: Work, name: str, result: Mapping[str, Any]) -> None: ...
+    async def record_step(self, work: Work, name: str, result: Mapping[str, Any], *, instead_of: str = "") -> None:
+        """Kept as it was where it was recorded before. The step `instead_of` is dropped with it, at once."""
+        ...
 
     # incidents
     async def join_or_open(

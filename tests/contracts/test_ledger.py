@@ -143,6 +143,8 @@ async def test_steps_outlive_the_worker_that_did_them(ledger: Ledger, clock: Any
     assert await ledger.step(new, "post") == {"ts": "1.2"}
     await ledger.record_step(new, "post", {"ts": "other"})
     assert await ledger.step(new, "post") == {"ts": "1.2"}
+    await ledger.record_step(new, "posted", {"ts": "1.3"}, instead_of="post")
+    assert (await ledger.step(new, "post"), await ledger.step(new, "posted")) == (None, {"ts": "1.3"})
 
 
 async def test_failing_work_is_retried_and_at_last_shown_with_its_error(ledger: Ledger, clock: Any) -> None:

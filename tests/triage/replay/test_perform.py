@@ -447,16 +447,16 @@ class DyingTrials(MemoryTrials):
             self.recorded = dict(earlier.recorded)
             self.resumed = True
 
-    async def record(self, name, value):
+    async def record(self, name, value, *, instead_of=""):
         if self.left is not None and self.left <= 0:
             raise Killed
         if self.left is not None:
             self.left -= 1
         assert name not in self.recorded, f"{name} twice"
-        await super().record(name, json.loads(json.dumps(value)))
+        await super().record(name, json.loads(json.dumps(value)), instead_of=instead_of)
 
 
-@pytest.mark.parametrize("dies_after", [0, 1, 2, 7, 20, 63, 95, 96])
+@pytest.mark.parametrize("dies_after", [0, 1, 2, 7, 20, 63, 95, 120, 143, 144])
 async def test_killed_at_any_point_it_goes_on_and_never_sends_a_trial_twice(dies_after):
     model, first = Model(), DyingTrials(dies_after)
     with contextlib.suppress(Killed):
@@ -472,6 +472,10 @@ async def test_killed_at_any_point_it_goes_on_and_never_sends_a_trial_twice(dies
     assert sum(arm.n for arm in outcome.arms) + lost == 48
     assert ran.budget.spent.calls == 48  # what was lost counts as spent
     assert ran.budget.spent.certain is (lost == 0)
+    # Only what was under way and not answered is lost, and no answer is kept once it is judged.
+    answered = [n for n in first.recorded if n.startswith(("answered:", "done:"))]
+    assert lost == len([n for n in first.recorded if n.startswith("sent:")]) - len(answered)
+    assert not [name for name in second.recorded if name.startswith("answered:")]
 
 
 async def test_what_was_spent_before_a_restart_counts_towards_the_cap():

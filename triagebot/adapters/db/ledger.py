@@ -72,8 +72,9 @@ class SqlLedger:
     async def step(self, work: Work, name: str) -> Mapping[str, Any] | None:
         return await self._database.read(workqueue.find_step, work, name)
 
-    async def record_step(self, work: Work, name: str, result: Mapping[str, Any]) -> None:
-        await self._database.write(workqueue.record_step, work, name, result, self._clock.now())
+    async def record_step(self, work: Work, name: str, result: Mapping[str, Any], *, instead_of: str = "") -> None:
+        now = self._clock.now()
+        await self._database.write(workqueue.record_step, work, name, result, now, instead_of=instead_of)
 
     # incidents
 

@@ -84,9 +84,19 @@ def find_step(connection: sa.Connection, held: Work, name: str) -> Mapping[str, 
     return result
 
 
-def record_step(connection: sa.Connection, held: Work, name: str, result: Mapping[str, Any], now: datetime) -> None:
+def record_step(
+    connection: sa.Connection,
+    held: Work,
+    name: str,
+    result: Mapping[str, Any],
+    now: datetime,
+    *,
+    instead_of: str = "",
+) -> None:
     _change(connection, held, changed_at=now)
     connection.execute(insert_once(connection, step), [{"work": held.id, "name": name, "result": dict(result)}])
+    if instead_of:
+        connection.execute(sa.delete(step).where(step.c.work == held.id, step.c.name == instead_of))
 
 
 def failed(connection: sa.Connection, limit: int) -> list[Work]:

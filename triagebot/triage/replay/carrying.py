@@ -117,5 +117,5 @@ class WorkTrials:
     async def find(self, name: str) -> Mapping[str, Any] | None:
         return await self.ledger.step(self.work, name)
 
-    async def record(self, name: str, value: Mapping[str, Any]) -> None:
-        await self.ledger.record_step(self.work, name, value)
+    async def record(self, name: str, value: Mapping[str, Any], *, instead_of: str = "") -> None:
+        await self.ledger.record_step(self.work, name, value, instead_of=instead_of)

@@ -24,8 +24,9 @@ class MemoryTrials:
     async def find(self, name: str) -> Mapping[str, Any] | None:
         return self.recorded.get(name)
 
-    async def record(self, name: str, value: Mapping[str, Any]) -> None:
+    async def record(self, name: str, value: Mapping[str, Any], *, instead_of: str = "") -> None:
         self.recorded[name] = value
+        self.recorded.pop(instead_of, None)
 
 
 async def perform(

@@ -1,7 +1,8 @@
-"""Runs the trials of a replay: some at once, each journalled before it is sent and once it is judged.
+"""Runs the trials of a replay: some at once, each journalled before it is sent, once it is answered and once it is judged.
 
 A process that dies leaves trials that were sent and never answered: they are counted as lost with what they may have cost, and
-never sent a second time. The journal keeps numbers and reasons; answers are judged and dropped.
+never sent a second time. What was answered and not yet judged is judged from its stored answer, which is dropped then: in the end
+the journal keeps numbers and reasons.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
-from triagebot.domain.recorded import Ask, Played, RecordedCall, Reply, ToolRun
+from triagebot.domain.recorded import Ask, Played, RecordedCall, Reply, ToolRun, ToolUse
 from triagebot.domain.signal import Signal
-from triagebot.errors import GatewayRefused, Refused, SourceFailed
+from triagebot.errors import GatewayRefused, SourceFailed
 from triagebot.ports import Judge
 from triagebot.triage.replay.arms import Arm
 from triagebot.triage.replay.budget import Budget, Spending, Spent
@@ -25,7 +26,10 @@ from triagebot.triage.replay.prepare import NotReplayable, Ready, Record, answer
 
 UNUSABLE: Final = 20  # trials in a row that nothing usable is said of, until it is no use to go on
 _BATCH: Final = 64
-_RESCUE: Final = 5.0  # seconds
+_ENOUGH: Final = UNUSABLE // 2  # answers that are judged without waiting for more
+
+
+Call = Callable[[Ask], Awaitable[Reply]]
 
 
 class Trials(Protocol):
@@ -36,8 +40,8 @@ class Trials(Protocol):
 
     async def find(self, name: str) -> Mapping[str, Any] | None: ...
 
-    async def record(self, name: str, value: Mapping[str, Any]) -> None:
-        """Durable once it returns. Raises LeaseLost where somebody else goes on with this replay."""
+    async def record(self, name: str, value: Mapping[str, Any], *, instead_of: str = "") -> None:
+        """Durable once it returns; `instead_of` is gone then. Raises LeaseLost where somebody else goes on with this replay."""
         ...
 
 
@@ -83,7 +87,7 @@ class Work:
     ask: Callable[[RecordedCall], Ask]
     times: int
     parallel: int = 4
-    gather: float = 3.0
+    gather: float = 8.0
 
     def trials(self) -> Iterator[Trial]:
         """Every arm of a request before the next request: where a cap ends it, the arms have said equally much."""
@@ -121,7 +125,6 @@ class Run:
         self._closed: dict[tuple[int, int], str] = {}  # (arm, request or -1) -> why nothing more is sent
         # Bounded: where the judge is of no use, that has to be known before the money is spent.
         self._waiting: asyncio.Queue[tuple[Trial, Played, Spending] | None] = asyncio.Queue(UNUSABLE)
-        self._batch: list[tuple[Trial, Played, Spending]] = []
         self._unusable = 0
         self._last_sent = False
 
@@ -137,9 +140,6 @@ class Run:
                 await judging
         except BaseExceptionGroup as several:  # one failure of ours, and the cancelled rest
             raise several.exceptions[0] from None
-        except asyncio.CancelledError:  # the process is stopping: what was answered is paid for
-            await self._rescue()
-            raise
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
@@ -175,15 +175,18 @@ class Run:
         sent = await self._trials.find(f"sent:{trial.key}")
         if sent is None:
             return False
+        stored = await self._trials.find(_stored(trial))
+        if stored is not None:
+            await self._again(trial, stored)
+            return True
         self.budget.restore(Spending.of(sent["at_most"]))
         self.tallies[trial.arm].lost += 1
         self.done += 1
         return True
 
     async def _try(self, trial: Trial) -> None:
-        arm, request = self.work.arms[trial.arm], self.work.requests[trial.request]
         try:
-            asks = [arm.swap(call, self.work.ask(call)) for call in request.starts]
+            asks = self._asks(trial)
         except NotReplayable as reason:
             self._closed[trial.arm, trial.request] = str(reason)
             await self._note(trial, {"hit": None, "why": str(reason)}, durable=False)
@@ -192,17 +195,19 @@ class Run:
         for ask in asks:
             at_most.add(self.budget.expected(ask))
         await self._trials.record(f"sent:{trial.key}", {"at_most": at_most.as_json()})
-        spent = Spending()
-        exchanges: list[tuple[Ask, Reply]] = []
-        runs: list[ToolRun] = []
+        spent, replies = Spending(), list[Reply]()
+
+        async def call(ask: Ask) -> Reply:
+            reply, cost = await self.line.call(ask)
+            spent.add(cost)
+            replies.append(reply)
+            return reply
+
         try:
-            for ask in asks:
-                await self._dialogue(ask, request, exchanges, runs, spent)
+            played = await self._played(trial, asks, call)
         except NotReplayable as reason:
-            # What it asked its tools for is known all the same, and some signals look at nothing else.
-            if self.work.signal.family != "tool":
-                await self._note(trial, {"hit": None, "why": str(reason), "spent": spent.as_json()})
-                return
+            await self._note(trial, {"hit": None, "why": str(reason), "spent": spent.as_json()})
+            return
         except GatewayRefused as refused:
             await self._refused(trial, refused, spent)
             return
@@ -213,17 +218,52 @@ class Run:
             why = "it was stopped halfway"
             await self._note(trial, {"hit": None, "why": why, "spent": spent.as_json()})
             raise
-        played = Played(key=trial.key, exchanges=tuple(exchanges), runs=tuple(runs))
+        stored = {"replies": [asdict(reply) for reply in replies], "spent": spent.as_json()}
+        await self._trials.record(_stored(trial), stored)
         await self._waiting.put((trial, played, spent))
 
+    async def _again(self, trial: Trial, stored: Mapping[str, Any]) -> None:
+        """What was answered before a restart: the dialogue is gone through again with the stored answers, and judged."""
+        spent = Spending.of(stored["spent"])
+        self.budget.restore(spent)
+        replies = [_reply(one) for one in stored["replies"]]
+
+        async def recall(ask: Ask) -> Reply:
+            if not replies:
+                raise NotReplayable("its stored answer does not fit what would be asked now")
+            return replies.pop(0)
+
+        try:
+            played = await self._played(trial, self._asks(trial), recall)
+        except NotReplayable as reason:
+            await self._note(trial, {"hit": None, "why": str(reason), "spent": spent.as_json()})
+        else:
+            await self._waiting.put((trial, played, spent))
+
+    def _asks(self, trial: Trial) -> list[Ask]:
+        """Raises NotReplayable."""
+        arm = self.work.arms[trial.arm]
+        return [arm.swap(call, self.work.ask(call)) for call in self.work.requests[trial.request].starts]
+
+    async def _played(self, trial: Trial, asks: Sequence[Ask], call: Call) -> Played:
+        exchanges: list[tuple[Ask, Reply]] = []
+        runs: list[ToolRun] = []
+        try:
+            for ask in asks:
+                await self._dialogue(ask, self.work.requests[trial.request], exchanges, runs, call)
+        except NotReplayable:
+            # What it asked its tools for is known all the same, and some signals look at nothing else.
+            if self.work.signal.family != "tool":
+                raise
+        return Played(key=trial.key, exchanges=tuple(exchanges), runs=tuple(runs))
+
     async def _dialogue(
-        self, ask: Ask, request: Ready, exchanges: list[tuple[Ask, Reply]], runs: list[ToolRun], spent: Spending
+        self, ask: Ask, request: Ready, exchanges: list[tuple[Ask, Reply]], runs: list[ToolRun], call: Call
     ) -> None:
         """Until the model asks for no tool any more. Tools answer from the record. Raises NotReplayable where it cannot."""
         record = Record(request.runs)
         for _ in range(request.rounds):
-            reply, cost = await self.line.call(ask)
-            spent.add(cost)
+            reply = await call(ask)
             self.served[reply.model] += 1
             self.unsent |= set(reply.unsent)
             exchanges.append((ask, reply))
@@ -256,6 +296,7 @@ class Run:
             ending = False
             while not ending and len(batch) < _BATCH:
                 left = math.inf if self._last_sent else last + self.work.gather - loop.time()
+                left = 0.0 if len(batch) >= _ENOUGH and not self._last_sent else left
                 try:
                     wait = None if left == math.inf else left
                     more = await asyncio.wait_for(self._waiting.get(), wait) if left > 0 else self._waiting.get_nowait()
@@ -270,7 +311,6 @@ class Run:
                 return
 
     async def _judged(self, batch: Sequence[tuple[Trial, Played, Spending]]) -> None:
-        self._batch = list(batch)
         values: Sequence[Any]
         why = "the judge said nothing usable of it"
         try:
@@ -285,28 +325,27 @@ class Run:
             if value is not None:
                 result = {"hit": self.work.condition.met(value), "spent": spent.as_json()}
             self._unusable = 0 if value is not None else self._unusable + 1
-            await self._note(trial, result)
-            self._batch.pop(0)
+            await self._note(trial, result, instead_of=_stored(trial))
         if self._unusable >= UNUSABLE:
             self._end("stopped", f"{self._unusable} answers in a row could not be judged: {why}")
 
-    async def _rescue(self) -> None:
-        waiting = [*self._batch]
-        while not self._waiting.empty():
-            one = self._waiting.get_nowait()
-            waiting += [one] if one is not None else []
-        try:
-            async with asyncio.timeout(_RESCUE):
-                await self._judged(waiting)
-        except (TimeoutError, SourceFailed, Refused):
-            return
-
-    async def _note(self, trial: Trial, result: Mapping[str, Any], *, durable: bool = True) -> None:
+    async def _note(
+        self, trial: Trial, result: Mapping[str, Any], *, durable: bool = True, instead_of: str = ""
+    ) -> None:
         if durable:
-            await self._trials.record(f"done:{trial.key}", result)
+            await self._trials.record(f"done:{trial.key}", result, instead_of=instead_of)
         self.tallies[trial.arm].take(trial.request, result)
         self.done += 1
         await self._tell(self)
+
+
+def _stored(trial: Trial) -> str:
+    return f"answered:{trial.key}"
+
+
+def _reply(stored: Mapping[str, Any]) -> Reply:
+    uses = tuple(ToolUse(**use) for use in stored["uses"])
+    return Reply(**{**stored, "uses": uses, "unsent": tuple(stored["unsent"])})
 
 
 def _next(ask: Ask, reply: Reply, runs: Sequence[ToolRun]) -> Ask:

@@ -37,7 +37,7 @@ class Terms:
     requests: int = 12
     max_tokens: int = 2048
     parallel: int = 4
-    gather: float = 3.0
+    gather: float = 8.0
     caps: Caps = field(default_factory=Caps)
     prices: Prices = field(default_factory=Prices)
     models: Mapping[str, str] = field(default_factory=dict)
