@@ -457,6 +457,15 @@ class Told:
     digest: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Of one incident: its newest verdict, its timeline, and what was told, by purpose."""
+
+    verdict: Mapping[str, Any] | None
+    events: Sequence[TimelineEvent]
+    told: Mapping[str, Told]
+
+
 class Reminders(Protocol):
     """Rows that say whom to ask about what, and when to look again: the truth that the clock only wakes."""
 
@@ -622,6 +631,10 @@ class Ledger(Protocol):
 
     async def told(self, incident: str) -> Mapping[str, Told]: ...
 
+    async def kept(self, incidents: Sequence[str]) -> Mapping[str, Kept]:
+        """What is kept of several incidents, in one look, for lists of them."""
+        ...
+
     async def incident_by_message(self, channel: str, ts: str) -> Incident | None: ...
 
     async def save_document(self, incident: str, document: Mapping[str, Any]) -> None:
@@ -629,6 +642,10 @@ class Ledger(Protocol):
         ...
 
     async def document(self, incident: str) -> Mapping[str, Any] | None: ...
+
+    async def documents(self, incidents: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Those that there are, by incident."""
+        ...
 
     async def claim_slot(self, job: str, slot: datetime) -> bool:
         """True for the one process that may run this scheduled slot."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from triagebot.entrypoints.jobs import JOBS, fire
 from triagebot.errors import SourceFailed
 from triagebot.testing.clock import FakeClock
 from triagebot.testing.slack import LocalSlack
+from triagebot.triage import watch
 from triagebot.triage.tell import Tell
 from triagebot.triage.watch import Watch
 
@@ -151,6 +153,7 @@ async def test_in_a_drill_the_button_counts_and_holds_nothing(house: Freezing) -
     await until(lambda: ben.modal)
     await ben.submit()
     await until(lambda: ben.modal and ben.modal.body.get("callback_id") == "freeze_sure")
+    assert "INC-1 is a drill: confirming it holds nothing" in str(ben.modal.body)
     await ben.submit()
     assert "INC-1 is a drill: support-agent would be frozen now, and nothing was held." in str(ben.modal.body)
     assert (await house.gate())[0] == 200
@@ -251,6 +254,37 @@ async def test_a_click_after_resolution_says_so(house: Freezing) -> None:
     assert "freeze" not in [
         e["action_id"] for b in house.message().blocks if b["type"] == "actions" for e in b["elements"]
     ]
+
+
+async def test_once_the_incident_is_resolved_whoever_froze_is_asked_to_lift(house: Freezing) -> None:
+    incident = await house.incident()
+    id_ = await house.freeze("support-agent prompt for 2d")
+    server, ben = house.bench.server, house.slack.user("ben")
+    direct = house.slack.workspace.open_direct([ben.id])
+    house.bench.clock.set(datetime(2026, 11, 3, 9, 0, tzinfo=UTC))  # nobody is woken for it
+    await watch.nudge(server.watch)
+    assert not [m for m in house.slack.workspace.history(direct.id) if "Lift it" in words(m)]
+    await server.ledger.set_status(incident, "resolved", house.bench.clock.now())
+    for _ in range(3):  # asked once, however often it is looked at
+        await watch.nudge(server.watch)
+        house.bench.clock.advance(minutes=15)
+    (message,) = [m for m in house.slack.workspace.history(direct.id) if "Lift it" in words(m)]
+    assert f"*INC-1* is resolved, and your *{id_}* still holds changes of support-agent until" in words(message)
+    await ben.click(message, "freeze_lift")
+    await until(lambda: house.status(id_, "lifted"))
+    house.bench.clock.advance(hours=5)
+    await watch.nudge(server.watch)
+    assert not [row for row in await server.reminded.reminding.rows.waiting() if row.kind == "lift"]
+
+
+async def test_doctor_says_what_a_freeze_can_hold(house: Freezing) -> None:
+    (report, *_) = (await house.bench.get("/api/doctor?service=support-agent"))["reports"]
+    said = {(look["surface"], look["state"]): look for look in report["looks"] if look["by"] == "freeze"}
+    assert "will be held: the pre-receive hook" in said["prompt_version", "seen"]["says"]
+    assert "will be pinned to sonnet-4-20260301" in said["model_alias", "seen"]["says"]
+    assert "publish-tools should ask it, and never has" in said["tool_schemas", "partly"]["says"]
+    assert "reindex changes it and asks nobody" in said["retrieval_corpus", "partly"]["says"]
+    assert "triagebot gate" in said["tool_schemas", "partly"]["do"]
 
 
 # -- who may ---------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.entrypoints.test_slack import bench, ledger, slack, until
-from tests.fakes.incidents import cause, verdict
+from tests.fakes.incidents import cause, page, verdict
 from tests.fakes.reminders import both_of
 from triagebot.domain.people import Person
 
@@ -168,6 +168,32 @@ async def test_the_home_shows_what_is_open_and_what_is_asked(bench, asked):
     await zoe.open_home()
     await until(lambda: zoe.home)
     assert "You are asked" not in str(zoe.home.body)
+
+
+async def test_the_home_costs_as_few_reads_for_many_incidents_as_for_one(bench, ledger):
+    reads, read = [], ledger.read
+
+    async def counted(operation, *args, **kwargs):
+        reads.append(operation)
+        return await read(operation, *args, **kwargs)
+
+    ledger.read = counted
+    try:
+        for n in range(12):
+            arrived = page(f"evt-{n}", incident_key=f"Q{n}")
+            await bench.ledger.accept(arrived, b"{}")
+            incident, _ = await bench.ledger.join_or_open(arrived, "support-agent", f"symptom {n}")
+            await bench.ledger.save_verdict(incident.id, verdict())
+        reads.clear()
+        await bench.ravi.open_home()
+        await until(lambda: bench.ravi.home)
+        assert len(reads) <= 4
+        assert str(bench.ravi.home.body).count("prompt version changed") == 12
+        reads.clear()
+        assert (await bench.ask("status")).count("prompt version changed") == 12
+        assert len(reads) <= 4
+    finally:
+        ledger.read = read
 
 
 async def test_why_in_the_thread_is_answered_there_once(bench):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from triagebot.adapters.db.engine import Database
@@ -10,9 +9,10 @@ from triagebot.adapters.db.reminders import SqlReminders
 from triagebot.bootstrap.options import Options
 from triagebot.domain.reminder import QuietHours
 from triagebot.domain.service import Config
-from triagebot.ports import Chat, Clock, Ledger, Pager
+from triagebot.ports import Chat, Clock, FreezeBook, Ledger, Pager
 from triagebot.triage.reminding.documents import ACTION, POSTMORTEM, ActionRule, PostmortemRule
 from triagebot.triage.reminding.engine import Reminding, Rule
+from triagebot.triage.reminding.freezes import LIFT, LiftRule
 from triagebot.triage.reminding.incidents import PAGE, STALE, PageRule, StaleRule
 from triagebot.triage.reminding.line import Line
 from triagebot.triage.reminding.ownership import KIND, OwnershipRule
@@ -22,7 +22,7 @@ from triagebot.triage.reminding.plan import Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminded:
-    """What runs and what plans. `rules` may be given more kinds before the server starts."""
+    """What runs and what plans."""
 
     reminding: Reminding
     plan: Plan
@@ -36,9 +36,8 @@ def open_reminding(
     chat: Chat,
     clock: Clock,
     pager: Pager | None,
-    more: Mapping[str, Rule] | None = None,
+    book: FreezeBook,
 ) -> Reminded:
-    """`more` are rules of further kinds of rows."""
     rows, line, waits, quiet = (
         SqlReminders(database),
         Line(config=config, pager=pager),
@@ -52,10 +51,10 @@ def open_reminding(
         KIND: ownership,
         POSTMORTEM: PostmortemRule(ledger=ledger),
         ACTION: ActionRule(ledger=ledger, quiet=quiet),
-        **(more or {}),
+        LIFT: LiftRule(ledger=ledger, book=book),
     }
     reminding = Reminding(ledger=ledger, rows=rows, chat=chat, clock=clock, rules=rules, quiet=quiet)
-    plan = Plan(ledger=ledger, rows=rows, clock=clock, ownership=ownership, waits=waits, quiet=quiet)
+    plan = Plan(ledger=ledger, rows=rows, clock=clock, ownership=ownership, waits=waits, quiet=quiet, book=book)
     return Reminded(reminding=reminding, plan=plan)
 
 

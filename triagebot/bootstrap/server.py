@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from triagebot.adapters.chat.slack import SlackChat
 from triagebot.adapters.chat.unconnected import UnconnectedChat
 from triagebot.adapters.db.engine import Database, open_database
+from triagebot.adapters.db.freezebook import SqlFreezeBook
 from triagebot.adapters.db.journal import SqlJournal
 from triagebot.adapters.db.ledger import SqlLedger
 from triagebot.adapters.db.migrate import upgrade
@@ -145,6 +146,7 @@ class Server:
             traces=self.traces,
             journal=self.journal,
             owners=next(iter(walks.values())).owners,
+            holds=self.freezing.desk.what_holds,
         )
         return await examine(self.config, eyes, self.clock.now(), only=only or None)
 
@@ -188,7 +190,8 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         replays=gateway is not None,
         circle=circle,
     )
-    reminded = open_reminding(config, options, database, ledger, chat, clock, pager)
+    book = SqlFreezeBook(database, clock, heads)
+    reminded = open_reminding(config, options, database, ledger, chat, clock, pager, book)
     mirror = Mirror(ledger=ledger, clock=clock, pager=pager)
     rubric = load_rubric(config)
     registries = {name: registries_of(config, service) for name, service in config.services.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
@@ -21,6 +21,8 @@ from triagebot.triage.investigate import Owners
 
 T = TypeVar("T")
 State = Literal["seen", "partly", "unseen"]
+# Of a service, for each artifact: surface, artifact, whether a freeze could hold it, and how or why not.
+Holds = Callable[[str], Awaitable[Sequence[tuple[str, str, bool, str]]]]
 
 # What of a surface traces show: the normalised columns, any of which will do, and the attribute to record for it.
 COLUMNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
@@ -40,7 +42,8 @@ LOOK_BACK: Final = timedelta(days=35)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One thing that was looked at. `by`: a registry's kind, `traces`, `journal`, `owner`, `configuration`. `do`: what would help.
+    """One thing that was looked at. `by`: a registry's kind, `traces`, `journal`, `owner`, `freeze`, `configuration`. `do`: what
+    would help.
 
     `surface` is "" for what concerns all of them.
     """
@@ -61,7 +64,7 @@ class Report:
     looks: tuple[Look, ...]
 
     def state(self, surface: str) -> State:
-        states = {look.state for look in self.looks if look.surface == surface and look.by != "owner"}
+        states = {look.state for look in self.looks if look.surface == surface and look.by not in ("owner", "freeze")}
         return "seen" if "seen" in states else "partly" if "partly" in states else "unseen"
 
     @property
@@ -86,13 +89,16 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eyes:
-    """What doctor looks through. `registries` are each service's, by its name; `deadline` is seconds for each look."""
+    """What doctor looks through. `registries` are each service's, by its name; `holds` says what a freeze of a service could hold;
+    `deadline` is seconds for each look.
+    """
 
     registries: Mapping[str, Sequence[Source]] = field(default_factory=dict)
     traces: TraceStore | None = None
     traces_problem: str = "not looked at from here"
     journal: Journal | None = None
     owners: Owners | None = None
+    holds: Holds | None = None
     deadline: float = 10.0
 
 
@@ -110,6 +116,7 @@ async def _examine(config: Config, service: Service, eyes: Eyes, now: datetime) 
         _journal(service, eyes, now),
     )
     looks = [*asked, *seen_in_traces, *noted, *await _owners(service, eyes), *_configuration(config, service)]
+    looks += await _holds(service, eyes)
     declared = {entry.surface for entry in service.registries}
     known = {look.surface for look in looks if look.state != "unseen"} | declared
     looks = [look for look in looks if look.surface in known or not look.surface]
@@ -207,6 +214,20 @@ async def _owners(service: Service, eyes: Eyes) -> list[Look]:
             do = f"name a person under services.{service.name}.owners"
             looks.append(_look("owner", "partly", (found.gap or "").partition("`: ")[2], do, **what))
     return looks
+
+
+async def _holds(service: Service, eyes: Eyes) -> list[Look]:
+    """What a freeze could hold of each surface: better known before three in the morning."""
+    if eyes.holds is None:
+        return []
+    found = await _within(eyes.holds(service.name), eyes.deadline)
+    if isinstance(found, Failed):
+        return [_look("freeze", "partly", found.why)]
+    do = f"have what changes it ask `triagebot gate`, or add a pin under services.{service.name}.holds"
+    return [
+        _look("freeze", "seen" if can else "partly", says, "" if can else do, surface=surface, artifact=artifact)
+        for surface, artifact, can, says in found
+    ]
 
 
 def _configuration(config: Config, service: Service) -> list[Look]:

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from triagebot.domain.incident import Incident
+from triagebot.domain.incident import Incident, standing
 from triagebot.domain.people import Person
 from triagebot.domain.reminder import Reminder
-from triagebot.ports import Clock, Ledger, Message, Reminders
+from triagebot.ports import Clock, Kept, Ledger, Message, Reminders
 from triagebot.triage.messages.home import HomeItem, HomeLine, HomeQuestion, home_view
 from triagebot.triage.reminding.documents import ACTION, action_of
 from triagebot.triage.reminding.ownership import KIND, thing
@@ -33,8 +33,9 @@ class Home:
         """Slack's App Home. `notice` is what came of a click in it."""
         opened = await self.ledger.incidents(status="open", limit=500)
         waiting = await self.rows.waiting(limit=500)
+        kept = await self.ledger.kept([incident.id for incident in opened[:_OPEN]])
         return home_view(
-            [await self._line(incident) for incident in opened[:_OPEN]],
+            [_line(incident, kept[incident.id]) for incident in opened[:_OPEN]],
             more=max(0, len(opened) - _OPEN),
             questions=await self._questions(person, waiting),
             items=await self.items(person, waiting),
@@ -45,13 +46,12 @@ class Home:
 
     async def items(self, person: Person, waiting: Sequence[Reminder] | None = None) -> list[HomeItem]:
         """The person's action items that are not done, the one that is due first before the others."""
-        found, documents = [], {}
-        for row in waiting if waiting is not None else await self.rows.waiting(limit=500):
-            if row.kind != ACTION:
-                continue
-            if row.incident not in documents:
-                documents[row.incident] = await self.ledger.document(row.incident)
-            document = documents[row.incident]
+        rows = waiting if waiting is not None else await self.rows.waiting(limit=500)
+        rows = [row for row in rows if row.kind == ACTION]
+        documents = await self.ledger.documents(list({row.incident for row in rows})) if rows else {}
+        found = []
+        for row in rows:
+            document = documents.get(row.incident)
             item = action_of(document, row.ref.partition(":")[2])
             if item is None or item.get("done"):
                 continue
@@ -59,17 +59,6 @@ class Home:
                 due, text = str(item.get("due") or ""), str(item.get("text") or "")
                 found.append(HomeItem(incident=row.incident, id=str(item["id"]), text=text, due=due))
         return sorted(found, key=lambda item: item.due)
-
-    async def _line(self, incident: Incident) -> HomeLine:
-        verdict, events = await self.ledger.verdict(incident.id), await self.ledger.timeline(incident.id)
-        told = (await self.ledger.told(incident.id)).get(INCIDENT)
-        return HomeLine(
-            incident=incident,
-            level=level_of(verdict, events),
-            verdict=graded(verdict, events) if verdict else None,
-            acknowledged=incident.acknowledged_at is not None or any(e.kind == "acknowledged" for e in events),
-            link=told.posted.link if told else "",
-        )
 
     async def _questions(self, person: Person, waiting: Sequence[Reminder]) -> list[HomeQuestion]:
         """What this person was asked last and has not answered."""
@@ -81,6 +70,17 @@ class Home:
             if 0 < place <= len(line) and _is(person, line[place - 1]):
                 found.append(HomeQuestion(row=row.id, incident=row.incident, thing=thing(row)))
         return found
+
+
+def _line(incident: Incident, kept: Kept) -> HomeLine:
+    told, acknowledged = kept.told.get(INCIDENT), any(e.kind == "acknowledged" for e in standing(kept.events))
+    return HomeLine(
+        incident=incident,
+        level=level_of(kept.verdict, kept.events),
+        verdict=graded(kept.verdict, kept.events) if kept.verdict else None,
+        acknowledged=incident.acknowledged_at is not None or acknowledged,
+        link=told.posted.link if told else "",
+    )
 
 
 def _is(person: Person, value: Any) -> bool:

@@ -115,12 +115,12 @@ class Questions:
 
     async def status(self) -> Message:
         opened = await self._ledger.incidents(status="open")
-        known = []
-        for incident in opened:
-            told = (await self._ledger.told(incident.id)).get(INCIDENT)
-            verdict = await self._ledger.verdict(incident.id)
-            events = await self._ledger.timeline(incident.id)
-            known.append((incident, told, graded(verdict, events) if verdict else None))
+        kept = await self._ledger.kept([incident.id for incident in opened])
+        known = [
+            (incident, one.told.get(INCIDENT), graded(one.verdict, one.events) if one.verdict else None)
+            for incident in opened
+            for one in (kept[incident.id],)
+        ]
         return replies.status_reply(known, len(self._config.services), self._clock.now())
 
     async def incident(self, word: str) -> Message:

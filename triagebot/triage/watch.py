@@ -185,6 +185,7 @@ async def nudge(watch: Watch) -> None:
     """Asks whoever is to be asked now."""
     if watch.plan is not None:
         await watch.plan.opened()
+        await watch.plan.freezes()
     if watch.reminding is not None:
         await watch.reminding.run()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -164,8 +165,16 @@ def append(connection: sa.Connection, id_: str, event: TimelineEvent) -> bool:
 
 
 def events(connection: sa.Connection, id_: str) -> list[TimelineEvent]:
-    query = sa.select(timeline).where(timeline.c.incident == number(id_)).order_by(timeline.c.at, timeline.c.id)
-    return [
-        TimelineEvent(at=row.at, kind=row.kind, actor=row.actor, text=row.text, dedupe=row.dedupe, data=row.data)
-        for row in connection.execute(query)
-    ]
+    return events_of(connection, [number(id_)]).get(number(id_), [])
+
+
+def events_of(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, list[TimelineEvent]]:
+    """By the number of the incident, in order of time."""
+    found: dict[int, list[TimelineEvent]] = {}
+    query = sa.select(timeline).where(timeline.c.incident.in_(numbers)).order_by(timeline.c.at, timeline.c.id)
+    for row in connection.execute(query):
+        event = TimelineEvent(
+            at=row.at, kind=row.kind, actor=row.actor, text=row.text, dedupe=row.dedupe, data=row.data
+        )
+        found.setdefault(row.incident, []).append(event)
+    return found

@@ -12,7 +12,7 @@ from triagebot.adapters.db import incidents, pages, records, workqueue
 from triagebot.adapters.db.engine import Database
 from triagebot.domain.incident import Incident, TimelineEvent, Work
 from triagebot.domain.page import Page
-from triagebot.ports import Clock, Told
+from triagebot.ports import Clock, Kept, Told
 
 MOST_ATTEMPTS = 8
 
@@ -130,6 +130,9 @@ class SqlLedger:
     async def told(self, incident: str) -> Mapping[str, Told]:
         return await self._database.read(records.find_told, incident)
 
+    async def kept(self, incidents: Sequence[str]) -> Mapping[str, Kept]:
+        return await self._database.read(records.kept, incidents)
+
     async def incident_by_message(self, channel: str, ts: str) -> Incident | None:
         return await self._database.read(records.incident_by_message, channel, ts)
 
@@ -138,6 +141,9 @@ class SqlLedger:
 
     async def document(self, incident: str) -> Mapping[str, Any] | None:
         return await self._database.read(records.find_document, incident)
+
+    async def documents(self, incidents: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        return await self._database.read(records.find_documents, incidents)
 
     async def claim_slot(self, job: str, slot: datetime) -> bool:
         return await self._database.write(records.claim_slot, job, slot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from triagebot.adapters.db import incidents, tables
 from triagebot.adapters.db.rows import incident_of, insert_once, number, replace
 from triagebot.domain.incident import Incident
-from triagebot.ports import Posted, Told
+from triagebot.ports import Kept, Posted, Told
 
 verdict, told, document, slot = tables.verdict, tables.told, tables.document, tables.slot
 
@@ -45,12 +45,30 @@ def save_told(connection: sa.Connection, incident: str, message: Told) -> None:
 
 def find_told(connection: sa.Connection, incident: str) -> dict[str, Told]:
     query = sa.select(told).where(told.c.incident == number(incident)).order_by(told.c.id)
+    return {row.purpose: _told(row) for row in connection.execute(query)}
+
+
+def kept(connection: sa.Connection, wanted: Sequence[str]) -> dict[str, Kept]:
+    """Three statements, however many incidents."""
+    names = {number(id_): id_ for id_ in wanted}
+    later = verdict.alias()
+    newest = sa.select(sa.func.max(later.c.revision)).where(later.c.incident == verdict.c.incident).scalar_subquery()
+    query = sa.select(verdict.c.incident, verdict.c.content)
+    query = query.where(verdict.c.incident.in_(names), verdict.c.revision == newest)
+    verdicts = {row.incident: row.content for row in connection.execute(query)}
+    messages: dict[int, dict[str, Told]] = {}
+    for row in connection.execute(sa.select(told).where(told.c.incident.in_(names)).order_by(told.c.id)):
+        messages.setdefault(row.incident, {})[row.purpose] = _told(row)
+    events = incidents.events_of(connection, list(names))
     return {
-        row.purpose: Told(
-            purpose=row.purpose, posted=Posted(channel=row.channel, ts=row.ts, link=row.link), digest=row.digest
-        )
-        for row in connection.execute(query)
+        id_: Kept(verdict=verdicts.get(n), events=events.get(n, []), told=messages.get(n, {}))
+        for n, id_ in names.items()
     }
+
+
+def _told(row: Any) -> Told:
+    posted = Posted(channel=row.channel, ts=row.ts, link=row.link)
+    return Told(purpose=row.purpose, posted=posted, digest=row.digest)
 
 
 def incident_by_message(connection: sa.Connection, channel: str, ts: str) -> Incident | None:
@@ -68,6 +86,12 @@ def find_document(connection: sa.Connection, incident: str) -> Mapping[str, Any]
     query = sa.select(document.c.content).where(document.c.incident == number(incident))
     content: Mapping[str, Any] | None = connection.execute(query).scalar()
     return content
+
+
+def find_documents(connection: sa.Connection, wanted: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    names = {number(id_): id_ for id_ in wanted}
+    query = sa.select(document.c.incident, document.c.content).where(document.c.incident.in_(names))
+    return {names[row.incident]: row.content for row in connection.execute(query)}
 
 
 def claim_slot(connection: sa.Connection, job: str, at: datetime) -> bool:

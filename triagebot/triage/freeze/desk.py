@@ -17,7 +17,7 @@ from triagebot.domain.times import format_span
 from triagebot.errors import BadInput, NotFound, Refused
 from triagebot.ports import Message
 from triagebot.triage.freeze.parts import Parts, note, until
-from triagebot.triage.freeze.plan import REASON, Wanted, artifacts_of, plan
+from triagebot.triage.freeze.plan import REASON, Wanted, artifacts_of, plan, what_holds
 from triagebot.triage.freeze.tell import FreezeTell
 from triagebot.triage.messages.freeze import list_message
 from triagebot.triage.roles import RoleDesk
@@ -143,6 +143,10 @@ class FreezeDesk:
             await self._parts.ledger.append(freeze.incident, event)
         await self._tell.show(freeze.id)
         return freeze, f"{change} is let through {freeze.id}; everything else stays held."
+
+    async def what_holds(self, service: str) -> list[tuple[str, str, bool, str]]:
+        """See plan.what_holds. Raises NotFound."""
+        return await what_holds(self._parts, self._parts.service(service))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from apscheduler.triggers.cron import CronTrigger
 
 from triagebot.domain.change import Observation
 from triagebot.domain.freeze import ANONYMOUS, ANY, GATE, LONGEST, SHORTEST, USUAL, Asked, Freeze, Hold
+from triagebot.domain.incident import Incident
 from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.nodes import OTHER_SURFACES, SURFACES
 from triagebot.domain.people import Person
@@ -22,6 +23,7 @@ from triagebot.ports import Brake
 from triagebot.triage.freeze.parts import ASKS, Parts
 
 REASON: Final = 300
+HELD: Final = "will be held"
 _NO_GATE: Final[Mapping[str, str]] = {
     "model_alias": "the provider can still move the alias on its side; a dated id in a file that services read would keep it "
     "still (`kind: model_file`)",
@@ -90,7 +92,8 @@ def surfaces_of(words: Sequence[str]) -> tuple[str, ...]:
 async def plan(parts: Parts, wanted: Wanted, by: Person) -> Freeze:
     """The freeze as it would be; nothing is changed by looking. Raises NotFound, Refused, BadInput."""
     service = parts.service(wanted.service)
-    verdict = await _verdict(parts, service, wanted.incident)
+    incident, verdict = await _incident(parts, service, wanted.incident)
+    drill = (f"{incident.id} is a drill: confirming it holds nothing",) if incident and incident.drill else ()
     artifacts = artifacts_of(parts, service)
     surfaces = wanted.surfaces or _implicated(verdict, artifacts) or tuple(artifacts)
     for surface in surfaces:
@@ -121,7 +124,7 @@ async def plan(parts: Parts, wanted: Wanted, by: Person) -> Freeze:
         by=by,
         made_at=now,
         span=wanted.span,
-        warnings=tuple(_clashes(parts, service, surfaces, seen, now, now + wanted.span)),
+        warnings=drill + tuple(_clashes(parts, service, surfaces, seen, now, now + wanted.span)),
         holds=tuple(hold for holds in planned for hold in holds),
     )
 
@@ -141,15 +144,16 @@ def artifacts_of(parts: Parts, service: Service) -> dict[str, list[str]]:
     return dict(sorted(named.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
 
 
-async def _verdict(parts: Parts, service: Service, incident: str) -> Mapping[str, Any]:
+async def _incident(parts: Parts, service: Service, incident: str) -> tuple[Incident | None, Mapping[str, Any]]:
+    """The incident that it is for, and its verdict."""
     if not incident:
-        return {}
+        return None, {}
     found = await parts.ledger.incident(incident)
     if found is None:
         raise NotFound(f"{cut(clean(incident), 20)} is not known here.")
     if found.service != service.name:
         raise BadInput(f"{found.id} is an incident of {found.service}, not of {service.name}.")
-    return await parts.ledger.verdict(incident) or {}
+    return found, await parts.ledger.verdict(incident) or {}
 
 
 def _implicated(verdict: Mapping[str, Any], there: Mapping[str, object]) -> tuple[str, ...]:
@@ -178,7 +182,7 @@ async def _artifact(
     surface, artifact = where
     brakes = parts.brakes_of(service.name, surface, artifact)
     known, said = await who_asks(parts, brakes, [a for a in asked if a.surface == surface], artifact, now)
-    said = f"will be held: {said}" if known else f"the gate will refuse whoever asks, but {said}"
+    said = f"{HELD}: {said}" if known else f"the gate will refuse whoever asks, but {said}"
     holds = [Hold(surface=surface, artifact=artifact, kind=GATE, said=said)]
     label = next((o.label for o in seen if (o.surface, o.artifact) == where and o.source != "anthropic-sdk"), "")
     holds += [await _pin(parts, brake, where, label, back.get(where, "")) for brake in brakes if brake.pins]
@@ -233,6 +237,18 @@ async def who_asks(
     if known:
         return True, "; ".join([*known[:3], *missing[:2]])
     return False, "; ".join(missing[:3]) or "nothing is known to ask the gate before it is changed (`triagebot gate`)"
+
+
+async def what_holds(parts: Parts, service: Service) -> list[tuple[str, str, bool, str]]:
+    """For each artifact of the service (surface, artifact) whether a freeze could hold or pin it now, and how or why not."""
+    asked, now = await parts.book.askers(service.name), parts.clock.now()
+    (seen, _), found = await parts.observed(service.name), []
+    for surface, artifacts in artifacts_of(parts, service).items():
+        for artifact in artifacts:
+            gate, *pins = await _artifact(parts, service, (surface, artifact), seen, asked, {}, now)
+            can = gate.said.startswith(HELD) or any(pin.state == "planned" for pin in pins)
+            found.append((surface, artifact, can, "; ".join(hold.said for hold in (gate, *pins))))
+    return found
 
 
 def _clashes(

@@ -78,6 +78,12 @@ def warning_message(freeze: Freeze, now: datetime) -> Message:
     return render("freeze/warning", values, actions=buttons(freeze, (EXTEND, LIFT)), at=f"warning:{freeze.id}")
 
 
+def lift_message(freeze: Freeze, now: datetime) -> Message:
+    """To whoever froze, once the incident is over."""
+    values = {"f": freeze, "end": moment(freeze.expires_at, now) if freeze.expires_at else "it is lifted"}
+    return render("freeze/lift", values, actions=buttons(freeze, (LIFT, EXTEND)), at=f"lift:{freeze.id}")
+
+
 def list_message(freezes: Sequence[Freeze], now: datetime) -> Message:
     lines = [
         {

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 HELD: Final = timedelta(seconds=90)  # longer than a nudge may take, so that two never send the same at once
 SENDING: Final = 45.0
 APART: Final = timedelta(minutes=10)
+URGENT_APART: Final = timedelta(minutes=1)  # one after the other as well, and none waits long behind another
 AGAIN: Final = timedelta(minutes=5)  # after a chat that could not be reached
 
 
@@ -34,7 +35,7 @@ AGAIN: Final = timedelta(minutes=5)  # after a chat that could not be reached
 class Nudge:
     """Ask `to` (None: the incident's thread) now, and look again at `after`, None never.
 
-    `text` goes onto the timeline as an event of `kind`. `urgent` knows no night and does not queue behind other nudges.
+    `text` goes onto the timeline as an event of `kind`. `urgent` knows no night and follows the one before it within a minute.
     `payload` replaces the row's. `data` goes with the event. `skip`: where they cannot be written to, look again at once, since
     somebody else is next.
     """
@@ -110,10 +111,10 @@ class Reminding:
 
     async def _not_before(self, nudge: Nudge, now: datetime) -> datetime:
         """One nudge at a time, and none at night."""
-        if nudge.urgent:
-            return now
         last = await self.rows.last_nudge(_who(nudge.to)) if nudge.to else None
-        return self.quiet.over(max(now, last + APART) if last else now)
+        apart = URGENT_APART if nudge.urgent else APART
+        at = max(now, last + apart) if last else now
+        return at if nudge.urgent else self.quiet.over(at)
 
     async def _nudge(self, held: Reminder, nudge: Nudge, now: datetime) -> bool:
         number, key = held.sent, f"reminder:{held.id}:{held.sent}"

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from triagebot.domain.freeze import LIVE
 from triagebot.domain.incident import Incident
 from triagebot.domain.reminder import QuietHours
-from triagebot.ports import Clock, Ledger, Reminders
+from triagebot.ports import Clock, FreezeBook, Ledger, Reminders
 from triagebot.triage.reminding.documents import ACTION, DAY, POSTMORTEM, drafted_at, due_from
+from triagebot.triage.reminding.freezes import LIFT, over
 from triagebot.triage.reminding.incidents import PAGE, STALE, open_since, page_ref
 from triagebot.triage.reminding.ownership import OwnershipRule
 from triagebot.triage.reminding.pace import Waits
@@ -27,6 +29,14 @@ class Plan:
     ownership: OwnershipRule
     waits: Waits
     quiet: QuietHours
+    book: FreezeBook | None = None
+
+    async def freezes(self) -> None:
+        """Of every freeze in force whose incident is over: that it is not needed any more."""
+        now = self.clock.now()
+        for freeze in await self.book.listed(status=LIVE) if self.book is not None else ():
+            if freeze.live(now) and await over(self.ledger, freeze):
+                await self.rows.remind(LIFT, freeze.id, due=now, incident=freeze.incident)
 
     async def opened(self) -> None:
         """Of every open incident: its page, its silence, its owners."""
