@@ -234,6 +234,14 @@ TOOLS: Final = (
         words=("tool", "error", "failed", "validation", "required"),
     ),
     Signal(
+        name="tool_answer_error",
+        title="tool results handed to the model that report an error",
+        sql=f"if(tool_answer = '', NULL, match(tool_answer, '{phrases.TOOL_ERROR}'))",
+        family="tool",
+        needs=("tool_answer",),
+        words=("tool", "error", "failed", "validation", "required"),
+    ),
+    Signal(
         name="tool_result_empty",
         title="empty tool results",
         sql="if(tool_result = '', NULL, match(tool_result, '^\\\\s*(\\\\{\\\\s*\\\\}|\\\\[\\\\s*\\\\]|null|\"\"|\\\\{\"[a-z_]+\":\\\\s*\\\\[\\\\s*\\\\]\\\\})\\\\s*$'))",

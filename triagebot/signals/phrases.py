@@ -14,7 +14,7 @@ MODEL_MISSING: Final = r"(?i)model.{0,30}(not.?found|does not exist|retired|depr
 OVERFLOW: Final = r"(?i)context.?(length|window)|too.?long|maximum.?(context|tokens)|prompt is too|token limit"
 TOOL_ERROR: Final = (
     r'(?i)^\\s*\\{?\\s*"?(error|is_?error"?\\s*:\\s*true|status"?\\s*:\\s*"?(error|failed))'
-    r'|"(error|errors|isError)"\\s*:\\s*("|\\{|\\[\\{|true)|validation error|missing required|unknown tool|not found|traceback'
+    r'|"(error|errors|is_?error)"\\s*:\\s*("|\\{|\\[\\{|true)|validation error|missing required|unknown tool|not found|traceback'
 )
 REFUSAL: Final = (
     r"(?i)\\b(i|we)( am|\\x27m| are|\\x27re)? ?(sorry|afraid)?,? ?(but )?(i |we )?(can ?not|can\\x27t|won\\x27t|will not|am unable to"

@@ -153,7 +153,7 @@ def suspects(
         # A roll-out in stages is one change: the traces show who had it when.
         if change.after and (change.surface, change.artifact, change.after) in rolled:
             continue
-        if "probe" in change.source or "probe" in change.detail:
+        if _lifecycle(change) or "probe" in change.source or "probe" in change.detail:
             result.append(_dated(node, change, table))  # the name stayed: no version in the traces shows it
             continue
         arrival = next((a for a in unmatched if _matches(a, change)), None) or _in_step(change, unmatched, changes)

@@ -11,7 +11,8 @@ from triagebot.surfaces.contract import Snapshot, Weighed
 class ModelAlias(Walked):
     name = "model_alias"
     surfaces = ("model_alias",)
-    dimensions = ("model_served",)
+    # Some SDKs record the id that they asked for and no other: then a move shows there.
+    dimensions = ("model_served", "model_requested")
     families = MappingProxyType(
         {
             "content": 1.0,

@@ -26,7 +26,8 @@ MOSTLY = 0.6
 class Quota(Walked):
     name = "quota"
     surfaces = ("limit",)
-    families = MappingProxyType({"ratelimit": 1.0, "error": 0.4, "retry": 0.7, "latency": 0.3})
+    # Some published limits are on the length of an answer: cutting one cuts answers off.
+    families = MappingProxyType({"ratelimit": 1.0, "error": 0.4, "retry": 0.7, "latency": 0.3, "content": 0.2})
     prior = 0.6
     columns = ("http_status",)
 

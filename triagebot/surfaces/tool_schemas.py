@@ -15,6 +15,7 @@ RETURNED = frozenset(
     {
         "tool_failed",
         "tool_result_error",
+        "tool_answer_error",
         "tool_result_empty",
         "tool_result_not_json",
         "tool_result_keys",

@@ -56,6 +56,19 @@ def asks_for_tools(message: str) -> str:
     )
 
 
+def tool_answer(listed: str, raw: str) -> str:
+    """What a tool answered, where the last message of a prompt is that: a message of its own role, or a part of one."""
+    last_, role = f"{listed}[-1]", f"lower(tupleElement({listed}[-1], 'role'))"
+    own = f"if({role} IN ('tool', 'function'), {text_of(last_)}, '')"
+    end = f"JSONExtractRaw({raw}, -1)"
+    parts = [
+        f"{get}({end}, '{parts}', 1, '{member}')"
+        for parts, member in (("parts", "response"), ("parts", "result"), ("content", "content"))
+        for get in ("JSONExtractString", "JSONExtractRaw")
+    ]
+    return f"if({_is_list(raw)} OR {role} != '', arrayFirst(x -> x != '', [{', '.join((own, *parts))}]), '')"
+
+
 def messages(raw: str) -> str:
     """The list of messages inside the JSON envelopes that SDKs record: a list, one message, OpenAI's `choices`,
     Gemini's `candidates` or `contents`, Anthropic's `content` blocks, `{"messages": […]}`.

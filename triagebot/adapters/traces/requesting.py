@@ -38,7 +38,9 @@ class Store(Protocol):
 _RECENT_HOURS: Final = 24
 # Signals of texts cost fifty times what others do; beyond so many requests they are read from a sample of them, and are NaN
 # for the others.
-TEXTS: Final = frozenset(("input_text", "output_text", "system_text", "tool_arguments", "tool_result", "tools_text"))
+TEXTS: Final = frozenset(
+    ("input_text", "output_text", "system_text", "tool_arguments", "tool_result", "tool_answer", "tools_text")
+)
 TEXT_ROWS: Final = 16_000
 _TWO: Final = 4_000  # requests from which it pays to read texts over two sessions at once
 _ENOUGH: Final = 20_000  # spans that say how many spans a trace has

@@ -122,6 +122,7 @@ TOOLS = (
             "mlflow.spanInputs",
             "langfuse.observation.input",
             "traceloop.entity.input",
+            "gen_ai.prompt",
             "input.value",
             "input",
         ),
@@ -138,9 +139,16 @@ TOOLS = (
             "mlflow.spanOutputs",
             "langfuse.observation.output",
             "traceloop.entity.output",
+            "gen_ai.completion",
             "output.value",
             "output",
         ),
+    ),
+    # Where calls have no spans of their own, what tools answered shows in what the model is asked next.
+    Column(
+        "tool_answer",
+        TEXT,
+        f"if(@op = 'llm', substring({e.tool_answer('@input_messages', '@input_raw')}, 1, 2000), '')",
     ),
 )
 
