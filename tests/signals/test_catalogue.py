@@ -51,6 +51,10 @@ def asked(text, **attributes):
     return llm(gen_ai__input__messages=json.dumps(messages, ensure_ascii=False), **attributes)
 
 
+def prompted(last):
+    return llm(gen_ai__input__messages=json.dumps([{"role": "user", "content": "Where is it?"}, last]))
+
+
 def found(*documents, **attributes):
     return span("retrieval", gen_ai__retrieval__documents=json.dumps(documents), **attributes)
 
@@ -175,6 +179,10 @@ OTHERS = [
     ("tool_result_error", tool(gen_ai__tool__call__result='{"isError": true, "content": []}'), 1),
     ("tool_result_error", tool(gen_ai__tool__call__result='{"status": "ok"}'), 0),
     ("tool_result_error", tool(), NONE),
+    ("tool_answer_error", prompted({"role": "tool", "content": "unknown tool: get_order"}), 1),
+    ("tool_answer_error", prompted({"role": "user", "content": [{"type": "tool_result", "content": "Error: gone"}]}), 1),
+    ("tool_answer_error", prompted({"role": "tool", "parts": [{"type": "tool_call_response", "response": {"ok": 1}}]}), 0),
+    ("tool_answer_error", asked("why is the tool not found?"), NONE),
     ("tool_result_empty", tool(gen_ai__tool__call__result=' {"rows": [ ]} '), 1),
     ("tool_result_empty", tool(gen_ai__tool__call__result="null"), 1),
     ("tool_result_empty", tool(gen_ai__tool__call__result='{"rows": [1]}'), 0),

@@ -185,6 +185,19 @@ def test_a_retirement_date_that_moved_is_felt_by_no_request():
     assert candidate is None
 
 
+def test_a_retirement_date_that_moved_is_no_version_although_the_id_is_served():
+    moved = change(surface="model_alias", artifact="m", before="m-2", after="m-2")
+    suspect, candidate = one(MODEL, [moved], table(AT, {"model_served": ["m-2"] * N}))
+    assert (suspect.served, candidate) == (False, None)
+
+
+def test_a_model_moves_under_the_name_that_is_asked_for_where_no_other_is_recorded():
+    asked = table(AT, {"model_requested": labels("m-1", "m-2"), "model_served": [""] * N})
+    suspect, candidate = one(MODEL, [], asked, ["m"])
+    assert (suspect.change.artifact, suspect.change.before, suspect.change.after) == ("m", "m-1", "m-2")
+    assert (candidate.exposure[:, 0] == SECOND_HALF).all()
+
+
 def test_a_probe_speaks_of_behaviour_under_a_name_that_stayed():
     told = change("model_alias", "m", before="m-01", after="m-01", source="probe", at=0.5)
     _, candidate = one(MODEL, [told], table(AT, {"model_served": ["m-01"] * N}))

@@ -250,6 +250,11 @@ OTHERS: Mapping[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {},
         {"op": "tool", "tool_name": "add", "tool_call_id": "1", "tool_arguments": "{}", "tool_result": "7"},
     ),
+    "tool: langsmith": (
+        {"langsmith.span.kind": "tool", "gen_ai.operation.name": "execute_tool", "gen_ai.prompt": "{}", "gen_ai.completion": "7"},
+        {},
+        {"op": "tool", "tool_arguments": "{}", "tool_result": "7", "input_text": "", "output_text": ""},
+    ),
     "tool: mcp": ({"mcp.method.name": "tools/call", "gen_ai.tool.name": "add"}, {}, {"op": "tool", "tool_name": "add"}),
     "retrieval: semconv": (
         {"gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": "kb", "triage.corpus.version": "9",
