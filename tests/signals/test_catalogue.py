@@ -180,8 +180,16 @@ OTHERS = [
     ("tool_result_error", tool(gen_ai__tool__call__result='{"status": "ok"}'), 0),
     ("tool_result_error", tool(), NONE),
     ("tool_answer_error", prompted({"role": "tool", "content": "unknown tool: get_order"}), 1),
-    ("tool_answer_error", prompted({"role": "user", "content": [{"type": "tool_result", "content": "Error: gone"}]}), 1),
-    ("tool_answer_error", prompted({"role": "tool", "parts": [{"type": "tool_call_response", "response": {"ok": 1}}]}), 0),
+    (
+        "tool_answer_error",
+        prompted({"role": "user", "content": [{"type": "tool_result", "content": "Error: gone"}]}),
+        1,
+    ),
+    (
+        "tool_answer_error",
+        prompted({"role": "tool", "parts": [{"type": "tool_call_response", "response": {"ok": 1}}]}),
+        0,
+    ),
     ("tool_answer_error", asked("why is the tool not found?"), NONE),
     ("tool_result_empty", tool(gen_ai__tool__call__result=' {"rows": [ ]} '), 1),
     ("tool_result_empty", tool(gen_ai__tool__call__result="null"), 1),

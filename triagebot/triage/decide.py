@@ -179,7 +179,9 @@ def decide(
         if _also(other, first):
             told.append(other)
     if first.suspect is None and first.implied is None:
-        if not first.words and (lost or found.mixed or demand):  # what is known for certain beside what nothing explains
+        if not first.words and (
+            lost or found.mixed or demand
+        ):  # what is known for certain beside what nothing explains
             return _still(found, visible=visible, blind=blind, ruler=None, demand=demand, lost=lost)
         possible = dict(first.possible)
         why = (
