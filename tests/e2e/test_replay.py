@@ -15,7 +15,9 @@ from tests.triage.replay import worlds
 from tests.triage.replay.worlds import JsonJudge, Model, Time
 from triagebot.bootstrap import server as building
 from triagebot.domain.people import Person
+from triagebot.errors import SourceFailed
 from triagebot.testing.slack import LocalSlack
+from triagebot.triage.replay.budget import Caps
 from triagebot.triage.replay.plan import Wanted
 
 
@@ -168,6 +170,34 @@ async def test_the_words_of_the_command(here: Bench) -> None:
     report = await over(here)
     assert [a["n"] for a in report["arms"]] == [16, 16]
     assert "has ended already" in await said("replay cancel")
+
+
+async def test_a_thousand_requests_with_a_dead_gateway_end_and_are_told(here: Bench) -> None:
+    dead = Model(lambda ask: SourceFailed("the Messages API cannot be reached"))
+    replays = arm(here, dead, requests=1000, caps=Caps(calls=None, tokens=None))
+    replays.sources = {"support-agent": worlds.sources(worlds.Traces(worlds.table(after=1200, failing=1100)))}
+    await verdict(here)
+    await until(here.doors.socket.handler.client.is_connected)
+    (message,) = here.messages()
+    await click(here, message, "replay")
+    report = await over(here)
+    assert (report["ended"], report["effect"]) == ("stopped", "inconclusive")
+    assert len(dead.asks) < 60
+    assert "no answer for 90 s: the Messages API cannot be reached" in thread(here)
+    assert "replay" in buttons(here)  # it can be asked for again
+
+
+async def test_a_judge_that_returns_garbage_is_told_and_decides_nothing(here: Bench) -> None:
+    model = Model()
+    arm(here, model, requests=40).judge = worlds.GarbageJudge({"json_valid": "yes"})
+    await verdict(here)
+    await until(here.doors.socket.handler.client.is_connected)
+    (message,) = here.messages()
+    await click(here, message, "replay")
+    report = await over(here)
+    assert (report["ended"], report["effect"]) == ("stopped", "inconclusive")
+    assert "answers in a row could not be judged: the judge said nothing usable of it" in thread(here)
+    assert len(model.asks) < 80
 
 
 async def test_without_a_gateway_it_says_what_to_set(here: Bench) -> None:

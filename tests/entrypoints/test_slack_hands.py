@@ -222,6 +222,45 @@ async def test_a_person_without_an_account_in_the_directory_is_named(bench):
     assert Person(**event.data["by"]).slack_id == bench.slack.user("zoe").id
 
 
+async def test_what_somebody_clicked_just_before_they_were_deactivated_is_not_done(bench):
+    incident, zoe = await bench.incident(), bench.slack.user("zoe")
+    sent = await zoe.click(bench.message, "wrong_call")  # opens a modal, and changes nothing
+    await until(lambda: zoe.modal)
+    clicked = await zoe.slash("/triage", f"severity {incident} SEV1 because it is", "llm-oncall")
+    await until(lambda: len(zoe.ephemerals()) >= 1)
+    assert sent.acked
+    bench.slack.workspace.deactivate(zoe.user)
+    bench.chat._people._known.clear()
+    clicked.payload["text"] = f"acknowledge {incident}"
+    again = await bench.slack.dispatcher.again(clicked)
+    assert again.acked
+    await until(lambda: "may not acknowledge" in zoe.ephemerals()[-1].text)
+    assert await bench.events(incident, "acknowledged") == []
+
+
+async def test_two_people_accept_at_once(bench, asked):
+    (message,) = direct(bench)
+    hit = next((b, e) for b in message.blocks if b["type"] == "actions" for e in b["elements"])
+    await asyncio.gather(
+        bench.ravi.press(message, hit), bench.slack.user("zoe").slash("/triage", f"accept {asked}", "llm-oncall")
+    )
+    await until(lambda: bench.ravi.ephemerals() and bench.slack.user("zoe").ephemerals())
+    assert len(await bench.events(asked, "owner_accepted")) == 1
+
+
+async def test_modals_that_were_open_when_the_incident_was_resolved_still_say_what_came_of_it(bench):
+    incident = await bench.incident()
+    await bench.ravi.click(bench.message, "wrong_call")
+    await until(lambda: bench.ravi.modal)
+    await bench.ask(f"resolve {incident}", "zoe")
+    await bench.ravi.submit(values={"node": "quota", "words": "it was a limit"})
+    assert len(await bench.events(incident, "label")) == 1  # a verdict may be called wrong afterwards too
+    await bench.ravi.choose(bench.message, "more", f"set_severity {incident}")
+    await until(lambda: bench.ravi.modal)
+    await bench.ravi.submit(values={"level": "SEV1", "words": "the biggest tenant was down"})
+    assert len(await bench.events(incident, "severity")) == 1
+
+
 async def test_a_channel_that_the_bot_was_removed_from_and_one_renamed_keep_the_clicks(bench):
     incident = await bench.incident()
     room, message = bench.room, bench.message
