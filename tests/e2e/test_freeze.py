@@ -573,6 +573,31 @@ async def test_what_is_in_force_is_listed(house: Freezing) -> None:
     assert "*FRZ-1* support-agent: prompt version, tool schemas · until 04:47 UTC · by" in said
 
 
+@pytest.mark.parametrize("incident", [False, True])
+async def test_where_outsiders_read_the_reason_is_a_hash(house: Freezing, *, incident: bool) -> None:
+    house.bench.room.is_ext_shared = True
+    if incident:
+        await house.incident()
+    id_ = await house.freeze("support-agent prompt for 2h because finance lost money")
+    await house.ask(f"let {id_} 4f2a9c because legal agreed", "maria")
+    everything = [m for top in house.bench.messages() for m in house.slack.workspace.thread(house.bench.room.id, top.ts)]
+    shown = " ".join(str(m.blocks) for m in everything)
+    assert id_ in shown
+    assert "4f2a9c" in shown
+    assert "finance" not in shown
+    assert "legal" not in shown
+
+
+async def test_a_guest_hears_what_is_frozen_and_not_why(house: Freezing) -> None:
+    gus = house.slack.workspace.add_user("gus", is_restricted=True)
+    house.bench.room.members.add(gus.id)
+    await house.freeze("support-agent prompt for 2h because finance lost money")
+    said = words(await house.ask("freezes", "gus"))
+    assert "*FRZ-1* support-agent: prompt version" in said
+    assert "finance" not in said
+    assert "finance lost money" in words(await house.ask("freezes", "ben"))
+
+
 async def test_slack_being_down_does_not_stop_a_freeze(house: Freezing) -> None:
     preview = await house.ask("freeze support-agent")
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from triagebot.domain.change import Change
+from triagebot.domain.freeze import Freeze
 from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.domain.mrkdwn import clean
 from triagebot.domain.page import Page
@@ -107,6 +108,10 @@ class Circle:
                     for text in (example.get("texts") or {}).values():
                         text |= {"mask": "", "outline": ""}
         return shown
+
+    def freeze(self, freeze: Freeze) -> Freeze:
+        passes = tuple(replace(one, reason=self.mark(one.reason)) for one in freeze.passes)
+        return replace(freeze, reason=self.mark(freeze.reason), passes=passes)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

@@ -18,8 +18,8 @@ from triagebot.triage.tell import INCIDENT
 
 _OPEN: Final = 12
 
-# What is frozen, as a message; who knows of freezes gives it.
-Freezes = Callable[[], Awaitable[Message]]
+# What is frozen, as a message to a person; who knows of freezes gives it.
+Freezes = Callable[[Person], Awaitable[Message]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Home:
             more=max(0, len(opened) - _OPEN),
             questions=await self._questions(person, waiting),
             items=await self.items(person, waiting),
-            freezes=await self.freezes() if self.freezes else None,
+            freezes=await self.freezes(person) if self.freezes else None,
             now=self.clock.now(),
             notice=notice,
         )

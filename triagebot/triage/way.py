@@ -215,6 +215,9 @@ class Way:
         series = await self._series(incident)
         if verdict is None or series is None:
             return None
+        known = await self.ledger.incident(incident)
+        if known is None or not await self.tell.circle.room(await self.tell.home(known)):
+            series = replace(series, where="")  # it may name a tenant
         marks = picture.marks_of(verdict, await self.ledger.timeline(incident))
         return await bounded(picture.draw, series, marks, format="png")
 

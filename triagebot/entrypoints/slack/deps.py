@@ -18,7 +18,6 @@ from triagebot.triage.asof import Lookup
 from triagebot.triage.freeze import FreezeDesk
 from triagebot.triage.hands import Hands
 from triagebot.triage.home import Home
-from triagebot.triage.messages.freeze import list_message
 from triagebot.triage.mirror import Mirror
 from triagebot.triage.questions import Questions
 from triagebot.triage.reminding.engine import Reminding
@@ -79,11 +78,8 @@ class SlackDeps:
             ledger=self.ledger,
             rows=self.reminding.rows,
             clock=self.clock,
-            freezes=self._frozen if self.freezes else None,
+            freezes=self.freezes.shown if self.freezes else None,
         )
-
-    async def _frozen(self) -> Message:
-        return list_message(await self.freezes.in_force() if self.freezes else (), self.clock.now())
 
     @property
     def questions(self) -> Questions:

@@ -47,7 +47,7 @@ async def answer(deps: SlackDeps, command: str, words: list[str], by: Person) ->
         case "freeze" if words:
             return told.preview_message(await _preview(deps, desk, words, by))
         case "freeze" | "freezes":
-            return await desk.shown()
+            return await desk.shown(by)
     if not words:
         raise BadInput(f"Which freeze? /triage {command} FRZ-1; /triage freezes lists them.")
     freeze = await desk.one_of(words[0])

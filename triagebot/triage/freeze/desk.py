@@ -176,9 +176,13 @@ class FreezeDesk:
         now = self._parts.clock.now()
         return [one for one in await self._parts.book.listed(service=service, status=LIVE) if one.live(now)]
 
-    async def shown(self) -> Message:
+    async def shown(self, to: Person) -> Message:
         """What is in force, as a message: for App Home and whoever asks."""
-        return list_message(await self.in_force(), self._parts.clock.now())
+        found = [
+            one if await self._tell.may_read(to, one.service) else self._tell.withheld(one)
+            for one in await self.in_force()
+        ]
+        return list_message(found, self._parts.clock.now())
 
     async def recent(self, service: str = "", limit: int = 20) -> Sequence[Freeze]:
         """Newest first, without previews."""

@@ -10,6 +10,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from triagebot.domain.freeze import Freeze
+from triagebot.domain.people import Person
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Chat, Message, Posted
 from triagebot.triage.freeze.parts import Parts
@@ -37,12 +38,19 @@ class FreezeTell:
                 await self._show(freeze)
 
     async def _show(self, freeze: Freeze) -> None:
-        message = freeze_message(freeze, await self._parts.book.askers(freeze.service), self._parts.clock.now())
+        shown = freeze if await self._open(freeze) else self.withheld(freeze)
+        message = freeze_message(shown, await self._parts.book.askers(freeze.service), self._parts.clock.now())
         if freeze.incident and INCIDENT in await self._parts.ledger.told(freeze.incident):
             await self._tell.reply(freeze.incident, f"freeze {freeze.id}", message)
             await self._tell.refresh(freeze.incident)
             return
         await self._own(freeze, message)
+
+    async def may_read(self, person: Person, service: str) -> bool:
+        return await self._tell.circle.reader(person, self._channel(service))
+
+    def withheld(self, freeze: Freeze) -> Freeze:
+        return self._tell.circle.freeze(freeze)
 
     async def warn(self, freeze: Freeze) -> None:
         """That it ends soon, to whoever froze. Its key is that of the expiry: one warning for each, however often it is told."""
@@ -84,6 +92,13 @@ class FreezeTell:
                 raise
             log.warning("%s: %s; told in %s instead", freeze.id, failed, self._default)
             return await self._chat.post(self._default, message, key=f"freeze:{freeze.id}")
+
+    async def _open(self, freeze: Freeze) -> bool:
+        """Whether texts may be told where the freeze is."""
+        incident = await self._parts.ledger.incident(freeze.incident) if freeze.incident else None
+        home = await self._tell.home(incident) if incident is not None else ""
+        places = (home,) if home else (freeze.place.get("channel") or self._channel(freeze.service), self._default)
+        return await self._tell.circle.room(*dict.fromkeys(places))
 
     def _channel(self, service: str) -> str:
         known = self._parts.config.services.get(service)
