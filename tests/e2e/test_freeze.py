@@ -580,7 +580,9 @@ async def test_where_outsiders_read_the_reason_is_a_hash(house: Freezing, *, inc
         await house.incident()
     id_ = await house.freeze("support-agent prompt for 2h because finance lost money")
     await house.ask(f"let {id_} 4f2a9c because legal agreed", "maria")
-    everything = [m for top in house.bench.messages() for m in house.slack.workspace.thread(house.bench.room.id, top.ts)]
+    everything = [
+        m for top in house.bench.messages() for m in house.slack.workspace.thread(house.bench.room.id, top.ts)
+    ]
     shown = " ".join(str(m.blocks) for m in everything)
     assert id_ in shown
     assert "4f2a9c" in shown
