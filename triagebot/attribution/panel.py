@@ -13,6 +13,7 @@ from triagebot.attribution.bayes import Facts
 from triagebot.domain.signal import Signal
 
 Array = NDArray[np.float64]
+REBUILT = 3  # versions of the corpus in one window
 SHARED = 0.9
 # Differences below these are nothing that anybody could feel: five in a hundred, a hundredth of a score, a day of age.
 GRAIN = 0.05
@@ -117,6 +118,10 @@ def build_panel(
     columns: dict[str, Column] = {}
     blocks = _blocks(at)
     conversations = codes.get("conversation")
+    # What is not renewed grows older by itself: of an age, only what time alone does not explain is a movement. A corpus that
+    # is rebuilt again and again is renewed.
+    rebuilt = sum(bool(label) for label in labels.get("corpus", ())) >= REBUILT
+    ageing = np.zeros((at.size, 0)) if rebuilt else ((at - at[0]) / max(float(at[-1] - at[0]), 1.0))[:, None]
     for signal in signals:
         raw = values.get(signal.name)
         if raw is None:
@@ -127,8 +132,7 @@ def build_panel(
             continue
         key = observed.tobytes() + (b"days" if signal.unit == "days" else b"")
         if key not in groups:
-            # What is not renewed grows older by itself: of an age, only what time alone does not explain is a movement.
-            extra = [(at - at[0])[:, None] / max(float(at[-1] - at[0]), 1.0)] if signal.unit == "days" else []
+            extra = [ageing] if signal.unit == "days" else []
             groups[key] = _group(rows, weight, np.concatenate([strata, *extra], axis=1))
         group = groups[key]
         scaled, binary = scale(raw[rows], signal)

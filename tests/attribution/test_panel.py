@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from tests.attribution.worlds import DAY
+from triagebot.attribution.bayes import weigh_exposures
+from triagebot.attribution.panel import build_panel
+from triagebot.domain.signal import Signal
+
+AGE = Signal(name="age", title="age", sql="1", unit="days", bad="up", family="retrieval")
+N = 3000
+AT = np.linspace(0, 20 * DAY, N)
+STOPPED = 10 * DAY
+
+
+def grows(ages, versions):
+    """Ln Bayes factor of ages that grow since the rebuilds stopped, in a window that saw so many versions of the corpus."""
+    codes = np.minimum(np.arange(N) * versions // N, versions - 1).astype(np.int32)
+    labels = tuple(f"idx-{k}" for k in range(versions))
+    panel = build_panel(AT, np.ones(N), {"corpus": codes}, {"corpus": labels}, {"age": ages}, (AGE,), np.zeros((N, 0)))
+    late = np.maximum(AT - STOPPED, 0.0) / (AT[-1] - STOPPED)
+    return float(weigh_exposures(panel.columns["age"], late[:, None])[0][0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_corpus_that_is_rebuilt_and_then_grows_old_has_moved(seed):
+    noise = np.random.default_rng(seed).lognormal(3.4, 0.6, N)
+    assert grows(noise + 3 * np.maximum(AT - STOPPED, 0) / DAY, versions=10) > 50
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_corpus_that_nobody_rebuilds_grows_older_without_having_moved(seed):
+    noise = np.random.default_rng(seed).lognormal(3.4, 0.6, N)
+    left = grows(noise + 3 * AT / DAY, versions=1)
+    assert left < 0.1 * grows(noise + 3 * AT / DAY, versions=10)
