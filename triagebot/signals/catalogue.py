@@ -20,7 +20,7 @@ ERRORS: Final = (
         sql="failed = 1 OR ifNull(http_status, 0) >= 500",
         over="root",
         family="error",
-        words=("error", "failed", "failing", "failure", "500", "5xx", "outage", "down", "exception", "crash"),
+        words=("error", "errors", "failed", "failing", "failure", "500", "5xx", "outage", "down", "exception", "crash"),
     ),
     Signal(
         name="llm_failed",
