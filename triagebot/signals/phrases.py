@@ -31,9 +31,8 @@ HEDGE: Final = (
     r"(?i)\\b(it depends|i think|i believe|perhaps|might|may be|possibly|not sure|it seems|however|there is no (one|single|right)"
     r"|as an ai|subjective|personal(ly)?)\\b"
 )
-CLOSING: Final = (
-    r"(?i)(let me know if|feel free to|hope (this|that) helps|anything else|is there anything)[^\\n]{0,120}\\s*$"
-)
+OFFER: Final = r"(?i)(let me know if|feel free to|hope (this|that) helps|anything else|is there anything)"
+CLOSING: Final = rf"{OFFER}[^\\n]{{0,120}}\\s*$"
 COMMITMENT: Final = r"(?i)\\b(refund(ed)?|credited|credit (has|will)|reimburs|compensat|escalated (to|this)|i have (cancelled|canceled|issued|applied))"
 TEMPLATE_LEFT: Final = (
     r"\\{\\{|\\}\\}|\\$\\{[a-z_]|\\[object Object\\]|<\\|[a-z_]+\\|>|\\bundefined\\b|\\bNaN\\b|%\\([a-z_]+\\)s"

@@ -107,12 +107,6 @@ def where(source: Source, sample: Sample) -> str:
     return f"{IN_WINDOW} AND ({source.level} >= {{old:UInt8}} OR ({recent}))"
 
 
-def halves(condition: str) -> tuple[str, str]:
-    """A condition as two that hold for half of the traces each. The bit has no part in a trace's level."""
-    hit = "bitTest(cityHash64(TraceId), 40)"
-    return f"{condition} AND {hit} = 0", f"{condition} AND {hit} = 1"
-
-
 def counts(source: Source) -> str:
     """Spans an hour and level: `hour`, `level`, `spans`."""
     return (
@@ -144,16 +138,22 @@ def spans_query(source: Source, condition: str, present: normalise.Present, *, n
 _ROOT_FIRST: Final = "toUnixTimestamp64Nano(at) + if(is_root = 1, 0, 4000000000000000000)"
 
 
-def _value(signal: Signal) -> str:
-    """The signal of one span as a number, NULL where the span is not among those it is read from."""
+def _value(signal: Signal, kind: str) -> str:
+    """The signal of one span as a number, NULL where the span is not among those it is read from. `kind`: that of all spans."""
     number = f"toFloat64({signal.sql})"
-    if signal.over in ("any", "root"):
+    if signal.over in ("any", "root", kind):
         return number
     return f"if(op = '{signal.over}', {number}, NULL)"
 
 
-def _folded(signal: Signal) -> str:
-    value = _value(signal)
+def _one_kind(signals: Sequence[Signal]) -> str:
+    """The kind of span that all of the signals are read from, where a request without such spans has none of them; else ''."""
+    kinds = {"any" if signal.fold == "count" else signal.over for signal in signals}
+    return kinds.pop() if len(kinds) == 1 and kinds.isdisjoint(("any", "root")) else ""
+
+
+def _folded(signal: Signal, kind: str = "") -> str:
+    value = _value(signal, kind)
     if signal.over == "root":
         # The root, or the earliest span where none is there; what it does not say, no other span says for it.
         return f"argMin(ifNull({value}, nan), {_ROOT_FIRST})"
@@ -170,12 +170,14 @@ def signals_query(
 ) -> str:
     """One row a request: its key and every signal as Float64, NaN where the trace does not say. `once`: drop duplicates."""
     columns = normalise.mentioned(" ".join(signal.sql for signal in signals)) | {"trace_id", "at", "op", "is_root"}
-    listed = ", ".join(f"{_folded(signal)} AS s{number}" for number, signal in enumerate(signals))
+    kind = _one_kind(signals)
+    listed = ", ".join(f"{_folded(signal, kind)} AS s{number}" for number, signal in enumerate(signals))
     tail = " LIMIT 1 BY TraceId, SpanId" if once else ""
     if named:
         columns |= {"request_id"}
     key, spans = _keyed(source.spans(columns, condition, present, tail=tail), named=named)
-    return f"SELECT {key} AS request{', ' if signals else ''}{listed} FROM {spans} GROUP BY request"
+    only = f" WHERE op = '{kind}'" if kind else ""  # for the others would be looked at for every signal
+    return f"SELECT {key} AS request{', ' if signals else ''}{listed} FROM {spans}{only} GROUP BY request"
 
 
 def has(column: str) -> str:
@@ -288,7 +290,8 @@ def coverage_query(source: Source, present: normalise.Present) -> str:
     def mask(columns: Sequence[str]) -> str:
         always = ("input_recorded", "output_recorded", "has_tool_calls")  # flags: a 0 is an answer too
         said = ["1" if name in always else has(name) for name in columns]
-        return " + ".join(f"{one} * toUInt64({1 << number})" for number, one in enumerate(said))
+        # Not a chain of additions, which takes the engine longer to analyse than all of the spans to read.
+        return f"arraySum([{', '.join(f'{one} * toUInt64({1 << number})' for number, one in enumerate(said))}])"
 
     condition = f"{IN_WINDOW} AND {source.level} >= {{level:UInt8}}"
     of_spans, of_traces = coverage_columns()

@@ -42,7 +42,6 @@ TEXTS: Final = frozenset(
     ("input_text", "output_text", "system_text", "tool_arguments", "tool_result", "tool_answer", "tools_text")
 )
 TEXT_ROWS: Final = 16_000
-_TWO: Final = 4_000  # requests from which it pays to read texts over two sessions at once
 _ENOUGH: Final = 20_000  # spans that say how many spans a trace has
 
 
@@ -76,14 +75,14 @@ async def requests(
     if spans.duplicates:
         values = await fold(rest, condition, parameters, once=True)
     rows = _rows(table, spans, window, sample)
-    folded = _folded([values], rest, rows, None)
+    folded = _folded(values, rest, rows, None)
     if texts:
         fewer = rows.fewer(sample, TEXT_ROWS)
         where, bound = _bound(source, fewer, parameters)
-        apart = source.promoted and not named and len(rows.place) > _TWO
-        parts = queries.halves(where) if apart else (where,)
-        tables = await asyncio.gather(*(fold(texts, part, bound, once=spans.duplicates) for part in parts))
-        folded |= _folded(tables, texts, rows, None if fewer is sample else fewer)
+        parts = _apart(texts) if source.promoted else [texts]
+        tables = await asyncio.gather(*(fold(part, where, bound, once=spans.duplicates) for part in parts))
+        for part, read in zip(parts, tables, strict=True):
+            folded |= _folded(read, part, rows, None if fewer is sample else fewer)
     # Beside the event loop, which answers people meanwhile: of many dimensions it takes a twentieth of a second.
     return await asyncio.to_thread(_request_table, table, spans, rows, folded, signals)
 
@@ -105,6 +104,14 @@ def _request_table(
         spans=int(np.diff(np.append(spans.starts, len(spans.nanos)))[rows.place].sum()),
         requests=round(float(rows.weight.sum())),
     )
+
+
+def _apart(signals: Sequence[Signal]) -> list[list[Signal]]:
+    """Signals for two sessions at once, those of the answer's text in two halves: each is analysed and computed once."""
+    answers = [signal for signal in signals if signal.over == "llm"]
+    rest = [signal for signal in signals if signal.over != "llm"]
+    middle = len(answers) // 2
+    return [part for part in (answers[:middle], answers[middle:], rest) if part]
 
 
 def _bound(source: Source, sample: Sample, parameters: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -188,18 +195,17 @@ def _rows(table: pa.Table, spans: folding.Spans, window: Window, sample: Sample)
 
 
 def _folded(
-    tables: Sequence[pa.Table], signals: Sequence[Signal], rows: Rows, sample: Sample | None
+    table: pa.Table, signals: Sequence[Signal], rows: Rows, sample: Sample | None
 ) -> dict[str, NDArray[np.float64]]:
     """Each signal of each row; NaN for rows outside `sample` and for those that the query did not see."""
-    keys = np.concatenate([folding.numbers(table, "request").astype(np.uint64) for table in tables])
-    order, place = _aligned(keys, rows.keys)
+    order, place = _aligned(folding.numbers(table, "request").astype(np.uint64), rows.keys)
     there = place >= 0
     if sample:
         there &= rows.within(sample)
     at = order[np.where(there, place, 0)] if len(order) else place
     found = {}
     for number, signal in enumerate(signals):
-        column = np.concatenate([folding.numbers(table, f"s{number}") for table in tables])
+        column = folding.numbers(table, f"s{number}")
         found[signal.name] = np.where(there, column[at] if len(column) else np.nan, np.nan)
     return found
 
