@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,8 @@ from typing import Any, Final
 from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.anyvalue import plain_json, protobuf_json
 from triagebot.adapters.traces.engine import Connection, literal, new_name
-from triagebot.adapters.traces.rows import EVENT_ATTRIBUTES, IS_NESTED, NESTED, TRAITS, Rows, Traits
+from triagebot.adapters.traces.envelopes import unquoted
+from triagebot.adapters.traces.rows import Rows, Traits, found, nested_in, valid
 from triagebot.errors import BadTrace, SourceFailed
 
 _JSON_SETTINGS: Final = (
@@ -19,8 +20,7 @@ _JSON_SETTINGS: Final = (
     "input_format_null_as_default = 1, input_format_parallel_parsing = 0"
 )
 # Blocks that fit the processor's cache: with the engine's usual quarter of a gigabyte every step waits for memory.
-_BLOCKS: Final = "min_insert_block_size_rows = 0, min_insert_block_size_bytes = 4194304, max_block_size = 1024"
-_AS_THEY_ARE: Final = "min_insert_block_size_rows = 0, min_insert_block_size_bytes = 0"
+_BLOCKS: Final = "min_insert_block_size_rows = 0, min_insert_block_size_bytes = 0, max_block_size = 1024"
 # Names of engine errors that a parse can end in without anything being wrong with the file.
 _NOT_THE_INPUT: Final = (
     "MEMORY_LIMIT_EXCEEDED",
@@ -30,10 +30,9 @@ _NOT_THE_INPUT: Final = (
     "NOT_ENOUGH_SPACE",
     "TIMEOUT_EXCEEDED",
 )
-_VALID: Final = (
-    "match(TraceId, '^[0-9a-f]{32}$') AND match(SpanId, '^[0-9a-f]{16}$') AND TraceId != repeat('0', 32) "
-    "AND SpanId != repeat('0', 16)"
-)
+# The engine's older analysis takes half the time of the newer one for the steps, which need nothing of the newer one.
+_SIMPLE: Final = " SETTINGS enable_analyzer = 0"
+_DEAR, _DEAR_OF = "tools_hash", "tools_text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,6 @@ class Loaded:
 
     spans: int
     invalid: int
-
-
-_DEAR, _DEAR_OF = "tools_hash", "tools_text"
 
 
 class Loader:
@@ -69,12 +65,21 @@ class Loader:
         made: list[str] = []
         try:
             self._parse(path, made, json=json)
-            traits = self._traits(made, json=json)
-            total = self._count("parsed")
-            self._spans(made, Rows(json=json, traits=traits, nested=f"{self._stage}.nested"))
-            stored = self._count("spans")
-            self._store(made, token)
-            return Loaded(spans=stored, invalid=total - stored)
+            seen = self._row("parsed", found(json=json))
+            rows = Rows(
+                json=json,
+                traits=Traits(
+                    events=bool(seen["events"]),
+                    links=bool(seen["links"]),
+                    nested=self._nested(made, "nested", seen["nested"], json=json),
+                    unusual=bool(seen["unusual"]),
+                    unclean=bool(seen["unclean"]),
+                ),
+                nested=f"{self._stage}.nested",
+            )
+            present = normalise.Present.of(seen["names"], seen["resource_names"], events=rows.traits.events)
+            self._store(made, rows, present, token)
+            return Loaded(spans=seen["valid"], invalid=seen["spans"] - seen["valid"])
         finally:
             self._drop(made, *made)
 
@@ -94,16 +99,17 @@ class Loader:
         declared = ", ".join(f"`{column}` {type_}" for column, type_ in columns.items())
         self._connection.execute(f"CREATE TABLE {self._stage}.{name} ({declared}) ENGINE = Memory")
         joiner = ", " if " SETTINGS " in query else " SETTINGS "
-        blocks = _BLOCKS if name in ("batches", "parsed") else _AS_THEY_ARE
-        self._connection.execute(f"INSERT INTO {self._stage}.{name} {query}{joiner}{blocks}", parameters)
+        self._connection.execute(f"INSERT INTO {self._stage}.{name} {query}{joiner}{_BLOCKS}", parameters)
 
     def _drop(self, made: list[str], *names: str) -> None:
         for name in names:
             self._connection.execute(f"DROP TABLE IF EXISTS {self._stage}.{name}")
         made[:] = [name for name in made if name not in names]
 
-    def _count(self, name: str) -> int:
-        return int(str(self._connection.execute(f"SELECT count() FROM {self._stage}.{name}", form="TSV")))
+    def _row(self, name: str, query: str) -> dict[str, Any]:
+        """The one row of a query over a table of ours."""
+        row: dict[str, Any] = self._connection.arrow(f"SELECT {query} FROM {self._stage}.{name}").to_pylist()[0]
+        return row
 
     def _parse(self, path: Path, made: list[str], *, json: bool) -> None:
         """`parsed`: a span, its scope and the attributes of its resource."""
@@ -126,7 +132,8 @@ class Loader:
             raise BadTrace(str(error)) from error
         # A resource is read once, not once for each of its spans.
         listed = "tupleElement(tupleElement(r, 'resource'), 'attributes')"
-        nested = self._nested(made, "lists", listed, "batches", json=json)
+        seen = self._row("batches", f"{nested_in(listed)} AS nested")
+        nested = self._nested(made, "lists", seen["nested"], json=json)
         rows = Rows(json=json, traits=Traits(nested=nested), nested=f"{self._stage}.lists")
         self._make(
             made,
@@ -138,81 +145,57 @@ class Loader:
         )
         self._drop(made, *(name for name in made if name != "parsed"))
 
-    def _traits(self, made: list[str], *, json: bool) -> Traits:
-        """What the batch holds; the table `nested` gets its lists and maps."""
-        rows: list[dict[str, Any]] = self._connection.arrow(f"SELECT {TRAITS} FROM {self._stage}.parsed").to_pylist()
-        found: dict[str, Any] = rows[0] if rows else {}
-        events = bool(found.get("events"))
-        listed = f"arrayConcat(tupleElement(span, 'attributes'){f', {EVENT_ATTRIBUTES}' if events else ''})"
-        return Traits(
-            events=events,
-            links=bool(found.get("links")),
-            nested=self._nested(made, "nested", listed, "parsed", json=json),
-            unusual=bool(found.get("unusual")),
-            unclean=bool(found.get("unclean")),
-        )
-
-    def _nested(self, made: list[str], name: str, listed: str, source: str, *, json: bool) -> bool:
-        """Makes a table of the distinct lists and maps among attributes, `raw`, and the JSON text that the Collector would
-        write for each; False where there are none.
+    def _nested(self, made: list[str], name: str, raw: list[str], *, json: bool) -> bool:
+        """Makes a table of lists and maps among attributes, `raw`, and the JSON text that the Collector would write for each;
+        False where there are none. They come and go as hexadecimal digits: no text from outside enters the statement.
         """
-        query = (
-            f"SELECT DISTINCT arrayJoin(arrayMap(a -> {NESTED}, arrayFilter(a -> {IS_NESTED}, {listed}))) AS raw "
-            f"FROM {self._stage}.{source}"
-        )
-        raw = list(_strings(self._connection.execute(query, form="RowBinary").bytes()))
         if not raw:
             return False
         decode = plain_json if json else protobuf_json
-        # No text from outside enters the statement: both strings travel as hexadecimal digits.
         self._make(
             made,
             name,
             {"raw": "String", "text": "String"},
             "SELECT unhex(splitByChar(' ', line)[1]) AS raw, unhex(splitByChar(' ', line)[2]) AS text FROM (SELECT "
             "arrayJoin(splitByChar(';', {rows:String})) AS line)",
-            {"rows": ";".join(f"{one.hex()} {decode(one).hex()}" for one in raw)},
+            {"rows": ";".join(f"{one} {decode(bytes.fromhex(one)).hex()}" for one in raw)},
         )
         return True
 
-    def _spans(self, made: list[str], rows: Rows) -> None:
-        """`spans`: the Collector's columns, and which attributes each span has."""
-        columns = ", ".join(f"{sql} AS {name}" for name, sql in rows.columns().items())
-        ids = ", ".join(f"{sql} AS {name}" for name, sql in normalise.IDS.items())
-        types = dict.fromkeys(normalise.IDS, "Array(UInt16)")
-        self._make(
-            made,
-            "spans",
-            schema.COLLECTOR_TYPES | types,
-            f"SELECT *, {ids} FROM (SELECT {columns} FROM {self._stage}.parsed) WHERE {_VALID}",
-        )
-        # Every step holds every text: each goes as soon as the next one stands.
-        self._drop(made, *(name for name in made if name != "spans"))
+    def _store(self, made: list[str], rows: Rows, present: normalise.Present, token: str) -> None:
+        """From `parsed` into the table by steps. Each holds every text: it goes as soon as the next one stands.
 
-    def _store(self, made: list[str], token: str) -> None:
-        connection, source = self._connection, f"{self._stage}.spans"
-        (row,) = connection.arrow(normalise.present_query(source, "1")).to_pylist() or ({},)
-        present = normalise.present_of(row)
-        if normalise.quoted(present):
-            ids = ", ".join(f"{sql} AS {name}" for name, sql in normalise.IDS.items())
-            types = schema.COLLECTOR_TYPES | dict.fromkeys(normalise.IDS, "Array(UInt16)")
-            columns = ", ".join(f"`{name}`" for name in normalise.COLLECTOR)
-            self._make(made, "plain", types, f"SELECT {columns}, {ids} FROM {normalise.plainly(source)}")
-            source = f"{self._stage}.plain"
-            self._drop(made, "spans")
+        What no later step reads goes along in a tuple: the engine's analysis costs a lot for every column that a step has.
+        """
         names = normalise.recorded((name for name, _ in normalise.stored_columns()), present)
-        for number, step in enumerate(normalise.stages(names, present, keep=normalise.COLLECTOR)):
+        wanted = (*normalise.COLLECTOR, *names)
+        steps = _steps(rows, names, present)
+        source, condition = f"{self._stage}.parsed", f" WHERE {valid(steps[0]['TraceId'], steps[0]['SpanId'])}"
+        finished: dict[str, str] = {}
+        tuples: dict[str, str] = {}
+        for number, step in enumerate(steps[:-1]):
             types = {name: schema.COLLECTOR_TYPES.get(name) or normalise.type_of(name, present) for name in step}
-            chosen, rows = self._once(made, step, types, source)
-            self._make(made, f"step{number}", types, f"SELECT {normalise.listed(chosen)} FROM {rows}")
-            source = f"{self._stage}.step{number}"
+            chosen, rows_of = self._once(made, step, types, source)
+            later = normalise.read(steps[number + 1 :])
+            done = [name for name in wanted if name in step and name not in later and name not in finished]
+            columns = {name: types[name] for name in step if name in later} | tuples
+            selected = [f"{_quoted(chosen[name])} AS `{name}`" for name in step if name in later] + list(tuples)
+            if done:
+                name = f"done{number}"
+                columns[name] = tuples[name] = f"Tuple({', '.join(types[column] for column in done)})"
+                selected.append(f"tuple({', '.join(_quoted(chosen[column]) for column in done)}) AS {name}")
+                finished |= {column: f"tupleElement({name}, {place})" for place, column in enumerate(done, 1)}
+            query = f"SELECT {', '.join(selected)} FROM {rows_of}{condition}{_SIMPLE}"
+            self._make(made, f"step{number}", columns, query)
+            source, condition = f"{self._stage}.step{number}", ""
             self._drop(made, *(name for name in made if name != f"step{number}"))
-        own = [f"`{name}`" for name in normalise.COLLECTOR]
-        columns = ", ".join([*own, "level", "received", *(f"`{name}`" for name in names)])
-        values = ", ".join([*own, schema.LEVEL, "now('UTC')", *(f"`{name}`" for name in names)])
-        settings = f" SETTINGS insert_deduplication_token = '{token}'" if token else ""
-        connection.execute(
-            f"INSERT INTO {self._database}.{schema.TABLE} ({columns}){settings} SELECT {values} FROM {source}"
+        last, rows_of = self._once(made, steps[-1], {_DEAR: normalise.types()[_DEAR]}, source)
+        listed = ", ".join(f"`{name}`" for name in wanted)
+        values = ", ".join(f"{finished.get(name) or _quoted(last[name])} AS `{name}`" for name in wanted)
+        settings = _SIMPLE + (f", insert_deduplication_token = '{token}'" if token else "")
+        self._connection.execute(
+            f"INSERT INTO {self._database}.{schema.TABLE} ({listed}, level, received){settings} "
+            f"SELECT {values}, {schema.LEVEL}, now('UTC') FROM {rows_of}"
         )
 
     def _once(
@@ -234,17 +217,18 @@ class Loader:
         return {**step, _DEAR: "once_value"}, f"{source} ANY LEFT JOIN {self._stage}.once ON {_DEAR_OF} = once_text"
 
 
-def _strings(rows: bytes) -> Iterable[bytes]:
-    """The strings of a RowBinary result with one String column."""
-    position = 0
-    while position < len(rows):
-        length = shift = 0
-        while True:
-            byte = rows[position]
-            position += 1
-            length |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        yield rows[position : position + length]
-        position += length
+def _steps(rows: Rows, names: list[str], present: normalise.Present) -> list[dict[str, str]]:
+    """Name to SQL of every step: the Collector's columns, the numbers of the attributes, then level by level what is asked
+    for. The last one has whatever of it, and of the Collector's columns, no earlier one has finished.
+    """
+    columns, numbers = rows.columns(), normalise.ids(present)
+    steps = [columns | numbers]
+    if normalise.quoted(present):
+        same = {name: name for name in columns}
+        steps = [columns, same | {"SpanAttributes": unquoted("SpanAttributes")}, same | numbers]
+    return steps + normalise.stages(names, present, keep=normalise.COLLECTOR)
+
+
+def _quoted(sql: str) -> str:
+    """A column's name as the engine wants it, or an expression as it is."""
+    return f"`{sql}`" if sql in schema.COLLECTOR_TYPES else sql

@@ -88,6 +88,15 @@ class Present:
     resource: frozenset[int] = frozenset(_RESOURCE_KEYS.values())
     events: bool = True
 
+    @classmethod
+    def of(cls, span: Iterable[str], resource: Iterable[str], *, events: bool) -> Present:
+        """From the names of attributes that occur, whether the table names them or not."""
+        return cls(
+            frozenset(_SPAN_KEYS[name] for name in span if name in _SPAN_KEYS),
+            frozenset(_RESOURCE_KEYS[name] for name in resource if name in _RESOURCE_KEYS),
+            events,
+        )
+
     def narrowed(self, kind: str, names: str) -> tuple[int, ...]:
         numbers, there = (_RESOURCE_KEYS, self.resource) if kind == "R" else (_SPAN_KEYS, self.span)
         return tuple(numbers[name] for name in names.split("|") if numbers[name] in there)
@@ -97,6 +106,8 @@ ANYTHING = Present()
 
 
 def _number(name: str, numbers: Mapping[str, int]) -> str:
+    if not numbers:
+        return "0::UInt16"
     names = ", ".join(f"'{known}'" for known in numbers)
     values = ", ".join(map(str, numbers.values()))
     return f"transform(toString({name}), [{names}], [{values}]::Array(UInt16), 0::UInt16)"
@@ -107,10 +118,16 @@ def _ids(numbers: Mapping[str, int], attributes: str) -> str:
     return f"arrayMap((k, v) -> if(v = '', 0::UInt16, {_number('k', numbers)}), mapKeys({attributes}), mapValues({attributes}))"
 
 
-IDS: Mapping[str, str] = {
-    "step_ids": _ids(_SPAN_KEYS, "SpanAttributes"),
-    "step_resource_ids": _ids(_RESOURCE_KEYS, "ResourceAttributes"),
-}
+def ids(present: Present) -> dict[str, str]:
+    """The numbers of a row's attributes, those that occur."""
+    span, resource = (
+        {name: number for name, number in numbers.items() if number in there}
+        for numbers, there in ((_SPAN_KEYS, present.span), (_RESOURCE_KEYS, present.resource))
+    )
+    return {"step_ids": _ids(span, "SpanAttributes"), "step_resource_ids": _ids(resource, "ResourceAttributes")}
+
+
+IDS = ("step_ids", "step_resource_ids")
 
 
 def present_query(table: str, condition: str) -> str:
@@ -268,18 +285,28 @@ def stages(names: Iterable[str], present: Present = ANYTHING, keep: Iterable[str
     live = {*map(_own_name, wanted), *keep}
     for number in range(len(made) - 1, -1, -1):
         fresh = {name: sql for name, sql in made[number].items() if name in live}
-        read = {word for sql in fresh.values() for word in _WORD.findall(_LITERAL.sub("''", sql))} & known
         carried = live - fresh.keys()
         made[number] = {**{name: name for name in sorted(carried)}, **fresh}
-        live = carried | read
+        live = carried | (read([fresh]) & known)
     return [stage for stage in made if any(name != sql for name, sql in stage.items())]
+
+
+def read(steps: Iterable[Mapping[str, str]]) -> frozenset[str]:
+    """What the expressions of these stages name; a column that a stage only passes on is not read by it."""
+    return frozenset(
+        word
+        for step in steps
+        for name, sql in step.items()
+        if name != sql
+        for word in _WORD.findall(_LITERAL.sub("''", sql))
+    )
 
 
 def layered(names: Iterable[str], source: str, present: Present = ANYTHING) -> str:
     """These normalised columns of `source`, rows as the Collector writes them, as one nested subquery."""
     wanted = sorted(set(names))
     source = plainly(source) if quoted(present) else source
-    query = f"(SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in IDS.items())} FROM {source})"
+    query = f"(SELECT *, {listed(ids(present))} FROM {source})"
     for stage in stages(wanted, present):
         query = f"(SELECT {listed(stage)} FROM {query})"
     columns = ", ".join(f"{expression(name, present)} AS {name}" if _absent(name, present) else name for name in wanted)

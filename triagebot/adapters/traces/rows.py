@@ -31,6 +31,18 @@ NESTED: Final = (
 EVENT_ATTRIBUTES: Final = f"arrayFlatten(arrayMap(e -> {_member('attributes', 'e')}, {_member('events')}))"
 
 
+def nested_in(listed: str) -> str:
+    """The distinct lists, maps and bytes among attributes of all rows, as hexadecimal digits."""
+    return (
+        f"arrayMap(x -> hex(x), groupUniqArrayArray(arrayMap(a -> {NESTED}, arrayFilter(a -> {IS_NESTED}, {listed}))))"
+    )
+
+
+def mapped(sql: str, table: str) -> str:
+    """The `text` of a text among the `raw` of a small table; '' where it has none."""
+    return f"transform({sql}, (SELECT groupArray(raw) FROM {table}), (SELECT groupArray(text) FROM {table}), '')"
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What a batch of spans holds at all: SQL is written for that, since most batches hold nothing out of the ordinary."""
@@ -42,16 +54,39 @@ class Traits:
     unclean: bool = False  # something too long, too many, or not UTF-8
 
 
-# One row for `Traits`, over `parsed`.
-TRAITS: Final = (
-    f"max(notEmpty({_member('events')})) AS events, max(notEmpty({_member('links')})) AS links, "
-    f"max(arrayExists(a -> isNotNull({_value('doubleValue')}) OR isNotNull({_value('boolValue')}), "
-    f"{_member('attributes')})) AS unusual, "
-    f"max(length({_member('attributes')}) > {ATTRIBUTE_LIMIT} OR arrayExists(a -> "
-    f"length(assumeNotNull({_value('stringValue')})) > {VALUE_LIMIT} OR length({_member('key', 'a')}) > {KEY_LIMIT} "
-    f"OR NOT isValidUTF8(assumeNotNull({_value('stringValue')})) OR NOT isValidUTF8({_member('key', 'a')}), "
-    f"{_member('attributes')})) AS unclean"
-)
+def found(*, json: bool) -> str:
+    """A select list of one row over `parsed`: counts, `Traits`, the names of attributes, and the nested ones as `nested_in`."""
+    attributes = _member("attributes")
+    odd = f"isNotNull({_value('doubleValue')}) OR isNotNull({_value('boolValue')})"
+    unclean = (
+        f"length(assumeNotNull({_value('stringValue')})) > {VALUE_LIMIT} OR length({_member('key', 'a')}) > {KEY_LIMIT} "
+        f"OR NOT isValidUTF8(assumeNotNull({_value('stringValue')})) OR NOT isValidUTF8({_member('key', 'a')})"
+    )
+    return (
+        f"count() AS spans, countIf({valid(_id('traceId', json=json), _id('spanId', json=json))}) AS valid, "
+        f"max(notEmpty({_member('events')})) AS events, max(notEmpty({_member('links')})) AS links, "
+        f"max(arrayExists(a -> {odd}, {attributes})) AS unusual, "
+        f"max(length({attributes}) > {ATTRIBUTE_LIMIT} OR arrayExists(a -> {unclean}, {attributes})) AS unclean, "
+        f"{_known('groupUniqArrayArray(' + _member('key', attributes) + ')')} AS names, "
+        f"{_known('groupUniqArrayArray(mapKeys(resource))')} AS resource_names, "
+        f"arrayConcat({nested_in(attributes)}, {nested_in(EVENT_ATTRIBUTES)}) AS nested"
+    )
+
+
+def _known(names: str) -> str:
+    return f"arrayFilter(x -> isValidUTF8(x), {names})"
+
+
+def valid(trace: str, span: str) -> str:
+    """Whether these are ids, in hexadecimal digits, that a span may have."""
+    return (
+        f"match({trace}, '^[0-9a-f]{{32}}$') AND match({span}, '^[0-9a-f]{{16}}$') AND {trace} != repeat('0', 32) "
+        f"AND {span} != repeat('0', 16)"
+    )
+
+
+def _id(name: str, of: str = "span", *, json: bool) -> str:
+    return f"lower({_member(name, of)})" if json else f"lower(hex({_member(name, of)}))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +101,7 @@ class Rows:
         """A Map of a list of attributes. `careful` ones are checked for every oddity whatever the batch's traits say."""
         other = "''"
         if self.traits.nested:
-            froms, texts = (f"(SELECT groupArray({name}) FROM {self.nested})" for name in ("raw", "text"))
-            other = f"if({IS_NESTED}, transform({NESTED}, {froms}, {texts}, ''), '')"
+            other = f"if({IS_NESTED}, {mapped(NESTED, self.nested)}, '')"
         if self.json:
             other = f"ifNull({_value('bytesValue')}, {other})"
         if careful or self.traits.unusual:
@@ -89,7 +123,7 @@ class Rows:
         return f"CAST(({keys}, {values}), 'Map(LowCardinality(String), String)')"
 
     def _id(self, name: str, of: str = "span") -> str:
-        return f"lower({_member(name, of)})" if self.json else f"lower(hex({_member(name, of)}))"
+        return _id(name, of, json=self.json)
 
     def _nanos(self, name: str, of: str = "span") -> str:
         number = f"toUInt64OrZero({_member(name, of)})" if self.json else _member(name, of)
@@ -138,28 +172,26 @@ class Rows:
     def _events(self) -> dict[str, str]:
         if not self.traits.events:
             return {
-                "`Events.Timestamp`": "CAST([], 'Array(DateTime64(9))')",
-                "`Events.Name`": "CAST([], 'Array(LowCardinality(String))')",
-                "`Events.Attributes`": "CAST([], 'Array(Map(LowCardinality(String), String))')",
+                "Events.Timestamp": "CAST([], 'Array(DateTime64(9))')",
+                "Events.Name": "CAST([], 'Array(LowCardinality(String))')",
+                "Events.Attributes": "CAST([], 'Array(Map(LowCardinality(String), String))')",
             }
         events = _member("events")
         at = f"fromUnixTimestamp64Nano({self._nanos('timeUnixNano', 'e')}, 'UTC')"
         return {
-            "`Events.Timestamp`": f"arrayMap(e -> {at}, {events})",
-            "`Events.Name`": f"arrayMap(e -> toValidUTF8({_member('name', 'e')}), {events})",
-            "`Events.Attributes`": f"arrayMap(e -> {self.attributes(_member('attributes', 'e'), careful=True)}, {events})",
+            "Events.Timestamp": f"arrayMap(e -> {at}, {events})",
+            "Events.Name": f"arrayMap(e -> toValidUTF8({_member('name', 'e')}), {events})",
+            "Events.Attributes": f"arrayMap(e -> {self.attributes(_member('attributes', 'e'), careful=True)}, {events})",
         }
 
     def _links(self) -> dict[str, str]:
         if not self.traits.links:
-            empty = dict.fromkeys(
-                ("`Links.TraceId`", "`Links.SpanId`", "`Links.TraceState`"), "CAST([], 'Array(String)')"
-            )
-            return empty | {"`Links.Attributes`": "CAST([], 'Array(Map(LowCardinality(String), String))')"}
+            empty = dict.fromkeys(("Links.TraceId", "Links.SpanId", "Links.TraceState"), "CAST([], 'Array(String)')")
+            return empty | {"Links.Attributes": "CAST([], 'Array(Map(LowCardinality(String), String))')"}
         links = _member("links")
         return {
-            "`Links.TraceId`": f"arrayMap(e -> {self._id('traceId', 'e')}, {links})",
-            "`Links.SpanId`": f"arrayMap(e -> {self._id('spanId', 'e')}, {links})",
-            "`Links.TraceState`": f"arrayMap(e -> toValidUTF8({_member('traceState', 'e')}), {links})",
-            "`Links.Attributes`": f"arrayMap(e -> {self.attributes(_member('attributes', 'e'), careful=True)}, {links})",
+            "Links.TraceId": f"arrayMap(e -> {self._id('traceId', 'e')}, {links})",
+            "Links.SpanId": f"arrayMap(e -> {self._id('spanId', 'e')}, {links})",
+            "Links.TraceState": f"arrayMap(e -> toValidUTF8({_member('traceState', 'e')}), {links})",
+            "Links.Attributes": f"arrayMap(e -> {self.attributes(_member('attributes', 'e'), careful=True)}, {links})",
         }

@@ -69,14 +69,14 @@ LEVEL: Final = f"toUInt8(least(bitCount(bitXor(cityHash64(TraceId), cityHash64(T
 
 def own_table(database: str, *, on_disk: bool) -> str:
     """DDL of our own table. Rows are partitioned by the day they arrived: a span's own clock is not to be trusted with that,
-    and retention drops whole days.
+    and retention drops whole days. A part is one file up to a gigabyte: syncing a file for each column is dear.
     """
     promoted = ",\n    ".join(f"`{name}` {type_}" for name, type_ in normalise.stored_columns())
     engine = "Memory"
     if on_disk:
         engine = (
             "MergeTree PARTITION BY toDate(received) ORDER BY (ServiceName, level, Timestamp) "
-            "SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000, min_bytes_for_wide_part = 67108864, "
+            "SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000, min_bytes_for_wide_part = 1073741824, "
             "fsync_after_insert = 1, fsync_part_directory = 1"
         )
     return (
