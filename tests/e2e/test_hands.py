@@ -77,6 +77,13 @@ async def test_everything_that_buttons_do_is_typed_too(
         assert "Nobody by that name" in await typed("act", "INC-1", "owner", "nobody@example.com", code=2)
         assert (await typed("act", "INC-1", "draft")).startswith("Drafting the postmortem of INC-1")
         await here.idle()
+        rows = (await here.get("/api/reminders?incident=INC-1"))["reminders"]
+        assert "action" not in {row["kind"] for row in rows}  # it is not over yet
+        here.clock.advance(minutes=1)
+        assert (await typed("act", "INC-1", "resolve", "because", "reverted")).startswith("INC-1 is resolved.")
+        await here.idle()
+        rows = (await here.get("/api/reminders?incident=INC-1"))["reminders"]
+        assert "action" in {row["kind"] for row in rows}  # in its owner's App Home at once
         items = (await typed("postmortem", "INC-1", "--actions")).splitlines()
         assert items
         item = items[0].split()[0]
@@ -97,6 +104,8 @@ async def served(app: Starlette) -> AsyncIterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
     running = asyncio.create_task(server.serve())
     await until(lambda: server.started)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await running
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running

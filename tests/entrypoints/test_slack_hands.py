@@ -170,6 +170,13 @@ async def test_the_home_shows_what_is_open_and_what_is_asked(bench, asked):
     assert "You are asked" not in str(zoe.home.body)
 
 
+async def test_the_home_asks_nothing_of_an_incident_that_is_over(bench, asked):
+    await bench.ask(f"resolve {asked}", "zoe")
+    await bench.ravi.open_home()
+    await until(lambda: bench.ravi.home)
+    assert "You are asked" not in str(bench.ravi.home.body)
+
+
 async def test_the_home_costs_as_few_reads_for_many_incidents_as_for_one(bench, ledger):
     reads, read = [], ledger.read
 

@@ -91,6 +91,9 @@ async def test_guests_and_people_who_left_may_only_ask_whatever_they_are_named(
     assert await role(desk_, clicker(slack, "zoe")) == "viewer"
     with pytest.raises(Forbidden, match="may not acknowledge: that takes a responder"):
         await desk_.require(clicker(slack, "zoe"), "acknowledge")
+    said = r"Every full member of the workspace is a responder\. \(guests, bots and people who left can only ask\)"
+    with pytest.raises(Forbidden, match=said):
+        await desk_.require(clicker(slack, "guest"), "acknowledge")
 
 
 async def test_who_is_on_call_may_respond_though_nobody_named_them(slack: LocalSlack, chat: SlackChat) -> None:

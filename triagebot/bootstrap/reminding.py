@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from triagebot.adapters.db.engine import Database
 from triagebot.adapters.db.reminders import SqlReminders
@@ -10,6 +12,7 @@ from triagebot.bootstrap.options import Options
 from triagebot.domain.reminder import QuietHours
 from triagebot.domain.service import Config
 from triagebot.ports import Chat, Clock, FreezeBook, Ledger, Pager
+from triagebot.triage.mirror import Mirror
 from triagebot.triage.reminding.documents import ACTION, POSTMORTEM, ActionRule, PostmortemRule
 from triagebot.triage.reminding.engine import Reminding, Rule
 from triagebot.triage.reminding.freezes import LIFT, LiftRule
@@ -18,6 +21,8 @@ from triagebot.triage.reminding.line import Line
 from triagebot.triage.reminding.ownership import KIND, OwnershipRule
 from triagebot.triage.reminding.pace import Waits
 from triagebot.triage.reminding.plan import Plan
+
+Publish = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,31 @@ def open_reminding(
     reminding = Reminding(ledger=ledger, rows=rows, chat=chat, clock=clock, rules=rules, quiet=quiet)
     plan = Plan(ledger=ledger, rows=rows, clock=clock, ownership=ownership, waits=waits, quiet=quiet, book=book)
     return Reminded(reminding=reminding, plan=plan)
+
+
+def after_verdict(ledger: Ledger, reminded: Reminded, mirror: Mirror) -> Callable[[str], Awaitable[None]]:
+    """Once a verdict is told: the pager hears of it, and the owners of its causes are asked."""
+
+    async def told(id_: str) -> None:
+        await mirror.verdict(id_)
+        incident = await ledger.incident(id_)
+        if incident is not None:
+            await reminded.plan.incident(incident)
+            await reminded.reminding.run()
+
+    return told
+
+
+def after_document(ledger: Ledger, reminded: Reminded, handout: Publish) -> Publish:
+    """Handed out, and its action items are in their owners' App Homes at once."""
+
+    async def publish(document: Mapping[str, Any]) -> None:
+        incident = await ledger.incident(str(document["incident"]))
+        if incident is not None:
+            await reminded.plan.document(incident)
+        await handout(document)
+
+    return publish
 
 
 def _waits(options: Options) -> Waits:

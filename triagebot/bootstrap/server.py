@@ -34,7 +34,7 @@ from triagebot.bootstrap.folder import DataFolder
 from triagebot.bootstrap.freezing import Freezing, open_freezing
 from triagebot.bootstrap.options import Options
 from triagebot.bootstrap.probing import open_probing
-from triagebot.bootstrap.reminding import Reminded, open_reminding
+from triagebot.bootstrap.reminding import Reminded, after_document, after_verdict, open_reminding
 from triagebot.bootstrap.replaying import LACKING, NARRATOR, open_gateway, open_judge, open_narrating, terms_of
 from triagebot.bootstrap.sources import owner_sources, registries_of
 from triagebot.bootstrap.traces import open_traces
@@ -247,9 +247,11 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         investigations=investigations,
         narrator=_narrator(settings, options, stack),
         settle=traces.sink.flush if traces.sink else None,
-        publish=Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems"),
+        publish=after_document(
+            ledger, reminded, Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems")
+        ),
         replay=replays.after_verdict,
-        told=_told(ledger, reminded, mirror),
+        told=after_verdict(ledger, reminded, mirror),
     )
     probing = open_probing(settings, database, ledger, journal, clock, stack)
     freezing = open_freezing(
@@ -353,19 +355,6 @@ async def _intake(ledger: SqlLedger, pool: WorkerPool, page: Page, body: bytes) 
     new = await ledger.accept(page, body)
     pool.wake()
     return new
-
-
-def _told(ledger: SqlLedger, reminded: Reminded, mirror: Mirror) -> Callable[[str], Awaitable[None]]:
-    """Once a verdict is told: the pager hears of it, and the owners of its causes are asked."""
-
-    async def told(id_: str) -> None:
-        await mirror.verdict(id_)
-        incident = await ledger.incident(id_)
-        if incident is not None:
-            await reminded.plan.incident(incident)
-            await reminded.reminding.run()
-
-    return told
 
 
 async def _database(url: str, stack: AsyncExitStack) -> Database:

@@ -37,7 +37,7 @@ class Home:
         return home_view(
             [_line(incident, kept[incident.id]) for incident in opened[:_OPEN]],
             more=max(0, len(opened) - _OPEN),
-            questions=await self._questions(person, waiting),
+            questions=self._questions(person, [row for row in waiting if row.incident in {one.id for one in opened}]),
             items=await self.items(person, waiting),
             freezes=await self.freezes(person) if self.freezes else None,
             now=self.clock.now(),
@@ -60,7 +60,7 @@ class Home:
                 found.append(HomeItem(incident=row.incident, id=str(item["id"]), text=text, due=due))
         return sorted(found, key=lambda item: item.due)
 
-    async def _questions(self, person: Person, waiting: Sequence[Reminder]) -> list[HomeQuestion]:
+    def _questions(self, person: Person, waiting: Sequence[Reminder]) -> list[HomeQuestion]:
         """What this person was asked last and has not answered."""
         found = []
         for row in waiting:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 # A door waits for the answer: Slack gives up on an interaction after three seconds.
 _SECONDS: Final = 1.5
 _NAMES: Final = 6
+_GUESTS: Final = "guests, bots and people who left can only ask"
 _A: Final = {"viewer": "a viewer", "responder": "a responder", "approver": "an approver", "admin": "an admin"}
 
 
@@ -87,7 +88,7 @@ class RoleDesk:
         doubts.append(doubt)
         if account is not None:
             if not account.active:
-                return Standing("viewer")  # left, a guest or a bot: whatever they are called in the configuration
+                return Standing("viewer", _GUESTS)  # whatever they are called in the configuration
             slack_id, email = account.slack_id, email or account.email.lower()
             role = max(role, self._by_name(email, slack_id), key=ROLES.index)
         for wanted in reversed(ROLES):
@@ -143,6 +144,8 @@ class RoleDesk:
     def _who_may(self, needed: Role) -> str:
         people = [self._called(who) for who in self._rules.named(needed)]
         names = list(dict.fromkeys(people))
+        if at_least(self._rules.default, needed):
+            return f"Every full member of the workspace is {_A[self._rules.default]}."
         if not names:
             return (
                 f"Nobody is {_A[needed]} yet: name people or a user group under `roles: {needed}:` in triagebot.yaml."

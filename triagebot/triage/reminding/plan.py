@@ -58,16 +58,19 @@ class Plan:
     async def documents(self) -> None:
         """Of every resolved incident: the document that is a draft, the action items that are not done."""
         for incident in await self.ledger.incidents(status="resolved", limit=RESOLVED):
-            document = None if incident.drill else await self.ledger.document(incident.id)
-            if document is None:
-                continue
-            known = {(row.kind, row.ref) for row in await self.rows.waiting(incident.id)}
-            if document.get("status") == "DRAFT" and (POSTMORTEM, incident.id) not in known:
-                due = drafted_at(incident, document) + DAY
-                if not await self.rows.remind(POSTMORTEM, incident.id, due=due, incident=incident.id):
-                    await self.rows.move(POSTMORTEM, incident.id, due=due)  # reviewed once, and drafted again since
-            for item in document.get("actions") or ():
-                ref = f"{incident.id}:{item['id']}"
-                if not item.get("done") and item.get("due") and (ACTION, ref) not in known:
-                    due = due_from(date.fromisoformat(str(item["due"])), self.quiet)
-                    await self.rows.remind(ACTION, ref, due=due, incident=incident.id)
+            await self.document(incident)
+
+    async def document(self, incident: Incident) -> None:
+        document = None if incident.drill else await self.ledger.document(incident.id)
+        if document is None or incident.status != "resolved":
+            return
+        known = {(row.kind, row.ref) for row in await self.rows.waiting(incident.id)}
+        if document.get("status") == "DRAFT" and (POSTMORTEM, incident.id) not in known:
+            due = drafted_at(incident, document) + DAY
+            if not await self.rows.remind(POSTMORTEM, incident.id, due=due, incident=incident.id):
+                await self.rows.move(POSTMORTEM, incident.id, due=due)  # reviewed once, and drafted again since
+        for item in document.get("actions") or ():
+            ref = f"{incident.id}:{item['id']}"
+            if not item.get("done") and item.get("due") and (ACTION, ref) not in known:
+                due = due_from(date.fromisoformat(str(item["due"])), self.quiet)
+                await self.rows.remind(ACTION, ref, due=due, incident=incident.id)
