@@ -65,6 +65,15 @@ def test_an_incompatible_change_is_not_preferred_to_something_unobserved():
     assert found[0].posterior["near"] < 0.8
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_slice_that_always_failed_more_does_not_make_an_old_change_the_cause_of_its_step(seed):
+    w = world(seed)
+    there = w.region == 1
+    risk = 0.3 * there + 0.2 * (there & (w.at >= 2.6 * DAY))
+    found = explain(w, w.panel(risk, aware=False), [candidate("old", w.at >= 1.0 * DAY)])
+    assert [e.best for e in found] == [""]
+
+
 def test_requests_all_alike_and_tiny_panels_say_nothing():
     w = world(1, n=60)
     panel = w.panel(np.zeros(60), base=0.0)

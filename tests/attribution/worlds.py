@@ -23,15 +23,15 @@ class World:
     region: np.ndarray
     rng: np.random.Generator
 
-    def panel(self, effect: np.ndarray, *, base: float = 0.03) -> Panel:
-        """`effect` is added to the failure rate of each request."""
+    def panel(self, effect: np.ndarray, *, base: float = 0.03, aware: bool = True) -> Panel:
+        """`effect` is added to the failure rate of each request; `aware`: regions are taken out beforehand."""
         n = self.at.size
         values = {
             "failed": (self.rng.random(n) < base + effect).astype(float),
             "size": np.exp(self.rng.normal(5, 1, n)),
             "other": (self.rng.random(n) < 0.2).astype(float),
         }
-        strata = np.stack([self.region == 1, self.region == 2], axis=1).astype(float)
+        strata = np.stack([self.region == 1, self.region == 2], axis=1).astype(float)[:, : 2 * aware]
         conversation = (np.arange(n) // 3).astype(np.int32)
         codes = {"region": self.region, "conversation": conversation}
         labels = {"region": ("a", "b", "c"), "conversation": tuple(str(i) for i in range(conversation.max() + 1))}

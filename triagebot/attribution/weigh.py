@@ -228,7 +228,7 @@ class _Board:
         evidence = {c.key: float(row[j]) for j, c in enumerate(self.candidates)} | {"": float(row[-1])}
         exposure = stories.exposures[:, best]
         key, variant = ("", moved.shape) if best == len(self.candidates) else stories.names[best]
-        _, effect = weigh_exposures(self.columns[seed], exposure[:, None])
+        _, effect = weigh_exposures(self._beside(seed), exposure[:, None])
         members = tuple(self.moved[self.columns[i].signal.name] for i in self._all_moved() if i != seed)
         return (
             Explanation(
@@ -245,6 +245,12 @@ class _Board:
             ),
             exposure,
         )
+
+    def _beside(self, row: int) -> Column:
+        """The signal as the scan saw it move: that the slice which moved differs from the rest is no effect of a change."""
+        column = self.columns[row]
+        slice_ = self.moved[column.signal.name].slice
+        return adjusted(column, slice_.mask.astype(float)) if slice_.dimension else column
 
     def _stories(self, panel: Panel, seed: int, readings: list[Array]) -> _Stories:
         """Each change as the seed reads it best, and something unobserved at the seed's time and place."""
@@ -275,7 +281,7 @@ class _Board:
         count = len(self.candidates)
         if int(row.argmax()) != count or count < 2:
             return row
-        column = self.columns[seed]
+        column = self._beside(seed)
         running = [int(k) for k in np.argsort(-row[:count])[:MOST_PAIRED] if row[k] > IN_THE_RUNNING * row[count]]
         priors = [_prior(c, column) + np.log(0.5) for c in self.candidates]
         told = row.copy()
@@ -385,7 +391,7 @@ class _Board:
         """Each change within the slice that moved alone, at the price of having chosen it: a version may hurt one route only."""
         if not slice_.dimension or not self.candidates:
             return np.full(len(self.candidates), -np.inf)
-        column = adjusted(self.columns[seed], slice_.mask.astype(float))
+        column = self._beside(seed)
         joined = np.concatenate([c.exposure for c in self.candidates], axis=1) * slice_.mask[:, None]
         weighed, _ = weigh_exposures(column, joined)
         ends = np.cumsum([c.exposure.shape[1] for c in self.candidates])
@@ -404,7 +410,7 @@ class _Board:
         moved = self.moved[self.columns[seed].signal.name]
         if not self.candidates or moved.shape == "drift":
             return np.full(len(self.candidates), -np.inf)
-        column = self.columns[seed]
+        column = self._beside(seed)
         when = _step(panel, moved)
         plain = [c.exposure[:, 0] * when for c in self.candidates]
         weighed, _ = weigh_exposures(column, np.stack(plain, axis=1))

@@ -163,7 +163,7 @@ FINISH: Final = (
         name="truncated",
         title="answers cut off at the token limit",
         sql="if(finish_reason = '', NULL, finish_reason = 'length')",
-        family="content",
+        family="length",
         needs=("finish_reason",),
         words=("truncated", "cut", "incomplete", "length", "max_tokens", "short"),
     ),

@@ -16,6 +16,7 @@ class ModelAlias(Walked):
     families = MappingProxyType(
         {
             "content": 1.0,
+            "length": 0.7,
             "eval": 1.0,
             "feedback": 1.0,
             "tool": 0.7,

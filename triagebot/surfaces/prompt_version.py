@@ -14,6 +14,7 @@ class PromptVersion(Walked):
     families = MappingProxyType(
         {
             "content": 1.0,
+            "length": 0.7,
             "eval": 1.0,
             "feedback": 1.0,
             "tool": 0.7,

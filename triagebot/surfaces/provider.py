@@ -14,7 +14,7 @@ from triagebot.surfaces.firsthand import common_value, first_hand
 
 SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"})
 # What is answered, as opposed to how fast and whether at all.
-ANSWERED = frozenset(s.name for s in SIGNALS if s.family == "content")
+ANSWERED = frozenset(s.name for s in SIGNALS if s.family in ("content", "length"))
 ALIKE = 0.5
 FAILING = frozenset({"overloaded", "timed_out", "server_error", "model_missing"})
 
@@ -33,6 +33,7 @@ class Provider(Walked):
             "cache": 0.4,
             "retry": 0.7,
             "content": 0.2,
+            "length": 0.3,
             "eval": 0.1,
         }
     )

@@ -26,8 +26,10 @@ MOSTLY = 0.6
 class Quota(Walked):
     name = "quota"
     surfaces = ("limit",)
-    # Some published limits are on the length of an answer: cutting one cuts answers off.
-    families = MappingProxyType({"ratelimit": 1.0, "error": 0.4, "retry": 0.7, "latency": 0.3, "content": 0.2})
+    # Some published limits are on the length of an answer: where one is cut, answers are cut off and are other answers.
+    families = MappingProxyType(
+        {"ratelimit": 1.0, "length": 1.0, "error": 0.4, "retry": 0.7, "latency": 0.3, "content": 0.5}
+    )
     prior = 0.6
     columns = ("http_status",)
 

@@ -18,7 +18,16 @@ class RetrievalCorpus(Walked):
     surfaces = ("retrieval_corpus",)
     dimensions = ("corpus",)
     families = MappingProxyType(
-        {"retrieval": 1.0, "content": 0.6, "eval": 0.7, "feedback": 0.7, "usage": 0.5, "latency": 0.3, "tool": 0.1}
+        {
+            "retrieval": 1.0,
+            "content": 0.6,
+            "length": 0.3,
+            "eval": 0.7,
+            "feedback": 0.7,
+            "usage": 0.5,
+            "latency": 0.3,
+            "tool": 0.1,
+        }
     )
     columns = ("corpus_version", "doc_top_score", "doc_count")
 

@@ -30,6 +30,7 @@ class Telemetry(Walked):
             "usage": 0.5,
             "latency": 0.5,
             "content": 0.3,
+            "length": 0.3,
             "error": 0.3,
             "stream": 0.3,
             "cache": 0.5,

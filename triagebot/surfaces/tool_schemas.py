@@ -34,6 +34,7 @@ class ToolSchemas(Walked):
         {
             "tool": 1.0,
             "content": 0.6,
+            "length": 0.3,
             "error": 0.5,
             "usage": 0.5,
             "eval": 0.6,

@@ -111,6 +111,33 @@ def quota_too_low(d: Draft) -> None:
     )
 
 
+def answers_capped(d: Draft) -> None:
+    """The published limit on the length of an answer was cut: long answers end mid-sentence."""
+    at = d.onset(least=80)
+    name, after = f"{d.world.alias} max_output_tokens", str(one(d.rng, [256, 512, 1024]))
+    d.options["onset"] = at
+    d.effect("truncated", d.traffic.at >= at)
+    d.events.append(
+        {
+            "at": rfc3339(at),
+            "service": d.world.service,
+            "surface": "limit",
+            "artifact": name,
+            "before": "4096",
+            "after": after,
+            "summary": "Published output limit changed",
+            "source": "poller",
+        }
+    )
+    say(d, "truncated")
+    d.decoys(avoid=("limit",))
+    d.expect(
+        "none_of_five",
+        {"node": "quota", "artifact": name, "after": after},
+        notes="Answers are cut off from the lowered limit on; prompts and models are as before.",
+    )
+
+
 FAMILIES = (
     Family(
         "fallback_malformed",
@@ -125,5 +152,6 @@ FAMILIES = (
     Family(
         "quota_window", "C23", quota_window, Wants(days=(10, 30), batch=False), pairs=("S3-08/S3-03", "S3-03/S2-01")
     ),
+    Family("answers_capped", "C23", answers_capped),
     Family("quota_too_low", "C23", quota_too_low, Wants(batch=False), pairs=("S3-03/S2-01",)),
 )

@@ -18,7 +18,7 @@ from triagebot.ports import RequestTable, TraceStore
 from triagebot.triage.replay.plan import Condition
 
 # What an answer by itself shows. Latency, errors, limits and caches belong to the moment, judges' scores to their judge.
-JUDGED: Final = frozenset({"content", "tool", "usage"})
+JUDGED: Final = frozenset({"content", "length", "tool", "usage"})
 BEFORE: Final = timedelta(days=3)
 ROWS: Final = 20_000
 
