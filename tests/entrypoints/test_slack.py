@@ -21,7 +21,7 @@ from triagebot.adapters.chat.slack import SlackChat
 from triagebot.adapters.db.engine import open_database
 from triagebot.adapters.db.journal import SqlJournal
 from triagebot.adapters.db.ledger import SqlLedger
-from triagebot.domain.change import Change
+from triagebot.domain.change import Change, Observation
 from triagebot.domain.people import Author
 from triagebot.domain.times import Interval, parse_time
 from triagebot.entrypoints.slack import SlackDeps, build_slack_app, slack_endpoint, socket_mode
@@ -314,6 +314,19 @@ async def test_changes(bench):
         "*support-agent*, changed in the last 24h:",
         "• Prompt version `support/system` `v14` → `v17`, 01:58-02:03 UTC, Maria: tone &lt;b&gt;",
     ]
+    for n, (at, label) in enumerate((("01:00", "haiku-04"), ("02:30", "haiku-09"))):  # two looks that differ
+        seen = parse_time(f"2026-11-03T{at}:00Z")
+        looked = Observation(
+            service="support-agent",
+            surface="model_alias",
+            artifact="haiku",
+            observed_at=seen,
+            fingerprint=f"f{n}",
+            label=label,
+            source="anthropic",
+        )
+        await bench.journal.record([looked])
+    assert "Model alias `haiku` `haiku-04` → `haiku-09`, 01:00-02:30 UTC" in await bench.ask("changes support-agent")
     assert "No change of *support-agent* was recorded in the last 5m" in await bench.ask("changes support-agent 5m")
     assert await bench.ask("changes support-agent soon") == "soon is not a length of time: try 30m, 24h or 7d."
     assert "Did you mean search?" in await bench.ask("changes serch")

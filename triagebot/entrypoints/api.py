@@ -19,6 +19,7 @@ from triagebot.entrypoints.guard import Conflict, Unauthorized, check_bearer, re
 from triagebot.errors import BadInput, NotFound, Refused
 from triagebot.ports import Clock, Journal, Ledger
 from triagebot.triage.postmortem import lifecycle
+from triagebot.triage.recorded import changes_of
 from triagebot.triage.roles import RoleDesk
 
 MOST_LISTED = 500
@@ -90,7 +91,7 @@ async def _changes_listed(journal: Journal, clock: Clock, request: Request) -> R
     except ValueError as error:
         raise BadInput(f"span: {error}") from error
     now = clock.now()
-    found = await journal.changes(asked.get("service", ""), Window(now - span, now))
+    found = await changes_of(journal, asked.get("service", ""), Window(now - span, now))
     newest = sorted(found, key=lambda change: change.introduced.latest, reverse=True)
     return json_response({"changes": [dict(change.as_json()) for change in newest[:MOST_LISTED]]})
 

@@ -19,6 +19,7 @@ from triagebot.triage.asof import Lookup
 from triagebot.triage.messages import replies
 from triagebot.triage.messages.behaviour import behaviour_message
 from triagebot.triage.messages.lookback import asof_message, parse_asked
+from triagebot.triage.recorded import changes_of
 from triagebot.triage.severity import graded
 from triagebot.triage.tell import INCIDENT, Tell
 
@@ -151,7 +152,7 @@ class Questions:
         except ValueError as error:
             raise BadInput(f"{cut(text, 40)} is not a length of time: try 30m, 24h or 7d.") from error
         now = self._clock.now()
-        changes = await self._journal.changes(service.name, Window(now - min(span, _LONGEST), now))
+        changes = await changes_of(self._journal, service.name, Window(now - min(span, _LONGEST), now))
         if not await self._reads(self._tell.channel_of(service.name)):
             changes = self._tell.circle.changes(changes)
         return replies.changes_reply(service.name, text if span <= _LONGEST else "90d", changes, now)

@@ -7,7 +7,7 @@ from triagebot.adapters.db.ledger import SqlLedger
 from triagebot.domain.page import Page
 from triagebot.domain.people import Person
 from triagebot.errors import BadInput, NotFound, Refused, SourceFailed
-from triagebot.ports import Prose, Sentence
+from triagebot.ports import Posted, Prose, Sentence, Told
 from triagebot.testing.clock import FakeClock
 from triagebot.triage.picture import Series
 from triagebot.triage.postmortem import draft, edit, files, obstacles, publish, review
@@ -349,3 +349,11 @@ async def test_old_prose_does_not_outlive_its_facts(ledger, clock, incident):
     await draft(ledger, clock, incident, Scribe(GOOD))
     await ledger.append(incident, worlds.event("note", 100, "Ola Berg", "More"))
     assert GOOD not in (await draft(ledger, clock, incident))["markdown"]
+
+
+async def test_the_document_leads_back_to_the_thread(ledger, clock, incident):
+    link = "https://acme.slack.com/archives/C1/p7"
+    await ledger.save_told(incident, Told(purpose="incident", posted=Posted(channel="C1", ts="7", link=link)))
+    document = await draft(ledger, clock, incident)
+    assert f"| Thread | [https\\://acme.slack.com/archives/C1/p7](<{link}>) |" in document["markdown"]
+    assert f'<a href="{link}" rel="noopener noreferrer">Thread</a>' in document["html"]

@@ -142,7 +142,7 @@ class Different:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A postmortem before rendering. `facts` are the lines that its prose may cite, by id."""
+    """A postmortem before rendering. `facts` are the lines that its prose may cite, by id; `thread` is where it was told."""
 
     incident: str
     service: str
@@ -171,3 +171,4 @@ class Document:
     proofs: tuple[Proof, ...]
     figures: tuple[tuple[str, str], ...]
     facts: Mapping[str, str]
+    thread: str = ""

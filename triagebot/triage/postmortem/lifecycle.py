@@ -23,6 +23,7 @@ from triagebot.triage.postmortem.document import ActionItem, Document
 from triagebot.triage.postmortem.fence import fenced, fenced_event
 from triagebot.triage.postmortem.record import Record, is_person, owner_json, person_of
 from triagebot.triage.postmortem.root_cause import complaint
+from triagebot.triage.tell import INCIDENT
 
 SCHEMA: Final = "triagebot.postmortem/1"
 _ID = re.compile(r"[A-Z]{2,8}-\d{1,12}")
@@ -255,8 +256,9 @@ async def _material(ledger: Ledger, incident: Incident) -> Material:
     record = Record.of(incident, timeline, verdict)
     entries = [[format_time(e.at), e.kind, e.actor, e.text, dict(e.data)] for e in record.events]
     times = [format_time(at) if at else None for at in (incident.acknowledged_at, incident.resolved_at)]
+    told = (await ledger.told(incident.id)).get(INCIDENT)
     return Material(
-        document=document,
+        document=replace(document, thread=told.posted.link if told is not None else ""),
         record=record,
         digest=_digest([verdict, entries, times, incident.title]),
         facts_digest=_digest(dict(document.facts)),
