@@ -3,8 +3,8 @@ import pytest
 
 from tests.fakes.walks import after, change, spread, table
 from triagebot.domain.times import Interval
-from triagebot.ports import SEPARATOR
-from triagebot.surfaces.exposure import arrivals, having, suspects, values_of, version_of
+from triagebot.surfaces.arrivals import arrivals, values_of
+from triagebot.surfaces.exposure import suspects
 from triagebot.surfaces.tree import NODES
 
 N = 400
@@ -24,30 +24,6 @@ def one(node, changes, table_, artifacts=()):
     return found[0]
 
 
-def test_a_version_that_appears_is_an_arrival_between_its_first_request_and_the_one_before():
-    found = arrivals(table(AT, {"prompt": labels("p@v1", "p@v2")}), ["prompt"])
-    assert [(a.label, a.before) for a in found] == [("p@v2", "p@v1")]
-    assert (found[0].mask == SECOND_HALF).all()
-    first, last = found[0].introduced.earliest.timestamp(), found[0].introduced.latest.timestamp()
-    assert first == pytest.approx(AT[N // 2 - 1], abs=0.01)
-    assert last == pytest.approx(AT[N // 2], abs=0.01)
-
-
-def test_what_was_there_from_the_start_did_not_arrive():
-    both = np.where(np.arange(N) % 2, "p@v1", "p@v2")
-    assert arrivals(table(AT, {"prompt": both}), ["prompt"]) == []
-    assert arrivals(table(AT, {"prompt": ["p@v1"] * N}), ["prompt"]) == []
-
-
-def test_instrumentation_that_begins_to_record_a_version_is_no_arrival():
-    assert arrivals(table(AT, {"prompt": labels("", "p@v1")}), ["prompt"]) == []
-
-
-def test_a_value_of_a_handful_of_requests_is_no_arrival():
-    few = np.arange(N) >= N - 5
-    assert arrivals(table(AT, {"prompt": labels("p@v1", "p@v2", few)}), ["prompt"]) == []
-
-
 @pytest.mark.parametrize("n", [0, 1, 5])
 def test_hardly_any_requests(n):
     few = table(AT[:n], {"prompt": ["p@v1"] * n})
@@ -55,17 +31,6 @@ def test_hardly_any_requests(n):
     found = suspects(PROMPT, [change()], few, [])
     assert [s.change.after for s, _ in found] == ["v2"]
     assert found[0][1] is None, "nothing can be weighed"
-
-
-def test_each_of_several_values_of_a_request_counts():
-    joined = table(AT, {"model_served": labels("m-1", f"m-1{SEPARATOR}m-2")})
-    assert values_of(joined.dimensions["model_served"]) == ["m-1", "m-2"]
-    assert (having(joined.dimensions["model_served"], "m-2") == SECOND_HALF).all()
-    assert [a.label for a in arrivals(joined, ["model_served"])] == ["m-2"]
-
-
-def test_versions_of_labels():
-    assert [version_of(label) for label in ("support/system@v17", "v17", "a@b@v2")] == ["v17", "v17", "v2"]
 
 
 def test_a_recorded_change_is_weighed_by_who_was_served_it():

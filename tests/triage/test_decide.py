@@ -110,7 +110,7 @@ def test_nothing_moved_and_it_could_not_have_been_seen():
 
 
 def test_only_the_mix_moved():
-    grown = Risen("tenant", "t-one", np.ones(N, dtype=bool), TABLE.at[0], 0.05, 0.3, 9.0)
+    grown = Risen("tenant", "t-one", np.ones(N, dtype=bool), TABLE.at[0], TABLE.at[0], TABLE.at[0], 0.05, 0.3, 9.0)
     decision = decided(found(mixed=[(moved("refusal", N), grown)]))
     assert decision.status == "none_of_five"
     assert "tenant t-one sends 30% of the requests" in decision.traffic

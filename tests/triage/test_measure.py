@@ -6,7 +6,7 @@ from tests.fakes.walks import SERVICE, explanation, moved, table
 from triagebot.domain.evidence import Measured, Symptom
 from triagebot.domain.service import Service
 from triagebot.domain.times import Interval
-from triagebot.surfaces.exposure import moment
+from triagebot.surfaces.arrivals import moment
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.decide import Decision, Reading
 from triagebot.triage.measure import measure, momentum

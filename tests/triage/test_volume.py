@@ -92,7 +92,7 @@ def test_days_alike_lose_nothing(seed):
 
 
 def risen(before, after):
-    return Risen("tenant", "t-one", np.ones(1000, dtype=bool), 7 * DAY, before, after, 8.0)
+    return Risen("tenant", "t-one", np.ones(1000, dtype=bool), 7 * DAY, 7 * DAY, 7 * DAY, before, after, 8.0)
 
 
 def test_one_tenant_that_sends_several_times_as_much_is_named():

@@ -13,17 +13,23 @@ DAY = 86400.0
 FEW = 30  # requests of the kind since
 # Standard errors: some twenty kinds at some ten separate moments are tried, and tenants come in waves.
 STEP = 5.0
+UNLIKELY = 9.2  # of a squared z: e^4.6 is a hundred to one
 UNHEARD_OF = 1.2  # times its share on any day before
 
 
 @dataclass(frozen=True, slots=True)
 class Risen:
-    """`value` of `dimension`, carried by `mask`, took `before` of the requests until `since` (seconds), `after` from then on."""
+    """`value` of `dimension`, carried by `mask`, took `before` of the requests until `since`, `after` from then on.
+
+    `since` in seconds, 99% sure to lie between `earliest` and `latest`.
+    """
 
     dimension: str
     value: str
     mask: NDArray[np.bool_]
     since: float
+    earliest: float
+    latest: float
     before: float
     after: float
     z: float
@@ -59,27 +65,28 @@ def risen(
             continue
         together = np.bincount(clusters, weight * mine) if clusters is not None else weight * mine
         design = float(together @ together) / max(float(weight @ mine), 1e-12)
-        k, z = _rise(mine, weight, design)
-        if z < STEP or mine[k:].sum() < FEW or at[k] - at[0] < DAY:
+        scores = _rise(mine, weight, design)
+        k = int(scores[1:].argmax()) + 1
+        if scores[k] < STEP or mine[k:].sum() < FEW or at[k] - at[0] < DAY:
             continue
-        z = min(z, _against_other_days(mine, at, weight, k, design))
+        z = min(float(scores[k]), _against_other_days(mine, at, weight, k, design))
         if z >= STEP:
+            near = np.flatnonzero((scores > 0) & (scores**2 >= scores[k] ** 2 - UNLIKELY))
             before = float(np.average(mine[:k], weights=weight[:k]))
             after = float(np.average(mine[k:], weights=weight[k:]))
-            found.append(Risen(dimension, labels[code], codes == code, float(at[k]), before, after, z))
+            moments = float(at[k]), float(at[max(near[0] - 1, 0)]), float(at[near[-1]])
+            found.append(Risen(dimension, labels[code], codes == code, *moments, before, after, z))
     return sorted(found, key=lambda r: -r.z)
 
 
-def _rise(mine: Array, weight: Array, design: float) -> tuple[int, float]:
-    """(row, standard errors) of the likeliest rise. `design`: how many requests of the value come together."""
+def _rise(mine: Array, weight: Array, design: float) -> Array:
+    """Standard errors of a rise at each row. `design`: how many requests of the value come together."""
     total = float(weight.sum())
     share = float(weight @ mine) / total
     late = np.cumsum((weight * (mine - share))[::-1])[::-1]
     mass = np.cumsum(weight[::-1])[::-1]
     variance = design * share * (1 - share) * mass * (total - mass) / total
-    z = np.where(variance > 0, late / np.sqrt(np.maximum(variance, 1e-12)), 0.0)
-    k = int(z[1:].argmax()) + 1
-    return k, float(z[k])
+    return np.where(variance > 0, late / np.sqrt(np.maximum(variance, 1e-12)), 0.0)
 
 
 def _against_other_days(mine: Array, at: Array, weight: Array, k: int, design: float) -> float:

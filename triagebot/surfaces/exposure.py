@@ -4,127 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.weigh import Candidate
 from triagebot.domain.change import Change
-from triagebot.domain.times import Interval
-from triagebot.ports import SEPARATOR, Dimension, RequestTable
+from triagebot.ports import SEPARATOR, RequestTable
+from triagebot.surfaces.arrivals import (
+    LEAST,
+    WEIGHTED,
+    Arrival,
+    Mask,
+    arrivals,
+    having,
+    moment,
+    raised,
+    values_of,
+    version_of,
+    versioned,
+)
 from triagebot.surfaces.contract import Node, Suspect
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 SUPERSEDED = 0.5
 NEARLY_ALL = 0.75
 # How often changes of these kinds are to blame beside a deployment: settings and notices come by far more often than they harm.
 OFTEN: Mapping[str, float] = {"config": 0.5, "flag": 0.7, "job": 0.8, "limit": 0.5, "provider": 0.5}
 HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
-MOST_VALUES = 60
 MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
-FIRST_PART = 0.03  # a value already there in this first part of the requests was not introduced within the window
 NEAREST = 6  # requests on either side that tell what those beside them were served
 ROLLED_BY = ("region", "route", "tenant", "workload", "intent", "provider", "model_requested", "environment", "key")
-LEAST = 8  # requests that must carry a value before it counts as introduced
 WORN_OFF = 36 * 3600.0  # seconds until a cache that nobody warms, or an answer that nobody renews, has run out
 SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A value of a dimension that appeared within the window. `before` is what most requests had that now have it."""
-
-    dimension: str
-    label: str
-    before: str
-    mask: Mask
-    introduced: Interval
-
-
-def moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(round(float(seconds), 3), tz=UTC)
-
-
-def having(dimension: Dimension, wanted: str) -> Mask:
-    """Requests one of whose values is `wanted`: a label joins several with SEPARATOR."""
-    hits = np.array([wanted in label.split(SEPARATOR) for label in dimension.labels], dtype=bool)
-    return np.asarray(hits[dimension.codes]) if hits.size else np.zeros(dimension.codes.size, dtype=bool)
-
-
-def versioned(dimension: Dimension) -> Mask:
-    """Which labels say a version: not the empty one, nor an artifact's bare name where others of it come with a version."""
-    split = [[v for v in label.split(SEPARATOR) if v] for label in dimension.labels]
-    named = {value.rpartition("@")[0] for values in split for value in values if "@" in value}
-    return np.array([any(value not in named for value in values) for values in split], dtype=bool)
-
-
-def values_of(dimension: Dimension) -> list[str]:
-    """Single values, in the order of their first request."""
-    used, first = np.unique(dimension.codes, return_index=True)
-    ordered = [dimension.labels[code] for code in used[np.argsort(first)]]
-    return list(dict.fromkeys(value for label in ordered for value in label.split(SEPARATOR) if value))
-
-
-def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
-    """Values that appeared after the first part of the window."""
-    found = []
-    size = table.at.size
-    for name in dimensions:
-        dimension = table.dimensions.get(name)
-        if dimension is None or size < 2 * LEAST:
-            continue
-        recorded = np.flatnonzero(versioned(dimension)[dimension.codes])
-        if recorded.size < 2 * LEAST:
-            continue
-        # Before the first span that records the dimension at all, nothing can have "appeared".
-        threshold = recorded[min(int(FIRST_PART * recorded.size), recorded.size - 1)]
-        for value in _common(dimension):
-            mask = having(dimension, value)
-            index = np.flatnonzero(mask)
-            if index.size < LEAST or index[0] <= max(threshold, LEAST):
-                continue
-            before = _before(dimension, value, index, recorded)
-            last_without = recorded[recorded < index[0]]
-            earliest = table.at[last_without[-1]] if last_without.size else table.at[0]
-            interval = Interval(moment(earliest), moment(table.at[index[0]]))
-            found.append(Arrival(name, value, before, mask, interval))
-    return found
-
-
-def _common(dimension: Dimension) -> list[str]:
-    """Its values in the order of their first request; of a thousand versions only those that most requests carry."""
-    values = values_of(dimension)
-    if len(values) <= MOST_VALUES:
-        return values
-    counts: dict[str, int] = {}
-    for label, number in zip(
-        dimension.labels, np.bincount(dimension.codes, minlength=len(dimension.labels)), strict=True
-    ):
-        for value in label.split(SEPARATOR):
-            counts[value] = counts.get(value, 0) + int(number)
-    kept = set(sorted(values, key=lambda value: -counts[value])[:MOST_VALUES])
-    return [value for value in values if value in kept]
-
-
-def _before(dimension: Dimension, value: str, index: NDArray[np.int64], recorded: NDArray[np.int64]) -> str:
-    """What was served before: the most common value of the same artifact among the requests just before the first."""
-    earlier = recorded[recorded < index[0]][-200:]
-    artifact = value.rpartition("@")[0]
-    counts: dict[str, int] = {}
-    for code in dimension.codes[earlier]:
-        for label in dimension.labels[code].split(SEPARATOR):
-            if label and label != value and (not artifact or label.rpartition("@")[0] == artifact):
-                counts[label] = counts.get(label, 0) + 1
-    return max(counts, key=lambda label: counts[label], default="")
-
-
-def version_of(label: str) -> str:
-    """`support/system@v17` → `v17`; a label without an artifact is its own version."""
-    return label.rpartition("@")[2]
 
 
 def _same_version(label: str, change_label: str, artifact: str) -> bool:
@@ -147,6 +62,7 @@ def suspects(
 ) -> list[tuple[Suspect, Candidate | None]]:
     """Every change of a node as a hypothesis, recorded ones first, then those that only the traces show."""
     unmatched = arrivals(table, node.dimensions)
+    unmatched += [a for name in node.dimensions if name in WEIGHTED for a in raised(table, name, unmatched)]
     result: list[tuple[Suspect, Candidate | None]] = []
     rolled: set[tuple[str, str, str]] = set()
     for change in changes:
@@ -282,6 +198,7 @@ def _with_arrival(change: Change, arrival: Arrival) -> Change:
 def _seen_change(node: Node, arrival: Arrival, table: RequestTable, artifacts: Sequence[str]) -> Change:
     name = arrival.label.rpartition("@")[0]
     artifact = name or (artifacts[0] if artifacts else "") or _fallback_artifact(arrival, table)
+    live = bool(arrival.mask[table.at < arrival.introduced.earliest.timestamp()].any())
     return Change(
         service="",
         surface=node.surfaces[0],
@@ -290,7 +207,7 @@ def _seen_change(node: Node, arrival: Arrival, table: RequestTable, artifacts: S
         before=version_of(arrival.before),
         after=version_of(arrival.label),
         source="traces",
-        summary="first seen in the traces; no registry records it",
+        summary=f"{'served more often' if live else 'first seen in the traces'}; no registry records it",
         detail={"dimension": arrival.dimension},
     )
 

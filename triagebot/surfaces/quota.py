@@ -11,9 +11,9 @@ from triagebot.domain.change import Change
 from triagebot.domain.service import Service
 from triagebot.domain.times import Interval
 from triagebot.ports import RequestTable
+from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
-from triagebot.surfaces.exposure import moment
 from triagebot.surfaces.firsthand import exposed, first_hand
 
 LIMITED = frozenset({"rate_limited"})

@@ -20,9 +20,10 @@ from triagebot.domain.service import Config, Service
 from triagebot.domain.times import Window, format_time
 from triagebot.errors import BadInput, NotFound, TriagebotError
 from triagebot.ports import SEPARATOR, Clock, RequestTable, SeenValue
+from triagebot.surfaces.arrivals import version_of
 from triagebot.surfaces.collecting import collect_changes
 from triagebot.surfaces.contract import Scope, Snapshot, Source, Sources
-from triagebot.surfaces.exposure import SLACK, version_of
+from triagebot.surfaces.exposure import SLACK
 from triagebot.surfaces.tree import NODES
 from triagebot.triage.behaviour import of_change, of_verdict
 from triagebot.triage.investigate import Investigation

@@ -23,8 +23,9 @@ from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval, format_time, parse_time
 from triagebot.errors import NotFound
 from triagebot.ports import Example, RequestTable
+from triagebot.surfaces.arrivals import having, moment
 from triagebot.surfaces.contract import Suspect
-from triagebot.surfaces.exposure import having, moment, suspects
+from triagebot.surfaces.exposure import suspects
 from triagebot.triage.attribute import NEVER_SYMPTOMS
 from triagebot.triage.bounded import bounded
 from triagebot.triage.investigate import Gathered, Investigation, gather

@@ -13,8 +13,9 @@ from triagebot.domain.nodes import SURFACES
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
+from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
-from triagebot.surfaces.exposure import WORN_OFF, moment
+from triagebot.surfaces.exposure import WORN_OFF
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import harmful, relevance
 

@@ -21,8 +21,8 @@ from triagebot.domain.withheld import shown_slice
 from triagebot.ports import Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import called_signals, judged_signals
+from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Implied, Node, Scope, Snapshot, Source, Sources, Suspect, Weighed
-from triagebot.surfaces.exposure import moment
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.attribute import Attribution, attribute
 from triagebot.triage.bounded import bounded

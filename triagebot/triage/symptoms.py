@@ -13,7 +13,7 @@ from triagebot.domain.evidence import Measured, Symptom
 from triagebot.domain.page import Page
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
-from triagebot.surfaces.exposure import moment
+from triagebot.surfaces.arrivals import moment
 
 WORD = re.compile(r"[a-z0-9][a-z0-9'-]*")
 Z95 = 1.96

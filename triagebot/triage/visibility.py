@@ -10,8 +10,8 @@ import numpy as np
 from triagebot.attribution.thresholds import TOO_FEW
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
+from triagebot.surfaces.arrivals import FIRST_PART
 from triagebot.surfaces.contract import Weighed
-from triagebot.surfaces.exposure import FIRST_PART
 
 ENOUGH = 100  # requests that must say a signal before its stillness means anything
 VERSIONS = ("model_served", "prompt", "tools", "corpus")

@@ -1,0 +1,138 @@
+"""Versions as the traces show them: those that appeared within the window, and those that came to be served more often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.attribution.shares import risen
+from triagebot.domain.times import Interval
+from triagebot.ports import SEPARATOR, Dimension, RequestTable
+
+Mask = NDArray[np.bool_]
+
+MOST_VALUES = 60
+FIRST_PART = 0.03  # a value already there in this first part of the requests was not introduced within the window
+LEAST = 8  # requests that must carry a value before it counts as introduced
+JUST_BEFORE = 200  # requests
+LIVE = 4  # of those were served a version that is live beside another
+# Where weights are set by hand; a model is served more often also because another one fails.
+WEIGHTED = ("prompt",)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A value of a dimension that appeared within the window. `before` is what most requests had that now have it."""
+
+    dimension: str
+    label: str
+    before: str
+    mask: Mask
+    introduced: Interval
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(round(float(seconds), 3), tz=UTC)
+
+
+def having(dimension: Dimension, wanted: str) -> Mask:
+    """Requests one of whose values is `wanted`: a label joins several with SEPARATOR."""
+    hits = np.array([wanted in label.split(SEPARATOR) for label in dimension.labels], dtype=bool)
+    return np.asarray(hits[dimension.codes]) if hits.size else np.zeros(dimension.codes.size, dtype=bool)
+
+
+def versioned(dimension: Dimension) -> Mask:
+    """Which labels say a version: not the empty one, nor an artifact's bare name where others of it come with a version."""
+    split = [[v for v in label.split(SEPARATOR) if v] for label in dimension.labels]
+    named = {value.rpartition("@")[0] for values in split for value in values if "@" in value}
+    return np.array([any(value not in named for value in values) for values in split], dtype=bool)
+
+
+def values_of(dimension: Dimension) -> list[str]:
+    """Single values, in the order of their first request."""
+    used, first = np.unique(dimension.codes, return_index=True)
+    ordered = [dimension.labels[code] for code in used[np.argsort(first)]]
+    return list(dict.fromkeys(value for label in ordered for value in label.split(SEPARATOR) if value))
+
+
+def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
+    """Values that appeared after the first part of the window."""
+    found = []
+    size = table.at.size
+    for name in dimensions:
+        dimension = table.dimensions.get(name)
+        if dimension is None or size < 2 * LEAST:
+            continue
+        recorded = np.flatnonzero(versioned(dimension)[dimension.codes])
+        if recorded.size < 2 * LEAST:
+            continue
+        # Before the first span that records the dimension at all, nothing can have "appeared".
+        threshold = recorded[min(int(FIRST_PART * recorded.size), recorded.size - 1)]
+        for value in common(dimension):
+            mask = having(dimension, value)
+            index = np.flatnonzero(mask)
+            if index.size < LEAST or index[0] <= max(threshold, LEAST):
+                continue
+            last_without = recorded[recorded < index[0]]
+            before = _before(dimension, value, last_without)
+            earliest = table.at[last_without[-1]] if last_without.size else table.at[0]
+            interval = Interval(moment(earliest), moment(table.at[index[0]]))
+            found.append(Arrival(name, value, before, mask, interval))
+    return found
+
+
+def common(dimension: Dimension) -> list[str]:
+    """Its values in the order of their first request; of a thousand versions only those that most requests carry."""
+    values = values_of(dimension)
+    if len(values) <= MOST_VALUES:
+        return values
+    counts: dict[str, int] = {}
+    for label, number in zip(
+        dimension.labels, np.bincount(dimension.codes, minlength=len(dimension.labels)), strict=True
+    ):
+        for value in label.split(SEPARATOR):
+            counts[value] = counts.get(value, 0) + int(number)
+    kept = set(sorted(values, key=lambda value: -counts[value])[:MOST_VALUES])
+    return [value for value in values if value in kept]
+
+
+def _before(dimension: Dimension, value: str, earlier: NDArray[np.int64]) -> str:
+    """What was served before: the most common other value of the same artifact among the requests just before."""
+    artifact = value.rpartition("@")[0]
+    counts: dict[str, int] = {}
+    for code in dimension.codes[earlier[-JUST_BEFORE:]]:
+        for label in dimension.labels[code].split(SEPARATOR):
+            if label and label != value and (not artifact or label.rpartition("@")[0] == artifact):
+                counts[label] = counts.get(label, 0) + 1
+    return max(counts, key=lambda label: counts[label], default="")
+
+
+def version_of(label: str) -> str:
+    """`support/system@v17` → `v17`; a label without an artifact is its own version."""
+    return label.rpartition("@")[2]
+
+
+def raised(table: RequestTable, name: str, arrived: Sequence[Arrival]) -> list[Arrival]:
+    """Values that were served before and rose in share; a version that is gone back to was not served just before."""
+    dimension = table.dimensions.get(name)
+    if dimension is None or table.at.size < JUST_BEFORE:
+        return []
+    recorded = np.flatnonzero(versioned(dimension)[dimension.codes])
+    at, weight = table.at[recorded], table.weight[recorded]
+    found = []
+    for value in common(dimension) if recorded.size >= JUST_BEFORE else []:
+        if any(a.dimension == name and a.label == value for a in arrived):
+            continue
+        mask = having(dimension, value)
+        codes = mask[recorded].astype(np.int32)
+        for rise in risen(name, ("", value), codes, at, weight, None):
+            k = int(np.searchsorted(at, rise.since))
+            if codes[max(k - JUST_BEFORE, 0) : k].sum() < LIVE:
+                continue
+            interval = Interval(moment(rise.earliest), moment(rise.latest))
+            found.append(Arrival(name, value, _before(dimension, value, recorded[:k]), mask, interval))
+    return found
