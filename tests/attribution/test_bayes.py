@@ -2,7 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triagebot.attribution.bayes import Facts, log_bayes_factor, squared_z
+from tests.attribution.worlds import SIZE
+from triagebot.attribution.bayes import Facts, log_bayes_factor, squared_z, weigh_exposures
+from triagebot.attribution.panel import adjusted, build_panel
 
 
 @given(st.floats(0, 1e4), st.floats(0.1, 1e6))
@@ -38,3 +40,15 @@ def test_an_effect_that_is_certain_tells_the_exact_exposure_from_a_wider_one():
     information = exposed * (n - exposed) / n
     z2 = squared_z(np.array([318.0, 318.0]) - exposed * rate, information, exposed, facts)
     assert z2[0] > 3 * z2[1]
+
+
+def test_one_request_before_a_step_within_a_slice_decides_nothing():
+    n = 2000
+    rng = np.random.default_rng(3)
+    at, mine = np.arange(n, dtype=float), np.arange(n) % 8 == 0
+    size = rng.normal(0, 0.1, n)
+    size[0] = -8.0  # the slice's first request is of another kind
+    panel = build_panel(at, np.ones(n), {}, {}, {"size": size}, (SIZE,), np.zeros((n, 0)))
+    within = adjusted(panel.columns["size"], mine.astype(float))
+    after = (mine & (at > 0)).astype(float)
+    assert weigh_exposures(within, after[:, None])[0][0] == 0.0

@@ -191,3 +191,16 @@ def test_changes_before_and_after_every_request_are_told_and_not_weighed():
         suspect, candidate = one(CORPUS, [change("retrieval_corpus", "kb", at=at)], table(AT))
         assert candidate is None
         assert suspect.change.introduced == Interval(after(at), after(at))
+
+
+def test_a_limit_lowered_is_also_weighed_where_it_bites_in_busy_hours():
+    days = AT[0] + 86400.0 * np.arange(4)
+    busy = (days[:, None] + np.linspace(0, 3 * 3600, 150)).ravel()
+    at = np.sort(np.concatenate([AT, busy]))
+    _, candidate = one(NODES["quota"], [change("limit", "tokens per minute", at=0.5)], table(at))
+    assert candidate.variants == ("", "in busy hours", "in the busiest")
+    plain, often = candidate.exposure[:, 0], candidate.exposure[:, 1]
+    assert 0 < often.sum() < plain.sum()
+    assert (often <= plain).all()
+    assert often[np.isin(at, busy) & (plain == 1)].mean() > 0.7
+    assert often[np.isin(at, AT) & (plain == 1)].mean() < 0.2

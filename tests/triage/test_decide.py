@@ -210,3 +210,9 @@ def test_a_date_that_is_not_sure_does_not_silence_the_provider():
     dated = Suspect(key=scaled.key, node="application", change=scaled, served=False, requests=90)
     seen = found(named(moved("ms_per_token", N), dated, 0.6), suspects=(dated,))
     assert causes(decided(seen)) == ["provider"]
+
+
+def test_what_only_became_cheaper_or_faster_is_nobodys_page():
+    why = named(moved("request_ms", N, effect=-0.4), PROMPT)
+    assert decided(found(why)).status == "none_of_five"
+    assert decided(found(why), words=("latency",)).status == "implicated"

@@ -96,8 +96,11 @@ class Facts:
 
 
 def enough(count: Array, size: float, information: Array) -> NDArray[np.bool_]:
-    """Whether contrasts of `count` exposed among `size` requests say anything: both sides large enough, not all adjusted away."""
-    return np.asarray((count >= MIN_SIDE) & (size - count >= MIN_SIDE) & (information > 1e-6 * max(1, size)))
+    """Whether contrasts of `count` exposed among `size` requests say anything: both sides large enough, also in what adjustment
+    leaves to compare (within a slice, hundreds after a step and one before it are one).
+    """
+    left = information >= MIN_SIDE / 2  # as much as MIN_SIDE requests against MIN_SIDE others
+    return np.asarray((count >= MIN_SIDE) & (size - count >= MIN_SIDE) & left)
 
 
 def evidence(

@@ -436,7 +436,7 @@ LATENCY: Final = (
         unit="ms",
         family="stream",
         needs=("chunk_gap_ms",),
-        words=("stutter", "twitchy", "stream", "jerky", "chunk"),
+        words=("stutter", "twitchy", "stream", "streaming", "jerky", "choppy", "chunk", "letter", "letters", "bursts"),
     ),
     Signal(
         name="tokens_per_chunk",
@@ -447,7 +447,7 @@ LATENCY: Final = (
         bad="both",
         family="stream",
         needs=("chunk_count",),
-        words=("stutter", "twitchy", "stream", "chunk"),
+        words=("stutter", "twitchy", "stream", "streaming", "choppy", "chunk", "letter", "letters"),
     ),
     Signal(
         name="tool_ms",

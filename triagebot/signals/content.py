@@ -139,7 +139,6 @@ CONTENT: Final = (
         "decline",
         "declined",
         "unhelpful",
-        "cannot",
         "blocked",
         "answered",
     ),

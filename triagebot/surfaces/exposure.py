@@ -38,6 +38,8 @@ HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
 MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
 NEAREST = 6  # requests on either side that tell what those beside them were served
 ROLLED_BY = ("region", "route", "tenant", "workload", "intent", "provider", "model_requested", "environment", "key")
+HALF_HOUR = 1800.0
+BUSY = (0.5, 0.8)  # shares of the requests that come at quieter times
 WORN_OFF = 36 * 3600.0  # seconds until a cache that nobody warms, or an answer that nobody renews, has run out
 SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
 
@@ -366,7 +368,17 @@ def _dated(node: Node, change: Change, table: RequestTable) -> tuple[Suspect, Ca
     )
     if _lifecycle(change) or not any(LEAST <= p.sum() <= table.at.size - LEAST for p in parts):
         return suspect, None
+    if change.surface == "limit" and len(parts) == 1:
+        parts += [parts[0] * _busy(table, share) for share in BUSY]
+        return suspect, _candidate(node, change, parts, ["", "in busy hours", "in the busiest"], averaged=False)
     return suspect, _candidate(node, change, parts, names, averaged=True)
+
+
+def _busy(table: RequestTable, share: float) -> Mask:
+    """Requests that come when most do: a limit on what may be asked in a minute bites only then."""
+    _, slot = np.unique(table.at // HALF_HOUR, return_inverse=True)
+    rate = np.bincount(slot, table.weight)[slot]
+    return np.asarray(rate >= np.quantile(rate, share))
 
 
 def _wearing_off(node: Node, change: Change, table: RequestTable, since: float) -> tuple[Suspect, Candidate | None]:

@@ -28,7 +28,7 @@ class Quota(Walked):
     surfaces = ("limit",)
     # Some published limits are on the length of an answer: where one is cut, answers are cut off and are other answers.
     families = MappingProxyType(
-        {"ratelimit": 1.0, "length": 1.0, "error": 0.4, "retry": 0.7, "latency": 0.3, "content": 0.5}
+        {"ratelimit": 1.0, "length": 1.0, "error": 0.7, "retry": 1.0, "latency": 0.5, "content": 0.5}
     )
     prior = 0.6
     columns = ("http_status",)
@@ -64,7 +64,7 @@ class Quota(Walked):
         )
         suspect = Suspect(key=change.key, node=self.name, change=change, served=True, requests=int(beside.sum()))
         names = tuple(moment(m).isoformat() for m in moments)
-        families = {"ratelimit": 1.0, "error": 0.7, "retry": 0.7, "latency": 0.3}
+        families = {"ratelimit": 1.0, "error": 0.7, "retry": 1.0, "latency": 0.5}
         return suspect, Candidate(
             key=change.key,
             node=self.name,

@@ -28,6 +28,8 @@ FAINT = 0.5
 LEAST_IMPLIED = 0.3
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 PLAIN = 25.0  # ln odds from which nobody could overlook it
+# Kinds of signals of which less is simply better: nobody is paged because they improved.
+JUST_BETTER = frozenset({"error", "ratelimit", "retry", "latency", "usage", "cache"})
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 
 
@@ -87,6 +89,8 @@ def read(
         seed = signals[explanation.seed.signal]
         relevant = relevance(names, words, signals)
         harm = _harm(explanation, signals, seed)
+        if harm is False and not relevant and all(signals[name].family in JUST_BETTER for name in names):
+            continue
         top = max(explanation.posterior, key=lambda key: explanation.posterior[key])
         chance = explanation.posterior[top]
         bar = _bar(by_key[top], explanation) if top else NAMED

@@ -70,10 +70,11 @@ def _too_old(weighed: Weighed, seen: Sequence[Signal]) -> str:
     table = weighed.table
     start, early = float(table.at[0]), float(table.at[int(FIRST_PART * table.at.size)])
     there = [s for s in seen if _bad_share(s, table.signals[s.name]) >= OFTEN]
-    turns = Counter(s.change.artifact for s in weighed.suspects)
-    for suspect in weighed.suspects if there else ():
+    recent = [s for s in weighed.suspects if s.change.introduced.latest.timestamp() >= start - DAY]
+    turns = Counter(s.change.artifact for s in recent)
+    for suspect in recent if there else ():
         came = suspect.change.introduced.latest.timestamp()
-        if suspect.node in SURFACES and start - DAY <= came <= early and turns[suspect.change.artifact] == 1:
+        if suspect.node in SURFACES and came <= early and turns[suspect.change.artifact] == 1:
             return (
                 f"{suspect.change.artifact} {suspect.change.after} is as old as the traces: "
                 f"there is nothing before it to compare {there[0].title} with"
