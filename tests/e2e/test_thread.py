@@ -55,6 +55,19 @@ async def test_a_question_is_answered_from_the_record_without_a_key(here: Bench)
     assert "reranker" in str(reply.blocks)
 
 
+async def test_where_outsiders_read_the_answer_has_hashes_in_the_place_of_texts(here: Bench) -> None:
+    here.room.is_ext_shared = True
+    await verdict(here)
+    made = model(here, said(GOOD, "W2"))
+    reply = await asked(here, "was the prompt changed?")
+    shown = json.dumps([m.blocks for m in here.replies()], ensure_ascii=False)
+    assert "[W2]" in str(reply.blocks)
+    for text in ("failures only with v17", "in the same hour", "JSON errors above 5 %"):
+        assert text not in shown
+        assert text not in str(made.__dict__)  # nor does the model hear of it: it could repeat it
+    assert "#" in str(reply.blocks)
+
+
 async def test_a_model_answers_with_ids_and_what_it_cost(here: Bench) -> None:
     await verdict(here)
     made = model(here, said(GOOD, "W2"))

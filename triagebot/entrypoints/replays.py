@@ -16,19 +16,23 @@ from triagebot.entrypoints.api import Endpoint, json_response, read_json
 from triagebot.errors import BadInput
 from triagebot.triage.replay.desk import Replays
 from triagebot.triage.replay.plan import Wanted
+from triagebot.triage.roles import RoleDesk
 
 
-def endpoints(replays: Replays, directory: Directory) -> dict[str, Endpoint]:
-    return {"replay_asked": partial(_asked, replays, directory), "replay": partial(_state, replays)}
+def endpoints(replays: Replays, directory: Directory, roles: RoleDesk | None) -> dict[str, Endpoint]:
+    return {"replay_asked": partial(_asked, replays, directory, roles), "replay": partial(_state, replays)}
 
 
-async def _asked(replays: Replays, directory: Directory, request: Request) -> Response:
+async def _asked(replays: Replays, directory: Directory, roles: RoleDesk | None, request: Request) -> Response:
     """`{"swaps": ["prompt_version=v13"], "times": 20, "requests": 12, "by": "ada@acme.example"}`, or `{"do": "cancel"}`."""
     body = await read_json(request)
     if not isinstance(body, dict):
         raise BadInput("the body is no JSON object")
     by = _person(body, directory)
     incident = request.path_params["id"]
+    if roles is not None and by.email:  # somebody who is known has a role; any other name is the token's
+        known = await replays.ledger.incident(incident)
+        await roles.require(by, "replay", service=known.service if known else "", subject=incident, via="api")
     if body.get("do") == "cancel":
         return json_response({"said": await replays.cancel(incident, None, by)})
     if body.get("do") is not None:

@@ -107,7 +107,8 @@ def build_app(deps: WebDeps) -> Starlette:
         ).items()
     }
     if deps.replays is not None:
-        of = {n: api.authorized(deps.api_tokens, e) for n, e in replays.endpoints(deps.replays, deps.directory).items()}
+        asked = replays.endpoints(deps.replays, deps.directory, deps.roles)
+        of = {name: api.authorized(deps.api_tokens, endpoint) for name, endpoint in asked.items()}
         routes += [
             Route("/api/incidents/{id}/replay", of["replay_asked"], methods=["POST"]),
             Route("/api/incidents/{id}/replay", of["replay"]),

@@ -9,8 +9,10 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from triagebot.domain.incident import Incident
 from triagebot.domain.limits import fit
 from triagebot.domain.mrkdwn import clean
+from triagebot.domain.people import Person
 from triagebot.entrypoints.slack.answering import person_of, publish_home
 from triagebot.entrypoints.slack.asking import asked_in_thread
 from triagebot.entrypoints.slack.deps import SlackDeps
@@ -46,7 +48,9 @@ def listen(app: AsyncApp, deps: SlackDeps) -> None:
             incident is not None
             and words
             and words[0].lower() == "why"
-            and (answer := await _why(deps, incident.id, words))
+            and (
+                answer := await _why(deps, incident, words, await person_of(deps, {"user": {"id": event.get("user")}}))
+            )
         ):
             await deps.tell.reply(
                 incident.id, f"why {event.get('ts')}", answer
@@ -67,15 +71,15 @@ def listen(app: AsyncApp, deps: SlackDeps) -> None:
             await client.chat_unfurl(channel=event["channel"], ts=event["message_ts"], unfurls=found)
 
 
-async def _why(deps: SlackDeps, incident: str, words: list[str]) -> Message | None:
-    """`why prompt`: what the walk found there. None where no node is named: that is a question of another kind."""
-    if len(words) > _WHY_WORDS:
+async def _why(deps: SlackDeps, incident: Incident, words: list[str], by: Person) -> Message | None:
+    """`why prompt`: what the walk found there. None where no node is named, a question of another kind, and for who may not ask."""
+    if len(words) > _WHY_WORDS or not await deps.may.may(by, "ask", service=incident.service):
         return None
     try:
         deps.questions.node(words[1:])
     except TriagebotError:
         return None
     try:
-        return await deps.questions.why([incident, *words[1:]], "")
+        return await deps.questions.why([incident.id, *words[1:]], "")
     except TriagebotError as error:
         return said(str(error))
