@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -143,7 +144,13 @@ def new_name(prefix: str) -> str:
     return f"{prefix}_{next(_names)}"
 
 
+# The engine's allocator keeps freed memory by processor, and a thread that moves leaves its own behind and has the kernel
+# clear new pages: a fifth of the way of a load, and of its memory. Read once, when the library is loaded.
+_ALLOCATOR = ("JE_MALLOC_CONF", "percpu_arena:disabled,narenas:1")
+
+
 def _open(place: str) -> Any:
+    os.environ.setdefault(*_ALLOCATOR)
     from chdb.session import Session  # noqa: PLC0415  (half a second to import)
 
     try:

@@ -56,17 +56,24 @@ def asks_for_tools(message: str) -> str:
     )
 
 
-def tool_answer(listed: str, raw: str) -> str:
+def prompt_end(listed: str, raw: str) -> str:
+    """The last message of a prompt as JSON where it may hold what a tool answered; '' where a look shows that it does not."""
+    content, role = (f"tupleElement({listed}, '{member}')[-1]" for member in ("content", "role"))
+    members = " OR ".join(f"position({raw}, '\"{member}\"') > 0" for member in ("response", "result"))
+    return (
+        f"if(({members} OR {_is_list(content)}) AND ({_is_list(raw)} OR {role} != ''), JSONExtractRaw({raw}, -1), '')"
+    )
+
+
+def tool_answer(listed: str, end: str) -> str:
     """What a tool answered, where the last message of a prompt is that: a message of its own role, or a part of one."""
-    last_, role = f"{listed}[-1]", f"lower(tupleElement({listed}[-1], 'role'))"
-    own = f"if({role} IN ('tool', 'function'), {text_of(last_)}, '')"
-    end = f"JSONExtractRaw({raw}, -1)"
+    own = f"if(lower(tupleElement({listed}, 'role')[-1]) IN ('tool', 'function'), {text_of(f'{listed}[-1]')}, '')"
     parts = [
         f"{get}({end}, '{parts}', 1, '{member}')"
         for parts, member in (("parts", "response"), ("parts", "result"), ("content", "content"))
         for get in ("JSONExtractString", "JSONExtractRaw")
     ]
-    return f"if({_is_list(raw)} OR {role} != '', arrayFirst(x -> x != '', [{', '.join((own, *parts))}]), '')"
+    return f"if({end} = '', {own}, arrayFirst(x -> x != '', [{', '.join((own, *parts))}]))"
 
 
 def messages(raw: str) -> str:

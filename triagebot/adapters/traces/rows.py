@@ -21,8 +21,17 @@ def _value(name: str) -> str:
     return _member(name, _member("value", "a"))
 
 
+def _is_set(*names: str) -> str:
+    return " OR ".join(f"isNotNull({_value(name)})" for name in names)
+
+
+def _given(name: str) -> str:
+    """A member where it is set; its type's default where it is not."""
+    return f"assumeNotNull({_value(name)})"
+
+
 # Lists, maps and bytes of an attribute `a`, marked by what they are.
-IS_NESTED: Final = " OR ".join(f"isNotNull({_value(name)})" for name in ("arrayValue", "kvlistValue", "bytesValue"))
+IS_NESTED: Final = _is_set("arrayValue", "kvlistValue", "bytesValue")
 NESTED: Final = (
     f"multiIf(isNotNull({_value('arrayValue')}), concat('A', assumeNotNull({_value('arrayValue')})), "
     f"isNotNull({_value('kvlistValue')}), concat('K', assumeNotNull({_value('kvlistValue')})), "
@@ -99,18 +108,17 @@ class Rows:
 
     def attributes(self, listed: str, *, careful: bool) -> str:
         """A Map of a list of attributes. `careful` ones are checked for every oddity whatever the batch's traits say."""
-        other = "''"
-        if self.traits.nested:
-            other = f"if({IS_NESTED}, {mapped(NESTED, self.nested)}, '')"
-        if self.json:
-            other = f"ifNull({_value('bytesValue')}, {other})"
+        choices = [(_is_set("intValue"), f"toString({_given('intValue')})")]
         if careful or self.traits.unusual:
-            flag = f"if(assumeNotNull({_value('boolValue')}), 'true', 'false')"
-            other = (
-                f"coalesce(toString({_value('doubleValue')}), if(isNull({_value('boolValue')}), NULL, {flag}), {other})"
-            )
-        number, string = _value("intValue"), _value("stringValue")
-        text = f"multiIf(isNotNull({string}), assumeNotNull({string}), isNotNull({number}), toString(assumeNotNull({number})), {other})"
+            choices.append((_is_set("doubleValue"), f"toString({_given('doubleValue')})"))
+            choices.append((_is_set("boolValue"), f"if({_given('boolValue')}, 'true', 'false')"))
+        if self.json:
+            choices.append((_is_set("bytesValue"), _given("bytesValue")))
+        if self.traits.nested:
+            choices.append((IS_NESTED, mapped(NESTED, self.nested)))
+        chosen = ", ".join(part for choice in choices for part in choice)
+        # Long texts are texts: kept out of the choice they are copied once, and cost half.
+        text = f"concat({_given('stringValue')}, multiIf({chosen}, ''))"
         keys, values = f"arrayMap(a -> {_member('key', 'a')}, {listed})", f"arrayMap(a -> {text}, {listed})"
         if careful or self.traits.unclean:
             kept = f"arraySlice({listed}, 1, {ATTRIBUTE_LIMIT})"

@@ -148,7 +148,7 @@ TOOLS = (
     Column(
         "tool_answer",
         TEXT,
-        f"if(@op = 'llm', substring({e.tool_answer('@input_messages', '@input_raw')}, 1, 2000), '')",
+        f"if(@op = 'llm', substring({e.tool_answer('@input_messages', '@prompt_end')}, 1, 2000), '')",
     ),
 )
 

@@ -102,6 +102,7 @@ STEPS = (
         MESSAGES,
         f"if(notEmpty(@indexed_output) AND NOT H[gen_ai.output.messages], @indexed_output, {e.messages('@output_raw')})",
     ),
+    Step("prompt_end", TEXT, e.prompt_end("@input_messages", "@input_raw")),
     Step("asked", e.MESSAGE, e.last("@input_messages", "user", "human")),
     Step("instructed", e.MESSAGE, e.last("@input_messages", "system", "developer")),
     Step("answered", e.MESSAGE, e.last("@output_messages", "assistant", "model", "ai", "")),
