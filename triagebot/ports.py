@@ -130,7 +130,11 @@ class TraceStore(Protocol):
         """
         ...
 
-    async def seen(self, names: Sequence[str], window: Window, dimensions: Sequence[str]) -> list[SeenValue]: ...
+    async def seen(
+        self, names: Sequence[str], window: Window, dimensions: Sequence[str], *, sampled: bool = False
+    ) -> list[SeenValue]:
+        """The values of these dimensions; where `sampled`, those that a sample of a large window shows."""
+        ...
 
     async def coverage(self, names: Sequence[str], window: Window) -> Mapping[str, tuple[int, int]]:
         """For each normalised column: (spans that have it, spans that should)."""

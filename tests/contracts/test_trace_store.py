@@ -404,5 +404,8 @@ async def test_counts_of_a_long_window_are_estimates(store: Reader, monkeypatch:
     assert set(found) == {"t0", "t1", "t2"}
     assert sum(seen.requests for seen in found.values()) == pytest.approx(3000, rel=0.25)
     assert found["t0"].first == START
+    part = {seen.value: seen for seen in await store.seen(["busy"], WINDOW, ["tenant"], sampled=True)}
+    assert {value: seen.requests for value, seen in part.items()} == {v: seen.requests for v, seen in found.items()}
+    assert all(found[value].first <= seen.first <= seen.last <= found[value].last for value, seen in part.items())
     have, should = (await store.coverage(["busy"], WINDOW))["model_requested"]
     assert have == should == pytest.approx(3000, rel=0.25)

@@ -62,7 +62,7 @@ class NoTraces:
             requests=0,
         )
 
-    async def seen(self, *_: Any) -> list[Any]:
+    async def seen(self, *_: Any, **__: Any) -> list[Any]:
         return []
 
     async def coverage(self, *_: Any) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class FakeTraces:
     async def requests(self, names, window, signals, *, limit=200_000):
         return self._table
 
-    async def seen(self, names, window, dimensions):
+    async def seen(self, names, window, dimensions, *, sampled=False):
         return []
 
     async def coverage(self, names, window):

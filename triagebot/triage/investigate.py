@@ -165,7 +165,8 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
     sources = Sources(registries=deps.registries, journal=ReadOnce(deps.journal), deadline=deps.deadline)
 
     async def requests() -> tuple[tuple[Signal, ...], RequestTable]:
-        named = await deps.traces.seen(names, window, ("judge", "tool_names"))
+        # What the sample does not show has too few requests in the table to be a signal.
+        named = await deps.traces.seen(names, window, ("judge", "tool_names"), sampled=True)
         judges = [seen.value for seen in named if seen.dimension == "judge"]
         tools = sorted((seen for seen in named if seen.dimension == "tool_names"), key=lambda seen: -seen.requests)
         by_name = (*judged_signals(judges), *called_signals(seen.value for seen in tools))

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 JOINED: Final = timedelta(seconds=20)
 BEFORE_ONSET: Final = timedelta(days=2)
 WALK_LIMIT: Final = 60.0
+DRAWN: Final = 20_000  # requests behind a picture: several hundred for each of its points
 LOOKED_AT: Final = 20  # incidents, newest first: what is older and was never told, nobody waits for any more
 
 
@@ -236,7 +237,8 @@ class Way:
         if signal is None:
             return None
         window = picture_window(verdict, service)
-        table = await investigation.traces.requests(service.trace_names or (service.name,), window, [signal])
+        names = service.trace_names or (service.name,)
+        table = await investigation.traces.requests(names, window, [signal], limit=DRAWN)
         return await bounded(picture.series_from, table, signal, symptom["slice"], window)
 
 

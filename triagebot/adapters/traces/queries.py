@@ -202,21 +202,28 @@ def recorded_query(source: Source, condition: str, columns: Sequence[str], prese
     return f"SELECT {listed} FROM {source.spans(wanted, condition, present)}"
 
 
-def seen_query(source: Source, dimension: str, present: normalise.Present, *, sampled: bool) -> str:
-    """One row a value of the dimension: `value`, first and last time, requests.
+def seen_query(
+    source: Source, dimension: str, present: normalise.Present, *, sampled: bool, counted: bool = True
+) -> str:
+    """One row a value of the dimension: `value`, `first` and `last` time, and `requests` where they are counted.
 
-    Where `sampled`, only traces at `level` and above are read, to estimate requests; else none is left out.
+    Where `sampled`, only traces at `level` and above are read; else none is left out.
     """
     sql = DIMENSION_SQL[dimension]
-    columns = normalise.mentioned(sql) | {"trace_id", "at"}
-    value = f"arrayJoin(splitByChar('\\x1f', toString({sql})))" if dimension == "judge" else sql
+    columns = normalise.mentioned(sql)
     condition = f"{IN_WINDOW} AND {source.level} >= {{level:UInt8}}" if sampled else IN_WINDOW
     if source.promoted and dimension == "judge":
         condition += " AND notEmpty(eval_name)"  # most spans: their other columns need not be read
+    read, raw = columns | {"at"} | ({"trace_id"} if counted else set()), ", ".join(sorted(columns))
+    value = f"arrayJoin(splitByChar('\\x1f', toString({sql})))" if dimension == "judge" else sql
+    # Grouped as they are stored first: what makes a value of them is computed once for each combination, not for every span.
+    groups = (
+        f"SELECT {raw}, min(at) AS since, max(at) AS until{', uniqState(trace_id) AS traces' if counted else ''} "
+        f"FROM {source.spans(read, condition, present)} GROUP BY {raw}"
+    )
     return (
-        f"SELECT toString(value) AS value, toUnixTimestamp64Micro(min(at)) AS first, toUnixTimestamp64Micro(max(at)) AS last, "
-        f"uniqIf(trace_id, {{level:UInt8}} = 0 OR {sampled:d}) AS requests "
-        f"FROM (SELECT {value} AS value, trace_id, at FROM {source.spans(columns, condition, present)}) "
+        f"SELECT toString(value) AS value, toUnixTimestamp64Micro(min(since)) AS first, toUnixTimestamp64Micro(max(until)) AS last, "
+        f"{'uniqMerge(traces)' if counted else '0'} AS requests FROM (SELECT *, {value} AS value FROM ({groups})) "
         "WHERE value != '' GROUP BY value ORDER BY requests DESC, value LIMIT 5000"
     )
 

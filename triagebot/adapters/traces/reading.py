@@ -68,25 +68,29 @@ class Reader(ABC):
     ) -> RequestTable:
         return await requesting.requests(self, names, window, signals, limit=limit)
 
-    async def seen(self, names: Sequence[str], window: Window, dimensions: Sequence[str]) -> list[SeenValue]:
+    async def seen(
+        self, names: Sequence[str], window: Window, dimensions: Sequence[str], *, sampled: bool = False
+    ) -> list[SeenValue]:
         parameters = await self._sampled(names, window)
         present = await self.present(queries.IN_WINDOW, parameters)
         level = int(parameters["level"])
         found = []
         for dimension in dimensions:
-            query = queries.seen_query(self.source, dimension, present, sampled=False)
+            part = sampled and level > 0
+            query = queries.seen_query(self.source, dimension, present, sampled=part, counted=part or not level)
             rows = (await self.ask(query, parameters)).to_pylist()
-            if level:
+            some = rows
+            if level and not part:
                 query = queries.seen_query(self.source, dimension, present, sampled=True)
-                some = {row["value"]: row["requests"] for row in (await self.ask(query, parameters)).to_pylist()}
-                rows = [row | {"requests": some.get(row["value"], 0) << level} for row in rows]
+                some = (await self.ask(query, parameters)).to_pylist()
+            requests = {row["value"]: row["requests"] << level for row in some}
             found += [
                 SeenValue(
                     dimension=dimension,
                     value=row["value"],
                     first=_EPOCH + timedelta(microseconds=row["first"]),
                     last=_EPOCH + timedelta(microseconds=row["last"]),
-                    requests=max(1, row["requests"]),
+                    requests=max(1, requests.get(row["value"], 0)),
                 )
                 for row in rows
             ]

@@ -1,0 +1,74 @@
+"""What the grid reads from sums per bin is what each contrast says on its own."""
+
+import numpy as np
+import pytest
+
+from tests.attribution.worlds import world
+from triagebot.attribution.bayes import weigh_exposures
+from triagebot.attribution.grid import Grid, edges_of
+from triagebot.attribution.panel import adjusted
+from triagebot.attribution.scan import slices_of
+
+
+def gridded(seed=3, aware=False):
+    made = world(seed, n=900)
+    panel = made.panel(0.3 * ((made.at > made.at[500]) & (made.region == 1)), aware=aware)
+    slices = slices_of(panel, ("region",), least=60, most=5)
+    columns = list(panel.columns.values())
+    group = columns[0].group
+    edges = edges_of(panel.size)
+    rows = [np.flatnonzero(one.mask) for one in slices]
+    return panel, slices, columns, edges, Grid.build(panel.at, edges, group, columns, slices, rows)
+
+
+def alone(column, slice_, exposure):
+    within = adjusted(column, slice_.mask.astype(float)) if slice_.dimension else column
+    log_bf, effect = weigh_exposures(within, (exposure * slice_.mask)[:, None])
+    return log_bf[0], effect[0]
+
+
+@pytest.mark.parametrize("aware", [False, True])
+def test_a_step(aware):
+    panel, slices, columns, edges, grid = gridded(aware=aware)
+    steps, best = grid.steps()
+    rows = np.arange(panel.size)
+    for s, slice_ in enumerate(slices):
+        for c, column in enumerate(columns):
+            for k in (5, 60, 110, int(best.start[s, c])):
+                assert steps[s, k, c] == pytest.approx(alone(column, slice_, rows >= edges[k])[0], abs=1e-6)
+            value, effect = alone(column, slice_, rows >= edges[best.start[s, c]])
+            assert (best.value[s, c], best.effect[s, c]) == pytest.approx((value, effect), abs=1e-6)
+            assert best.value[s, c] == steps[s, :, c].max()
+
+
+def test_a_pulse():
+    panel, slices, columns, edges, grid = gridded()
+    best = grid.pulses()
+    rows = np.arange(panel.size)
+    for s, slice_ in enumerate(slices):
+        for c, column in enumerate(columns):
+            start, end = edges[best.start[s, c]], edges[best.end[s, c]]
+            value, effect = alone(column, slice_, (rows >= start) & (rows < end))
+            assert best.value[s, c] == pytest.approx(value, abs=1e-6)
+            assert value == 0.0 or best.effect[s, c] == pytest.approx(effect, abs=1e-6)
+            assert best.average[s, c] <= best.value[s, c]
+            assert slice_.mask[start:end].sum() <= 0.5 * slice_.mask.sum()
+
+
+def test_the_slice_that_moved_shows_it_most():
+    _, slices, columns, _, grid = gridded()
+    _, best = grid.steps()
+    failed = [c.signal.name for c in columns].index("failed")
+    assert slices[int(best.value[:, failed].argmax())].value == "b"
+
+
+def test_a_bin_without_requests_of_the_slice_is_empty():
+    panel, _, columns, edges, _ = gridded()
+    rare = np.zeros(panel.size, dtype=bool)
+    rare[100:140] = True
+    slices = slices_of(panel, (), least=60, most=1)
+    rows = [np.arange(panel.size), np.flatnonzero(rare)]
+    grid = Grid.build(panel.at, edges, columns[0].group, columns, [slices[0], slices[0]], rows)
+    assert grid.count[1].sum() == 40
+    assert (grid.count[1] > 0).sum() <= 8
+    assert not grid.weight[1][grid.count[1] == 0].any()
