@@ -177,3 +177,22 @@ def test_registries_are_polled_as_often_as_is_configured(watch, every, trigger):
 
 def test_unless_configured_nothing_changes(watch):
     assert jobs_of(watch) == JOBS
+
+
+async def test_a_job_that_runs_when_the_process_ends_is_no_error(watch, caplog):
+    begun = asyncio.Event()
+
+    async def run(watch_):
+        begun.set()
+        await asyncio.Event().wait()
+
+    scheduler = schedule(watch, (Job(name="job", trigger="0 0 1 1 *", run=run),))
+    watch.clock.set(datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC))
+    scheduler.start()
+    scheduler.modify_job("job", next_run_time=datetime.now(UTC))
+    async with asyncio.timeout(10):
+        await begun.wait()
+    scheduler.shutdown(wait=False)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert "raised an exception" not in caplog.text

@@ -7,6 +7,7 @@ job. A process that starts late claims the slot that it missed, once, whatever n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -96,12 +97,18 @@ async def catch_up(watch_: Watch, jobs: Sequence[Job] | None = None) -> None:
         await fire(job, watch_)
 
 
+async def fire_until_stopped(job: Job, watch_: Watch) -> None:
+    """`fire`. The process' end cancels what runs, which is no failure of the job: APScheduler would log a traceback."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await fire(job, watch_)
+
+
 def schedule(watch_: Watch, jobs: Sequence[Job] | None = None) -> AsyncIOScheduler:
     """A scheduler that fires the jobs, not started. Slots missed while the process slept are fired once, however late."""
     scheduler = AsyncIOScheduler(timezone=UTC)
     for job in jobs_of(watch_) if jobs is None else jobs:
         scheduler.add_job(
-            fire,
+            fire_until_stopped,
             CronTrigger.from_crontab(job.trigger, timezone=UTC),
             args=(job, watch_),
             id=job.name,
