@@ -80,7 +80,7 @@ __all__ = ["KINDS", "Server", "open_server"]
 class Server:
     """What the doors of a server need. `slack` is the chat's client where Slack is configured, `spans` is None where a collector
     writes the store. `probes` raise what is down. `unusable` are the declared registries that nothing can be asked of, one
-    line each.
+    line each. `look_for_guests` is to be called every ten minutes.
     """
 
     settings: Settings
@@ -110,6 +110,7 @@ class Server:
     freezing: Freezing
     rehearse: Rehearse
     fields: Mapping[str, str]
+    look_for_guests: Probe | None
     unusable: tuple[str, ...] = ()
 
     @property
@@ -347,6 +348,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         freezing=freezing,
         rehearse=rehearse,
         fields=options.mapping("generic", "fields"),
+        look_for_guests=connected.look_for_guests if connected else None,
         unusable=tuple(source.problem for found in registries.values() for source in found if source.problem),
     )
 

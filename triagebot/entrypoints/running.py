@@ -41,6 +41,8 @@ _BESIDE: Final = ("slack", "slack_socket")
 # usual 5 ms each, people would wait a tenth of a second for nothing.
 SWITCH: Final = 0.0005
 
+GUESTS_EVERY: Final = 600.0  # seconds
+
 TENANTS_BACK: Final = timedelta(days=7)
 
 
@@ -129,20 +131,33 @@ async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
     server.pool.start()
     server.slow.start()
     scheduler.start()
-    missed = asyncio.create_task(catch_up(server.watch), name="missed-jobs")
+    beside = [asyncio.create_task(catch_up(server.watch), name="missed-jobs")]
+    if server.look_for_guests is not None:
+        beside.append(asyncio.create_task(_every(GUESTS_EVERY, server.look_for_guests), name="guests"))
     if doors.socket is not None:
         doors.socket.open()
     try:
         yield
     finally:
         scheduler.shutdown(wait=False)
-        missed.cancel()
-        await asyncio.gather(missed, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         if doors.socket is not None:
             await doors.socket.close()
         await asyncio.gather(server.pool.stop(), server.slow.stop())
         if server.spans is not None:
             await server.spans.flush()
+
+
+async def _every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
+    """Of each process, unlike the jobs: what it learns is kept in memory."""
+    while True:
+        try:
+            await do()
+        except SourceFailed as error:
+            log.info("%s", error)
+        await asyncio.sleep(seconds)
 
 
 def _lookup(server: Server) -> Lookup:

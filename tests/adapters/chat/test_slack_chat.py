@@ -7,6 +7,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from triagebot.adapters.chat.calls import AnswerLost
 from triagebot.adapters.chat.pace import Pace
+from triagebot.adapters.chat.rooms import is_guest
 from triagebot.adapters.chat.slack import SlackChat
 from triagebot.domain.people import Person
 from triagebot.errors import NotFound, SourceFailed
@@ -385,6 +386,39 @@ async def test_people_are_looked_up_once_in_five_minutes(slack, chat):
     slack.workspace.clock.advance(301)
     assert await chat.active(person) is False
     assert len(slack.calls_to("users.info")) == 2
+
+
+async def test_who_reads_in_a_channel(slack, chat):
+    ana = slack.workspace.add_user("ana")
+    channel = slack.workspace.add_channel("secret", private=True, members=[ana])
+    found = await chat.room("#secret")
+    assert (found.private, found.outsiders) == (True, False)
+    assert found.members == {ana.id, slack.workspace.bot.id}
+    guest = slack.workspace.add_user("gus", is_ultra_restricted=True)
+    channel.members.add(guest.id)
+    slack.workspace.clock.advance(61)  # a channel is looked at again after a minute
+    assert (await chat.room("#secret")).outsiders is False  # nobody has looked for guests since
+    await chat.look_for_guests()
+    slack.workspace.clock.advance(61)
+    assert (await chat.room("#secret")).outsiders is True
+    slack.workspace.clock.advance(1501)  # what nobody looks for beforehand is asked for when it is needed
+    assert (await chat.room("#secret")).outsiders is True
+    assert len(slack.calls_to("users.list")) == 3
+
+
+async def test_somebody_of_another_workspace_of_the_organisation_is_no_stranger(slack, chat):
+    team = slack.workspace.team_id
+    assert not is_guest({"id": "U1", "team_id": team}, team)
+    assert is_guest({"id": "U1", "team_id": "T00OTHER01"}, team)
+    assert not is_guest({"id": "U1", "team_id": "T00OTHER01", "enterprise_user": {"teams": [team]}}, team)
+    assert is_guest({"id": "U1", "team_id": team, "is_restricted": True}, team)
+
+
+async def test_a_room_that_cannot_be_looked_at_is_an_error(slack, chat):
+    slack.workspace.add_channel("llm-oncall")
+    slack.workspace.scopes = {"chat:write"}
+    with pytest.raises(SourceFailed, match="lacks the scope"):
+        await chat.room("llm-oncall")
 
 
 async def test_a_direct_message_comes_once(slack, chat, connect):

@@ -11,7 +11,7 @@ from triagebot.domain.room import Room
 from triagebot.errors import SourceFailed
 
 _KEPT: Final = 60.0
-_GUESTS_KEPT: Final = 3600.0
+_GUESTS_KEPT: Final = 1500.0  # more than two of the rounds in which they are looked for beforehand
 _PAGE: Final = 1000
 _PAGES: Final = 50
 # https://docs.slack.dev/reference/objects/conversation-object ; is_shared alone may be the same organisation's other workspace
@@ -49,10 +49,13 @@ class Rooms:
         )
 
     async def _all_guests(self, team: str) -> frozenset[str]:
-        """Of the whole workspace: one call for a thousand people, where asking after each member would be a thousand calls."""
-        if self._guests is None or self._now() - self._guests[0] >= _GUESTS_KEPT:
-            users = await self._pages("users.list", "members")
-            self._guests = (self._now(), frozenset(str(user["id"]) for user in users if is_guest(user, team)))
+        known = self._guests
+        return known[1] if known and self._now() - known[0] < _GUESTS_KEPT else await self.guests(team)
+
+    async def guests(self, team: str) -> frozenset[str]:
+        """Of the whole workspace, asked anew: one call for a thousand people, where one for each member would be a thousand."""
+        users = await self._pages("users.list", "members")
+        self._guests = (self._now(), frozenset(str(user["id"]) for user in users if is_guest(user, team)))
         return self._guests[1]
 
     async def _pages(self, method: str, name: str, **arguments: Any) -> list[Any]:

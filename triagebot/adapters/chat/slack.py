@@ -283,6 +283,10 @@ class SlackChat:
     async def person(self, who: str) -> Person | None:
         return await self._people.find(who)
 
+    async def look_for_guests(self) -> None:
+        """Beforehand, so that no incident's first message waits for the pages of a large workspace. Raises SourceFailed."""
+        await self._rooms.guests(await self._team())
+
     async def room(self, channel: str) -> Room:
         return await self._rooms.look(await self._channels.resolve(channel), await self._team())
 
