@@ -252,5 +252,5 @@ def test_a_new_node_needs_no_change_of_the_walk():
     for node in TREE:
         assert node.surfaces
         assert set(node.dimensions) <= set(SEEN.dimensions)
-        assert all(0 < weight <= 1 for weight in node.families.values())
+        assert all(0 < weight <= 1 for weight in node.moves(change()).values())
         assert 0 < node.prior <= 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from triagebot.attribution.weigh import Candidate, Explanation
+from triagebot.domain.change import Change
 from triagebot.domain.evidence import Evidence, Finding, FindingStatus
 from triagebot.domain.nodes import TITLES
 from triagebot.domain.service import Service
@@ -30,6 +31,9 @@ class Walked:
 
     async def collect(self, sources: Sources, scope: Scope) -> Snapshot:
         return await collect_changes(self.name, self.surfaces, sources, scope)
+
+    def moves(self, change: Change) -> Mapping[str, float]:
+        return self.families
 
     def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]:
         """What no registry records and the traces show all the same, beside versions. Most nodes have none."""

@@ -127,9 +127,9 @@ class Weighed:
 class Node(Protocol):
     """One surface or exit.
 
-    `surfaces` are the change-event surfaces it answers for; `dimensions` of a request that show its version; `families` of
-    signals that a change of it can move, with how readily (1: it is what such changes do); `prior` weighs such a change beside
-    one of another node; `columns` are the normalised span columns that it reads. `hypotheses` are suspects that the
+    `surfaces` are the change-event surfaces it answers for; `dimensions` of a request that show its version; `moves` the families
+    of signals that a change of it can move, with how readily (1: it is what such changes do); `prior` weighs such a change
+    beside one of another node; `columns` are the normalised span columns that it reads. `hypotheses` are suspects that the
     traces alone show, beside first-seen versions.
     """
 
@@ -143,15 +143,14 @@ class Node(Protocol):
     def dimensions(self) -> tuple[str, ...]: ...
 
     @property
-    def families(self) -> Mapping[str, float]: ...
-
-    @property
     def prior(self) -> float: ...
 
     @property
     def columns(self) -> tuple[str, ...]: ...
 
     async def collect(self, sources: Sources, scope: Scope) -> Snapshot: ...
+
+    def moves(self, change: Change) -> Mapping[str, float]: ...
 
     def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]: ...
 

@@ -425,5 +425,5 @@ def _candidate(node: Node, change: Change, parts: list[Array], names: list[str],
         variants=tuple(names),
         averaged=averaged,
         prior=node.prior * OFTEN.get(change.surface, 1.0),
-        moves=node.families.get,
+        moves=node.moves(change).get,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -19,6 +21,11 @@ from triagebot.surfaces.firsthand import exposed, first_hand
 LIMITED = frozenset({"rate_limited"})
 BESIDE = 1200.0  # seconds after a call of a neighbour for which its share of a window is still spent
 LEAST_RUN = 40
+# What refuses calls also fails them, has them made again, and makes their callers wait.
+ON_CALLS = MappingProxyType({"ratelimit": 1.0, "error": 0.7, "retry": 1.0, "latency": 0.5})
+# Where a limit on the length of an answer is cut, answers are cut off and are other answers.
+ON_LENGTH = MappingProxyType({"length": 1.0, "content": 0.5, "latency": 0.3, "error": 0.2})
+LENGTH = re.compile(r"(output|completion|max)[ _-]?tokens(?!.*\bper\b)|context (length|window)", re.IGNORECASE)
 MOMENTS = 10
 MOSTLY = 0.6
 
@@ -26,12 +33,11 @@ MOSTLY = 0.6
 class Quota(Walked):
     name = "quota"
     surfaces = ("limit",)
-    # Some published limits are on the length of an answer: where one is cut, answers are cut off and are other answers.
-    families = MappingProxyType(
-        {"ratelimit": 1.0, "length": 1.0, "error": 0.7, "retry": 1.0, "latency": 0.5, "content": 0.5}
-    )
     prior = 0.6
     columns = ("http_status",)
+
+    def moves(self, change: Change) -> Mapping[str, float]:
+        return ON_LENGTH if LENGTH.search(f"{change.artifact} {change.summary}") else ON_CALLS
 
     def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]:
         """Each of our own workloads beside the main one: calls are limited while it runs, from some moment of the window on."""
@@ -64,7 +70,6 @@ class Quota(Walked):
         )
         suspect = Suspect(key=change.key, node=self.name, change=change, served=True, requests=int(beside.sum()))
         names = tuple(moment(m).isoformat() for m in moments)
-        families = {"ratelimit": 1.0, "error": 0.7, "retry": 1.0, "latency": 0.5}
         return suspect, Candidate(
             key=change.key,
             node=self.name,
@@ -72,7 +77,7 @@ class Quota(Walked):
             variants=names,
             averaged=True,
             prior=self.prior,
-            moves=families.get,
+            moves=ON_CALLS.get,
         )
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:

@@ -1,0 +1,19 @@
+import pytest
+
+from tests.fakes.walks import change
+from triagebot.surfaces.tree import NODES
+
+
+@pytest.mark.parametrize(
+    ("artifact", "family", "moves"),
+    [
+        ("gabbro-2 max_output_tokens", "length", True),
+        ("gabbro-2 max_output_tokens", "ratelimit", False),
+        ("hollowpeak tokens per minute", "ratelimit", True),
+        ("hollowpeak output tokens per minute", "ratelimit", True),
+        ("hollowpeak requests per minute", "length", False),
+        ("context window of marl-6", "length", True),
+    ],
+)
+def test_a_limit_moves_what_it_limits(artifact, family, moves):
+    assert (family in NODES["quota"].moves(change("limit", artifact))) is moves
