@@ -13,7 +13,7 @@ from triagebot.domain.incident import Incident, TimelineEvent
 from triagebot.domain.nodes import NODES
 from triagebot.domain.times import Interval
 from triagebot.testing.slack.blocks import check_blocks, texts, too_long_in_all
-from triagebot.triage.messages import (
+from triagebot.triage.messages.incident import (
     details_message,
     evidence_message,
     picture_alt,

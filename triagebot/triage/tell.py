@@ -22,7 +22,7 @@ from triagebot.domain.service import Config
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Chat, Clock, Ledger, Message, Posted, Told
 from triagebot.triage.circle import Circle
-from triagebot.triage.messages import (
+from triagebot.triage.messages.incident import (
     details_message,
     evidence_message,
     misplaced_message,
