@@ -252,7 +252,8 @@ def _also(other: Reading, first: Reading) -> bool:
     if other.harm:
         return True
     apart = abs(other.explanation.seed.start - first.explanation.seed.start)
-    together = apart <= TOGETHER or other.explanation.strength >= PLAIN
+    # Of a hundred signals of which the first cause moved a dozen, one is left over somewhere: a date alone is no company for it.
+    together = (apart <= TOGETHER and other.suspect.served) or other.explanation.strength >= PLAIN
     return other.harm is None and other.confidence >= CERTAIN and together
 
 

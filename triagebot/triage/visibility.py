@@ -35,7 +35,8 @@ def what_is_hidden(words: frozenset[str], signals: Sequence[Signal], weighed: We
     if seen:
         open_ = _too_new(weighed) or _too_old(weighed, seen)
         return not open_, open_
-    if asked:
+    # Tickets and complaints are how it was heard of: what they are about is in the answers, where those are recorded.
+    if any(s.family != "feedback" for s in asked):
         return False, f"the page speaks of {asked[0].title}, which the traces do not record"
     told = [s for s in signals if s.family in JUDGED_FAMILIES or "output_text" in s.needs]
     answers = [s for s in told if _said(table.signals.get(s.name))]
