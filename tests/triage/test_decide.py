@@ -216,3 +216,15 @@ def test_what_only_became_cheaper_or_faster_is_nobodys_page():
     why = named(moved("request_ms", N, effect=-0.4), PROMPT)
     assert decided(found(why)).status == "none_of_five"
     assert decided(found(why), words=("latency",)).status == "implicated"
+
+
+@pytest.mark.parametrize(("served", "best", "told"), [(True, 14.0, 2), (False, 14.0, 1), (False, 60.0, 2)])
+def test_a_date_alone_is_no_company_for_a_faint_movement_that_harms_nobody(served, best, told):
+    edit = change("tool_schemas", "mcp")
+    beside = Suspect(key=edit.key, node="tool_schemas", change=edit, served=served, requests=90)
+    both = found(
+        named(moved("refusal", N), PROMPT),
+        named(moved("digits", N, best=best), beside, 0.98),
+        suspects=(PROMPT, beside),
+    )
+    assert len(decided(both).told) == told

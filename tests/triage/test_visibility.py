@@ -37,6 +37,11 @@ def test_words_that_name_nothing_need_answers_or_judgements():
     assert "neither answers" in blind
 
 
+def test_tickets_are_about_answers_where_those_are_recorded():
+    assert seen("tickets: it could not do things", ["refusal", "output_chars"])[0]
+    assert not seen("tickets: it could not do things", ["request_ms", "request_failed"])[0]
+
+
 @pytest.mark.parametrize("n", [0, 1, 40])
 def test_a_handful_of_requests_shows_nothing(n):
     visible, blind = seen("refusals", ["refusal"], n)

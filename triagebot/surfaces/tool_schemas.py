@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from triagebot.attribution.weigh import Explanation
+from triagebot.domain.change import Change
 from triagebot.domain.service import Service
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Weighed
@@ -23,6 +25,12 @@ RETURNED = frozenset(
         "tool_result_nulls",
         "tool_result_chars",
     }
+)
+
+# Other words for the same tools come with most releases of a server: they sway which tool is called, hardly what is answered.
+WORDING = frozenset({"description_changed", "parameter_description", "annotations_changed"})
+WORDED = MappingProxyType(
+    {"tool": 1.0, "retry": 0.3, "usage": 0.2, "latency": 0.2, "content": 0.1, "eval": 0.1, "feedback": 0.1}
 )
 
 
@@ -46,6 +54,10 @@ class ToolSchemas(Walked):
         }
     )
     columns = ("tools_hash", "tool_name", "tool_result")
+
+    def moves(self, change: Change) -> Mapping[str, float]:
+        kinds = {one["kind"] for one in change.detail.get("diff", ())}
+        return WORDED if kinds and kinds <= WORDING else self.families
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         sign = first_hand(explanation, RETURNED)
