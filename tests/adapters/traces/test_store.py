@@ -32,6 +32,18 @@ async def test_spans_outlive_the_process(tmp_path: Path) -> None:
     await again.close()
 
 
+async def test_a_store_of_an_earlier_release_is_read_and_written(tmp_path: Path) -> None:
+    store = await ChdbStore.open(tmp_path)
+    await load(store, tmp_path, "a")
+    await store.execute("ALTER TABLE triagebot.otel_traces DROP COLUMN tool_name, DROP COLUMN http_status")
+    await store.close()
+    again = await ChdbStore.open(tmp_path)
+    await load(again, tmp_path, "b")
+    rows = (await again.ask("SELECT tool_name, http_status FROM otel_traces", {})).to_pylist()
+    assert rows == [{"tool_name": "", "http_status": None}] * 2
+    await again.close()
+
+
 async def test_a_second_process_is_told_who_owns_it(tmp_path: Path) -> None:
     store = await ChdbStore.open(tmp_path)
     code = (

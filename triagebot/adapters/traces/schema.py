@@ -85,6 +85,12 @@ def own_table(database: str, *, on_disk: bool) -> str:
     )
 
 
+def later_columns(database: str) -> str:
+    """Adds the promoted columns that a store of an earlier release lacks; its spans have none of them."""
+    added = ", ".join(f"ADD COLUMN IF NOT EXISTS `{name}` {type_}" for name, type_ in normalise.stored_columns())
+    return f"ALTER TABLE {database}.{TABLE} {added}"
+
+
 def collector_table(database: str) -> str:
     """DDL of the table as the Collector's ClickHouse exporter creates it."""
     return (
