@@ -146,6 +146,23 @@ async def _fails() -> str:
     raise SourceFailed("prompts.git is gone")
 
 
+async def test_while_registries_take_their_time_the_modal_says_so(house: Freezing) -> None:
+    await house.incident()
+    ben, release, look = house.slack.user("ben"), asyncio.Event(), brake(house, "git_hook").look
+
+    async def slowly() -> str:
+        await release.wait()
+        return await look()
+
+    brake(house, "git_hook").look = slowly
+    await ben.click(house.message(), "freeze")
+    await until(lambda: ben.modal)
+    await ben.submit()
+    assert "Looking" in str(ben.modal.body)
+    release.set()
+    await until(lambda: ben.modal and ben.modal.body.get("callback_id") == "freeze_sure")
+
+
 async def test_in_a_drill_the_button_counts_and_holds_nothing(house: Freezing) -> None:
     incident = await house.incident(drill=True)
     ben = house.slack.user("ben")

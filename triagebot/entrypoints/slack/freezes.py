@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 WORDS: Final = ("freeze", "freezes", "lift", "extend", "let")
 VIA: Final = "slack"
 EXTENSION: Final = timedelta(hours=2)
+_AT_ONCE: Final = 0.1  # seconds, of the 0.2 that an acknowledgement may take
+# An update that reaches Slack before the acknowledgement would be replaced by it, and the modal would say "looking" for good.
+_ACKNOWLEDGED: Final = 0.5
 
 
 def desk_of(deps: SlackDeps) -> FreezeDesk:
@@ -129,7 +133,7 @@ async def open_let(deps: SlackDeps, client: AsyncWebClient, trigger: str, id_: s
 async def submit_ask(
     deps: SlackDeps, client: AsyncWebClient, body: Mapping[str, Any], ack: AsyncAck, by: Person
 ) -> None:
-    """Registries may take a moment: the modal says so, and becomes the preview."""
+    """The modal becomes the preview. Where registries take a moment, it says so first."""
     view = body["view"]
     about, values = json.loads(str(view["private_metadata"])), view["state"]["values"]
     wanted = Wanted(
@@ -140,12 +144,21 @@ async def submit_ask(
         incident=str(about["incident"]),
         put_back=bool(chosen(values, freeze_modals.BACK)),
     )
+    looking = asyncio.create_task(_looked(deps, wanted, by))
+    await asyncio.wait([looking], timeout=_AT_ONCE)
+    if looking.done():
+        await ack(response_action="update", view=looking.result())
+        return
     await ack(response_action="update", view=freeze_modals.looking_modal())
+    await asyncio.sleep(_ACKNOWLEDGED)
+    await client.views_update(view_id=str(view["id"]), view=await looking)
+
+
+async def _looked(deps: SlackDeps, wanted: Wanted, by: Person) -> dict[str, Any]:
     try:
-        shown = freeze_modals.sure_modal(await desk_of(deps).preview(wanted, by, via=VIA))
+        return freeze_modals.sure_modal(await desk_of(deps).preview(wanted, by, via=VIA))
     except TriagebotError as error:
-        shown = modals.done_modal("Not frozen", escape(error))
-    await client.views_update(view_id=str(view["id"]), view=shown)
+        return modals.done_modal("Not frozen", escape(error))
 
 
 async def submit_sure(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, by: Person) -> None:
