@@ -338,6 +338,26 @@ async def test_a_document_is_replaced(ledger: Ledger) -> None:
     assert await ledger.document("INC-1") == {"status": "reviewed", "markdown": "# ü"}
 
 
+async def test_what_is_kept_of_several_incidents_is_what_is_kept_of_each(ledger: Ledger) -> None:
+    for n in (1, 2, 3):
+        await ledger.join_or_open(page(incident_key=f"P{n}"), "s", f"symptom {n}")
+    for n in range(3):
+        await ledger.save_verdict("INC-1", {"n": n})
+    await ledger.save_verdict("INC-2", {"n": 9})
+    posted = Posted(channel="C1", ts="1.000200", link="https://x")
+    await ledger.save_told("INC-2", Told(purpose="incident", posted=posted, digest="d"))
+    await ledger.save_document("INC-2", {"status": "DRAFT"})
+    ids = ["INC-1", "INC-2", "INC-3"]
+    kept = await ledger.kept(ids)
+    for id_ in ids:
+        one = kept[id_]
+        assert one.verdict == await ledger.verdict(id_)
+        assert (one.events, one.told) == (await ledger.timeline(id_), await ledger.told(id_))
+    assert kept["INC-1"].verdict == {"n": 2}
+    assert await ledger.documents(ids) == {"INC-2": {"status": "DRAFT"}}
+    assert (await ledger.kept([]), await ledger.documents([])) == ({}, {})
+
+
 async def test_a_slot_belongs_to_one(ledger: Ledger) -> None:
     answers = await asyncio.gather(*(ledger.claim_slot("poll", AT) for _ in range(10)))
     assert sum(answers) == 1

@@ -16,5 +16,5 @@ from triagebot.entrypoints.options import data_option, url_option
 @data_option
 @url_option
 def command(service: str, data: Path | None, url: str | None) -> None:
-    """Say which of a service's artifacts have no owner, and what hangs on one person."""
+    """Say which artifacts have no owner, and what hangs on one person."""
     say(Asking.of(data, url).get("/api/digest", service=service)["lines"])

@@ -19,6 +19,9 @@ from triagebot.entrypoints.options import data_option, url_option
 @data_option
 @url_option
 def command(service: str, words: tuple[str, ...], by: str, data: Path | None, url: str | None) -> None:
-    """Walk a service now, as /triage SERVICE does: what you see, in words, orders the symptoms."""
+    """Walk a service now.
+
+    As /triage SERVICE does. What you see, in WORDS, orders the symptoms.
+    """
     body = {"service": service, "words": " ".join(words), "by": actor(by)}
     say([Asking.of(data, url).post("/api/pages", body)["said"]])
