@@ -32,6 +32,7 @@ from triagebot.bootstrap.case import open_case
 from triagebot.bootstrap.clock import SystemClock
 from triagebot.bootstrap.folder import DataFolder
 from triagebot.bootstrap.freezing import Freezing, open_freezing
+from triagebot.bootstrap.memory import few_arenas
 from triagebot.bootstrap.options import Options
 from triagebot.bootstrap.probing import open_probing
 from triagebot.bootstrap.reminding import Reminded, after_document, after_verdict, open_reminding
@@ -163,6 +164,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
 
     The data folder is the caller's to claim. Raises BadConfig and SourceFailed, one clear line each.
     """
+    few_arenas()
     config, options, clock = settings.config, Options(settings.config), clock or SystemClock()
     folder = DataFolder(settings.data)
     url = settings.state_url or f"sqlite:///{settings.data / 'state.db'}"
