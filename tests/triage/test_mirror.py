@@ -45,7 +45,7 @@ class World:
         )
         self.pager = PagerDutyApi(client, {"support-agent": self.service["id"]}, sender="bot@example.com")
         self.mirror = Mirror(ledger=self.ledger, clock=self.clock, pager=self.pager)
-        self.hands = Hands(self.ledger, None, Nobody(), self.clock, self.draft, self.mirror)
+        self.hands = Hands(self.ledger, Nobody(), self.clock, self.draft, self.mirror)
 
     async def draft(self, incident, by):
         return

@@ -347,9 +347,8 @@ async def test_a_reopened_incident_can_be_acknowledged_again(slack, ledger, tell
     assert "Resolved" not in states
     assert message.blocks[-1]["elements"][0]["action_id"] == "acknowledge"
 
-    hands = Hands(
-        ledger, None, tell, FakeClock(at + timedelta(minutes=2)), None
-    )  # behind the clock of whoever reopened it
+    behind = FakeClock(at + timedelta(minutes=2))  # the clock of whoever reopened it is ahead
+    hands = Hands(ledger, tell, behind, None)
     assert "is yours" in await hands.acknowledge(incident, Person(name="Ada Obi", email="ada@example.com"))
     assert "already by Ada Obi" in await hands.acknowledge(incident, Person(name="Ben", email="ben@example.com"))
     await tell.refresh(incident)
