@@ -12,6 +12,7 @@ import pytest
 from triagebot.adapters.traces import normalise
 from triagebot.adapters.traces.store import ChdbStore
 from triagebot.domain.times import Window
+from triagebot.ports import SeenValue
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import MOST, MOST_TOOLS, called_signals, judged_signals, signal_by_name
 from triagebot.testing import otlp
@@ -49,6 +50,13 @@ def answer(text, **attributes):
 def asked(text, **attributes):
     messages = [{"role": "user", "parts": [{"type": "text", "content": text}]}]
     return llm(gen_ai__input__messages=json.dumps(messages, ensure_ascii=False), **attributes)
+
+
+def called(name, n=50, since=0.0, until=1.0):
+    day = timedelta(days=1)
+    return SeenValue(
+        dimension="tool_names", value=name, first=START + since * day, last=START + until * day, requests=n
+    )
 
 
 def prompted(last):
@@ -287,7 +295,9 @@ def read(tmp_path_factory):
         store = await ChdbStore.in_memory()
         await store.load(file, json=True)
         table = await store.requests(
-            ["s"], WINDOW, (*SIGNALS, *judged_signals(["helpful@v2"]), *called_signals(["get_order", "search"]))
+            ["s"],
+            WINDOW,
+            (*SIGNALS, *judged_signals(["helpful@v2"]), *called_signals([called("get_order"), called("search")])),
         )
         await store.close()
         assert len(table.at) == len(CASES)
@@ -347,7 +357,7 @@ UNSAFE = ["it's", 'say "x"', "back\\slash", "{x:String}", "a`b", "a;b", "a\nb", 
 @pytest.mark.parametrize("label", UNSAFE)
 def test_a_name_that_could_end_the_literal_makes_no_signal(label):
     assert judged_signals([label]) == ()
-    assert called_signals([label, "search"]) == ()
+    assert called_signals([called(label), called("search")]) == ()
     assert signal_by_name(f"calls:{label}") is None
 
 
@@ -363,11 +373,23 @@ def test_a_thousand_evaluations_are_not_a_thousand_signals():
 
 
 def test_a_signal_is_found_again_by_its_name():
-    made = (*judged_signals(["helpful@v1"]), *called_signals(["get_order", "search"]))
+    made = (*judged_signals(["helpful@v1"]), *called_signals([called("get_order"), called("search")]))
     assert [signal_by_name(signal.name) for signal in made] == list(made)
     assert signal_by_name("refusal") is None
 
 
 def test_the_tools_called_most_are_signals_where_there_is_a_choice():
-    assert len(called_signals(f"t{n}" for n in range(100))) == MOST_TOOLS
-    assert called_signals(["only"]) == ()
+    assert len(called_signals([called(f"t{n}") for n in range(100)])) == MOST_TOOLS
+    assert called_signals([called("only")]) == ()
+    assert [s.name for s in called_signals([called("rare", n=3), called("usual", n=90)])] == [
+        "calls:usual",
+        "calls:rare",
+    ]
+
+
+def test_a_tool_under_a_new_name_is_no_choice():
+    old, new = called("get_issue", until=0.6), called("issue_read", since=0.7)
+    others = [called("search"), called("comment"), called("once", n=1, until=0.1)]
+    assert {s.name for s in called_signals([old, new, *others])} == {"calls:search", "calls:comment", "calls:once"}
+    gone = called("get_issue", until=0.6)
+    assert "calls:get_issue" in {s.name for s in called_signals([gone, *others])}

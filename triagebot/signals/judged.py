@@ -6,9 +6,10 @@ Averaging several judges would let one hide the other; so would counting the cal
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from triagebot.domain.signal import Signal
+from triagebot.ports import SeenValue
 
 # Names come from traces. Only these characters reach the SQL text, so that none can end the literal; others are left out.
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,63}")
@@ -17,6 +18,7 @@ _FEEDBACK = re.compile(r"feedback|thumb|csat|rating|nps|satisf", re.IGNORECASE)
 _FEEDBACK_WORDS = ("feedback", "thumbs", "thumbs-down", "csat", "satisfaction", "complaints", "tickets", "nps", "users")
 MOST = 12
 MOST_TOOLS = 8
+RENAMED = 12  # calls of each, from which it is no chance that all of the one come before all of the other
 
 
 def judged_signals(labels: Iterable[str]) -> tuple[Signal, ...]:
@@ -50,9 +52,15 @@ def _signal(name: str) -> Signal:
     )
 
 
-def called_signals(tools: Iterable[str]) -> tuple[Signal, ...]:
-    """`tools` are names of tools that are called, the most used first: how often requests that call any call each of them."""
-    names = list(dict.fromkeys(name for name in tools if _SAFE.fullmatch(name)))[:MOST_TOOLS]
+def called_signals(tools: Sequence[SeenValue]) -> tuple[Signal, ...]:
+    """How often requests that call any tool call each of the tools that are called most.
+
+    One that came when another had gone is mostly that other under a new name: which of the two is called was nobody's choice.
+    """
+    used = [tool for tool in sorted(tools, key=lambda tool: -tool.requests) if _SAFE.fullmatch(tool.value)]
+    often = [tool for tool in used if tool.requests >= RENAMED]
+    turns = {name for a in often for b in often if a.last < b.first for name in (a.value, b.value)}
+    names = list(dict.fromkeys(tool.value for tool in used if tool.value not in turns))[:MOST_TOOLS]
     return tuple(_called(name) for name in names) if len(names) > 1 else ()
 
 

@@ -168,8 +168,8 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
         # What the sample does not show has too few requests in the table to be a signal.
         named = await deps.traces.seen(names, window, ("judge", "tool_names"), sampled=True)
         judges = [seen.value for seen in named if seen.dimension == "judge"]
-        tools = sorted((seen for seen in named if seen.dimension == "tool_names"), key=lambda seen: -seen.requests)
-        by_name = (*judged_signals(judges), *called_signals(seen.value for seen in tools))
+        tools = [seen for seen in named if seen.dimension == "tool_names"]
+        by_name = (*judged_signals(judges), *called_signals(tools))
         signals = (*deps.signals, *by_name, *service.signals)
         return signals, await deps.traces.requests(names, window, signals, limit=ROWS)
 
