@@ -131,26 +131,41 @@ _TOOL = (
 
 
 def indexed_tools() -> tuple[str, tuple[str, ...]]:
-    """Tool definitions from OpenInference's or OpenLLMetry's indexed attributes as a JSON list."""
-    schemas = (
-        "arrayStringConcat(arrayMap(k -> SpanAttributes[k], arraySort(k -> toUInt32OrZero(extract(k, '[0-9]+')), "
-        "arrayFilter(k -> startsWith(k, 'llm.tools.') AND endsWith(k, '.tool.json_schema'), mapKeys(SpanAttributes)))), ',')"
+    """Tool definitions from OpenInference's or OpenLLMetry's indexed attributes as a JSON list.
+
+    Keys and values are walked side by side: a lambda that looks a key up would be handed the whole map for each element.
+    """
+    return (
+        f"multiIf(H[llm.tools.0.tool.json_schema], concat('[', {_schemas()}, ']'), H[llm.request.functions.0.name], "
+        f"concat('[', {_functions()}, '}}]'), '')",
+        ("llm.tools.0.tool.json_schema", "llm.request.functions.0.name"),
     )
-    function = "SpanAttributes[concat('llm.request.functions.', i, '.{}')]"
-    one = (
-        f"concat('{{\"name\":', toJSONString({function.format('name')}), ',\"description\":', "
-        f"toJSONString({function.format('description')}), ',\"parameters\":', if(isValidJSON({function.format('parameters')}), "
-        f"{function.format('parameters')}, '{{}}'), '}}')"
+
+
+def _schemas() -> str:
+    keys, values = _where("startsWith(k, 'llm.tools.') AND endsWith(k, '.tool.json_schema')")
+    return f"arrayStringConcat(arraySort((v, k) -> toUInt32OrZero(extract(k, '[0-9]+')), {values}, {keys}), ',')"
+
+
+def _functions() -> str:
+    """`{"name":…,"description":…},{"name":…`: parts in the order of their function, one opened wherever its number changes."""
+    keys, values = _where("match(k, '^llm[.]request[.]functions[.][0-9]+[.](name|description|parameters)$')")
+    part, number = "extract(k, '[a-z]+$')", "toInt32OrZero(extract(k, '[0-9]+'))"
+    order = f"({number}, indexOf(['name', 'description', 'parameters'], {part}))"
+    ordered_keys, ordered = f"arraySort(k -> {order}, {keys})", f"arraySort((v, k) -> {order}, {values}, {keys})"
+    numbers = f"arrayMap(k -> {number}, {ordered_keys})"
+    before = f"arrayConcat([toInt32(-1)], arraySlice({numbers}, 1, length({numbers}) - 1))"
+    told = f"if({part} = 'parameters', if(isValidJSON(v), v, '{{}}'), toJSONString(v))"
+    return (
+        f"arrayStringConcat(arrayMap((v, k, b) -> concat(multiIf(b = -1, '{{', b != {number}, '}},{{', ','), '\"', {part}, "
+        f"'\":', {told}), {ordered}, {ordered_keys}, {before}))"
     )
-    listed = (
-        f"arrayStringConcat(arrayMap(i -> {one}, arrayFilter(i -> mapContains(SpanAttributes, concat("
-        f"'llm.request.functions.', i, '.name')), arrayMap(n -> toString(n), range(length(SpanAttributes))))), ',')"
-    )
-    sql = (
-        f"multiIf(H[llm.tools.0.tool.json_schema], concat('[', {schemas}, ']'), H[llm.request.functions.0.name], "
-        f"concat('[', {listed}, ']'), '')"
-    )
-    return sql, ("llm.tools.0.tool.json_schema", "llm.request.functions.0.name")
+
+
+def _where(condition: str) -> tuple[str, str]:
+    """Keys `k` of the attributes that meet a condition, and their values, in the same order."""
+    keys, values = "mapKeys(SpanAttributes)", "mapValues(SpanAttributes)"
+    return f"arrayFilter(k -> {condition}, {keys})", f"arrayFilter((v, k) -> {condition}, {values}, {keys})"
 
 
 def tools_list(definitions: str, strings: str, parameters: str, indexed: str) -> str:
