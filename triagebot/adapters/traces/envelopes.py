@@ -98,22 +98,26 @@ def messages(raw: str) -> str:
 
 def indexed_messages(prefix: str, infix: str) -> tuple[str, tuple[str, ...]]:
     """Messages from attributes `<prefix><i>.<infix>role` and their content, as the tuples that `messages` gives; with the
-    attributes that show that there are any.
+    attributes that show that there are any. Keys and values are walked side by side, as in `indexed_tools`.
     """
-    contents = (
-        "arrayStringConcat(arrayMap(k -> SpanAttributes[k], arrayFilter(k -> startsWith(k, concat(b, 'contents.')) "
-        "AND endsWith(k, '.message_content.text'), mapKeys(SpanAttributes))), '\\n')"
-    )
     pattern = f"^{prefix}[0-9]+.{infix}".replace(".", "[.]")
-    bases = (
-        f"arraySort(b -> toUInt32OrZero(extract(b, '[0-9]+')), arrayDistinct(arrayMap(k -> extract(k, '{pattern}'), "
-        f"arrayFilter(k -> startsWith(k, '{prefix}'), mapKeys(SpanAttributes)))))"
+    keys, values = _where(f"match(k, '{pattern}')")
+    number, order = "toUInt32OrZero(extract(k, '[0-9]+'))", f"arrayEnumerate({keys})"
+    ordered = f"arraySort((k, i) -> ({number}, i), {keys}, {order})"
+    parts = (
+        f"arrayMap((k, v) -> (replaceRegexpOne(k, '{pattern}', ''), v), {ordered}, "
+        f"arraySort((v, k, i) -> ({number}, i), {values}, {keys}, {order}))"
     )
-    calls = "arrayExists(k -> startsWith(k, concat(b, 'tool_calls.')), mapKeys(SpanAttributes))"
+    numbers = f"arrayMap(k -> {number}, {ordered})"
+    before = f"arrayConcat([toUInt32(0)], arraySlice({numbers}, 1, length({numbers}) - 1))"
+    each = f"arraySplit((p, n, b) -> n != b, {parts}, {numbers}, {before})"
+    role, content, finish = (f"arrayFirst(p -> p.1 = '{name}', m).2" for name in ("role", "content", "finish_reason"))
+    texts = "p -> startsWith(p.1, 'contents.') AND endsWith(p.1, '.message_content.text')"
+    contents = f"arrayStringConcat(arrayMap(p -> p.2, arrayFilter({texts}, m)), '\n')"
+    calls = "if(arrayExists(p -> startsWith(p.1, 'tool_calls.'), m), '[1]', '')"
     sql = (
-        f"if($first = '', [], arrayMap(b -> CAST((SpanAttributes[concat(b, 'role')], if(SpanAttributes[concat(b, 'content')] "
-        f"!= '', SpanAttributes[concat(b, 'content')], {contents}), [], '', SpanAttributes[concat(b, 'finish_reason')], "
-        f"if({calls}, '[1]', '')), '{MESSAGE}'), arrayFilter(b -> b != '', {bases})))"
+        f"if($first = '', [], arrayMap(m -> CAST(({role}, if({content} != '', {content}, {contents}), [], '', {finish}, "
+        f"{calls}), '{MESSAGE}'), {each}))"
     )
     return sql, (f"{prefix}0.{infix}role", f"{prefix}0.{infix}content")
 
