@@ -100,24 +100,13 @@ def indexed_messages(prefix: str, infix: str) -> tuple[str, tuple[str, ...]]:
     """Messages from attributes `<prefix><i>.<infix>role` and their content, as the tuples that `messages` gives; with the
     attributes that show that there are any. Keys and values are walked side by side, as in `indexed_tools`.
     """
-    pattern = f"^{prefix}[0-9]+.{infix}".replace(".", "[.]")
-    keys, values = _where(f"match(k, '{pattern}')")
-    number, order = "toUInt32OrZero(extract(k, '[0-9]+'))", f"arrayEnumerate({keys})"
-    ordered = f"arraySort((k, i) -> ({number}, i), {keys}, {order})"
-    parts = (
-        f"arrayMap((k, v) -> (replaceRegexpOne(k, '{pattern}', ''), v), {ordered}, "
-        f"arraySort((v, k, i) -> ({number}, i), {values}, {keys}, {order}))"
-    )
-    numbers = f"arrayMap(k -> {number}, {ordered})"
-    before = f"arrayConcat([toUInt32(0)], arraySlice({numbers}, 1, length({numbers}) - 1))"
-    each = f"arraySplit((p, n, b) -> n != b, {parts}, {numbers}, {before})"
-    role, content, finish = (f"arrayFirst(p -> p.1 = '{name}', m).2" for name in ("role", "content", "finish_reason"))
+    role, content, finish = (_member("m", name) for name in ("role", "content", "finish_reason"))
     texts = "p -> startsWith(p.1, 'contents.') AND endsWith(p.1, '.message_content.text')"
     contents = f"arrayStringConcat(arrayMap(p -> p.2, arrayFilter({texts}, m)), '\n')"
     calls = "if(arrayExists(p -> startsWith(p.1, 'tool_calls.'), m), '[1]', '')"
     sql = (
         f"if($first = '', [], arrayMap(m -> CAST(({role}, if({content} != '', {content}, {contents}), [], '', {finish}, "
-        f"{calls}), '{MESSAGE}'), {each}))"
+        f"{calls}), '{MESSAGE}'), {_numbered(prefix, infix)}))"
     )
     return sql, (f"{prefix}0.{infix}role", f"{prefix}0.{infix}content")
 
@@ -166,6 +155,25 @@ def _functions() -> str:
     )
 
 
+def _numbered(prefix: str, infix: str) -> str:
+    """Attributes `<prefix><i>.<infix><member>` as one list of (member, value) for each number, in the order of the numbers."""
+    pattern = f"^{prefix}[0-9]+.{infix}".replace(".", "[.]")
+    keys, values = _where(f"match(k, '{pattern}')")
+    number, place = "toUInt32OrZero(extract(k, '[0-9]+'))", f"arrayEnumerate({keys})"
+    ordered = f"arraySort((k, i) -> ({number}, i), {keys}, {place})"
+    members = (
+        f"arrayMap((k, v) -> (replaceRegexpOne(k, '{pattern}', ''), v), {ordered}, "
+        f"arraySort((v, k, i) -> ({number}, i), {values}, {keys}, {place}))"
+    )
+    numbers = f"arrayMap(k -> {number}, {ordered})"
+    before = f"arrayConcat([toUInt32(0)], arraySlice({numbers}, 1, length({numbers}) - 1))"
+    return f"arraySplit((p, n, b) -> n != b, {members}, {numbers}, {before})"
+
+
+def _member(of: str, name: str) -> str:
+    return f"arrayFirst(p -> p.1 = '{name}', {of}).2"
+
+
 def _where(condition: str) -> tuple[str, str]:
     """Keys `k` of the attributes that meet a condition, and their values, in the same order."""
     keys, values = "mapKeys(SpanAttributes)", "mapValues(SpanAttributes)"
@@ -202,15 +210,10 @@ _DOCUMENT = "Tuple(id String, score Nullable(Float64), content String, metadata 
 
 def indexed_documents() -> tuple[str, tuple[str, ...]]:
     """Retrieved documents from OpenInference's indexed attributes."""
-    base = "concat('retrieval.documents.', i, '.document.')"
-    numbers = (
-        "arraySort(i -> toUInt32OrZero(i), arrayDistinct(arrayMap(k -> extract(k, '^retrieval[.]documents[.]([0-9]+)[.]'), "
-        "arrayFilter(k -> startsWith(k, 'retrieval.documents.'), mapKeys(SpanAttributes)))))"
-    )
+    name, score, content, metadata = (_member("d", name) for name in ("id", "score", "content", "metadata"))
     sql = (
-        f"if($first = '', [], arrayMap(i -> CAST((SpanAttributes[concat({base}, 'id')], toFloat64OrNull(SpanAttributes["
-        f"concat({base}, 'score')]), SpanAttributes[concat({base}, 'content')], SpanAttributes[concat({base}, 'metadata')]), "
-        f"'{_DOCUMENT}'), arrayFilter(i -> i != '', {numbers})))"
+        f"if($first = '', [], arrayMap(d -> CAST(({name}, toFloat64OrNull({score}), {content}, {metadata}), '{_DOCUMENT}'), "
+        f"{_numbered('retrieval.documents.', 'document.')}))"
     )
     return sql, tuple(f"retrieval.documents.0.document.{member}" for member in ("id", "content", "score"))
 
