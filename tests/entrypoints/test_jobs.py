@@ -142,18 +142,24 @@ async def test_every_job_runs_with_nothing_configured(watch):
     assert watch.journal.rows == []
 
 
+async def fired(watch, run, begun):
+    """A scheduler whose one job, `run`, has begun."""
+    scheduler = schedule(watch, (Job(name="job", trigger="0 0 1 1 *", run=run),))
+    watch.clock.set(datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC))
+    scheduler.start()
+    scheduler.modify_job("job", next_run_time=datetime.now(UTC))
+    async with asyncio.timeout(10):
+        await begun.wait()
+    return scheduler
+
+
 async def test_the_scheduler_fires_and_stops(watch):
     ran = asyncio.Event()
 
     async def run(watch):
         ran.set()
 
-    scheduler = schedule(watch, (Job(name="job", trigger="0 0 1 1 *", run=run),))
-    watch.clock.set(datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC))
-    scheduler.start()
-    scheduler.modify_job("job", next_run_time=datetime.now(UTC))
-    async with asyncio.timeout(10):
-        await ran.wait()
+    scheduler = await fired(watch, run, ran)
     scheduler.shutdown(wait=False)
     await asyncio.sleep(0)
     assert not scheduler.running
@@ -186,12 +192,7 @@ async def test_a_job_that_runs_when_the_process_ends_is_no_error(watch, caplog):
         begun.set()
         await asyncio.Event().wait()
 
-    scheduler = schedule(watch, (Job(name="job", trigger="0 0 1 1 *", run=run),))
-    watch.clock.set(datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC))
-    scheduler.start()
-    scheduler.modify_job("job", next_run_time=datetime.now(UTC))
-    async with asyncio.timeout(10):
-        await begun.wait()
+    scheduler = await fired(watch, run, begun)
     scheduler.shutdown(wait=False)
     for _ in range(5):
         await asyncio.sleep(0)

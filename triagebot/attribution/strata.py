@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen, risen
-from triagebot.ports import RequestTable
+from triagebot.ports import Dimension, RequestTable
 
 Array = NDArray[np.float64]
 DAY = 86400.0
@@ -44,9 +44,21 @@ def hour_columns(at: Array) -> list[Array]:
     phase = 2 * np.pi * (at % DAY) / DAY
     columns = [np.sin(phase), np.cos(phase), np.sin(2 * phase), np.cos(2 * phase)]
     if span >= 12 * DAY:
-        weekday = (at // DAY + 3) % 7  # 1970-01-01 was a Thursday
-        columns.append((weekday >= 5).astype(float))
+        columns.append(weekend(at).astype(float))
     return columns
+
+
+def weekend(at: Array) -> NDArray[np.bool_]:
+    return np.asarray((at // DAY + 3) % 7 >= 5)  # 1970-01-01 was a Thursday
+
+
+def conversations(table: RequestTable) -> Dimension | None:
+    """The conversations of requests most of which name theirs; None where too few do."""
+    dimension = table.dimensions.get("conversation")
+    if dimension is None or not dimension.labels:
+        return None
+    named = np.array([bool(label) for label in dimension.labels])
+    return dimension if named[dimension.codes].mean() >= MOSTLY_NAMED else None
 
 
 def input_columns(table: RequestTable) -> list[Array]:
@@ -87,11 +99,8 @@ def _kinds(table: RequestTable) -> list[Array]:
 
 def risings(table: RequestTable) -> list[Risen]:
     """Every kind of input whose share of the requests rose, by all that is recorded of inputs, the surest first."""
-    conversation = table.dimensions.get("conversation")
-    clusters = None
-    if conversation is not None and conversation.labels:
-        named = np.array([bool(label) for label in conversation.labels])
-        clusters = conversation.codes if named[conversation.codes].mean() >= MOSTLY_NAMED else None
+    conversation = conversations(table)
+    clusters = conversation.codes if conversation is not None else None
     kinds = [(name, d.labels, d.codes) for name in INPUT_DIMENSIONS if (d := table.dimensions.get(name)) is not None]
     chars = table.signals.get("input_chars")
     if chars is not None and np.isfinite(chars).sum() >= LEAST:

@@ -359,10 +359,9 @@ class _Board:
         moment that the signal shows, where its own date is an interval.
         """
         if row not in self.read:
-            slice_ = self.moved[self.columns[row].signal.name].slice
             self.read[row] = [
                 self.log_bf[row] + np.log(0.5),
-                self._narrowed(row, slice_, slices),
+                self._narrowed(row, slices),
                 self._woken(panel, row),
                 self._within(panel, row),
             ]
@@ -387,8 +386,9 @@ class _Board:
             result[j] = _prior(candidate, column) + weighed[0] + np.log(max(1.0, near.sum() / 3) / between.sum())
         return result
 
-    def _narrowed(self, seed: int, slice_: Slice, count: int) -> Array:
+    def _narrowed(self, seed: int, count: int) -> Array:
         """Each change within the slice that moved alone, at the price of having chosen it: a version may hurt one route only."""
+        slice_ = self.moved[self.columns[seed].signal.name].slice
         if not slice_.dimension or not self.candidates:
             return np.full(len(self.candidates), -np.inf)
         column = self._beside(seed)

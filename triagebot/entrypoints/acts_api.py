@@ -15,7 +15,7 @@ from starlette.routing import Route
 from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.page import Page
 from triagebot.domain.people import Person
-from triagebot.domain.service import Config
+from triagebot.domain.service import Config, Service
 from triagebot.domain.times import format_time, parse_span
 from triagebot.entrypoints.api import authorized, json_response, read_json
 from triagebot.errors import BadInput, NotFound
@@ -71,9 +71,7 @@ class ActDoors:
         """`{"service": …, "words": …, "by": "ada@…"}`: walks the service as of now."""
         body = await read_json(request)
         asked: Mapping[str, Any] = body if isinstance(body, dict) else {}
-        service = self.config.service_for(str(asked.get("service") or ""))
-        if service is None:
-            raise NotFound(f"{str(asked.get('service'))[:60]!r}: there is no such service")
+        service = self._service(str(asked.get("service") or ""))
         person, id_ = self._person(asked), f"terminal-{secrets.token_hex(8)}"
         await self.roles.require(person, "triage", service=service.name, via=_VIA)
         words = cut(clean(asked.get("words")), 2_000)
@@ -93,10 +91,7 @@ class ActDoors:
 
     async def digest_of(self, request: Request) -> Response:
         """The week's word on the ownership of a `service`."""
-        service = self.config.service_for(request.query_params.get("service", ""))
-        if service is None:
-            raise NotFound(f"{request.query_params.get('service', '')[:60]!r}: there is no such service")
-        message = await self.digest(service.name)
+        message = await self.digest(self._service(request.query_params.get("service", "")).name)
         return json_response({"lines": lines_of(message) if message is not None else []})
 
     async def reminders(self, request: Request) -> Response:
@@ -128,6 +123,12 @@ class ActDoors:
         if person is None:
             raise BadInput(f"by: {str(asked.get('by'))[:80]!r} is nobody in `people` of triagebot.yaml")
         return person
+
+    def _service(self, name: str) -> Service:
+        service = self.config.service_for(name)
+        if service is None:
+            raise NotFound(f"{name[:60]!r}: there is no such service")
+        return service
 
     async def owner(self, asked: Mapping[str, Any]) -> Person | None:
         """Whom `owner` names, by e-mail address or chat id: with an account where the chat knows one."""

@@ -72,7 +72,7 @@ def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
             continue
         # Before the first span that records the dimension at all, nothing can have "appeared".
         threshold = recorded[min(int(FIRST_PART * recorded.size), recorded.size - 1)]
-        for value in common(dimension):
+        for value in _common(dimension):
             mask = having(dimension, value)
             index = np.flatnonzero(mask)
             if index.size < LEAST or index[0] <= max(threshold, LEAST):
@@ -85,7 +85,7 @@ def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
     return found
 
 
-def common(dimension: Dimension) -> list[str]:
+def _common(dimension: Dimension) -> list[str]:
     """Its values in the order of their first request; of a thousand versions only those that most requests carry."""
     values = values_of(dimension)
     if len(values) <= MOST_VALUES:
@@ -124,7 +124,7 @@ def raised(table: RequestTable, name: str, arrived: Sequence[Arrival]) -> list[A
     recorded = np.flatnonzero(versioned(dimension)[dimension.codes])
     at, weight = table.at[recorded], table.weight[recorded]
     found = []
-    for value in common(dimension) if recorded.size >= JUST_BEFORE else []:
+    for value in _common(dimension) if recorded.size >= JUST_BEFORE else []:
         if any(a.dimension == name and a.label == value for a in arrived):
             continue
         mask = having(dimension, value)

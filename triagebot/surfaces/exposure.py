@@ -71,7 +71,7 @@ def suspects(
         # A roll-out in stages is one change: the traces show who had it when.
         if change.after and (change.surface, change.artifact, change.after) in rolled:
             continue
-        if _lifecycle(change) or "probe" in change.source or "probe" in change.detail:
+        if _lifecycle(change) or from_probe(change):
             result.append(_dated(node, change, table))  # the name stayed: no version in the traces shows it
             continue
         arrival = next((a for a in unmatched if _matches(a, change)), None) or _in_step(change, unmatched, changes)
@@ -349,10 +349,15 @@ def _born_under(mask: Mask, table: RequestTable) -> Array | None:
     return joined.astype(float) if (joined & ~mask).sum() >= LEAST else None
 
 
+def from_probe(change: Change) -> bool:
+    """Whether a probe showed other behaviour under a name that stayed."""
+    return "probe" in change.source or "probe" in change.detail
+
+
 def _lifecycle(change: Change) -> bool:
     """An alias that still means the same id: its retirement date or limits moved, which no request has felt."""
     same = change.surface == "model_alias" and bool(change.after) and change.before == change.after
-    return same and "probe" not in change.source and "probe" not in change.detail
+    return same and not from_probe(change)
 
 
 def _dated(node: Node, change: Change, table: RequestTable) -> tuple[Suspect, Candidate | None]:

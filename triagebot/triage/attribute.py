@@ -87,7 +87,7 @@ def attribute(
     mixed: tuple[tuple[Moved, Risen], ...] = ()
     if grown:
         plain = build_panel(table.at, weight, codes, labels, table.signals, told, stack(hours, table.at.size))
-        mixed = _mixed(panel, plain, explanations, grown)
+        mixed = _mixed(panel, plain, explanations, grown, slices[0])
     return Attribution(tuple(found), tuple(explanations), tuple(grown), mixed, _steady(panel), panel)
 
 
@@ -99,11 +99,10 @@ def _unique(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _mixed(
-    panel: Panel, plain: Panel, explanations: Sequence[Explanation], grown: Sequence[Risen]
+    panel: Panel, plain: Panel, explanations: Sequence[Explanation], grown: Sequence[Risen], whole: Slice
 ) -> tuple[tuple[Moved, Risen], ...]:
     """Signals that moved when a kind of input grew, and hardly at all once it is taken out; the clearest first."""
     explained = {m.signal for e in explanations for m in (e.seed, *e.members)}
-    whole = Slice("", "", np.ones(panel.size, dtype=bool))
     since = np.stack([panel.at >= r.since for r in grown], axis=1).astype(float)
     bar = float(np.log(MOVED / (1 - MOVED)) - np.log(PRIOR_CANDIDATE))
     found = []

@@ -15,7 +15,7 @@ from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
-from triagebot.surfaces.exposure import WORN_OFF
+from triagebot.surfaces.exposure import WORN_OFF, from_probe
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import harmful, relevance
 
@@ -116,7 +116,7 @@ def read(
 
 def _bar(suspect: Suspect, explanation: Explanation) -> float:
     """The chance from which a change is named: served, known by its date, or known to lie somewhere in an interval."""
-    if suspect.served or "probe" in suspect.change.source or "probe" in suspect.change.detail:
+    if suspect.served or from_probe(suspect.change):
         return NAMED
     return NAMED_WITHIN if explanation.variant == WITHIN else NAMED_BY_DATE
 
@@ -184,9 +184,8 @@ def decide(
         if _also(other, first):
             told.append(other)
     if first.suspect is None and first.implied is None:
-        if not first.words and (
-            lost or found.mixed or demand
-        ):  # what is known for certain beside what nothing explains
+        # What is known for certain beside what nothing explains.
+        if not first.words and (lost or found.mixed or demand):
             return _still(found, visible=visible, blind=blind, ruler=None, demand=demand, lost=lost)
         possible = dict(first.possible)
         why = (

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen
+from triagebot.attribution.strata import conversations, weekend
 from triagebot.ports import RequestTable
 
 HOUR = 3600.0
@@ -16,7 +17,6 @@ GROWN = 1.5  # times the usual: less is within what weekdays and campaigns do
 STEP = 5.0
 SEVERAL = 2.0  # times the usual
 FELT = 0.05  # of what all others send: what a budget shows
-MOSTLY_NAMED = 0.8  # of the requests name their conversation
 FEW = 30  # conversations on either side
 THINNED = 0.75  # of what was usual: less is within what a weekend does
 ALIKE = 6  # hours
@@ -64,9 +64,8 @@ def _unheard_of(counts: NDArray[np.float64], since: int) -> bool:
 
 def _of_a_kind(counts: NDArray[np.float64], since: int, first: float) -> bool:
     """Whether it also rose against the same hours of the same kind of day: a Monday's afternoon after one Sunday is no rise."""
-    times = first + HOUR * np.arange(counts.size)
-    weekend = (times // DAY + 3) % 7 >= 5  # 1970-01-01 was a Thursday
-    kinds = (times % DAY // HOUR + 24 * weekend).astype(np.int64)
+    times = first + HOUR * np.arange(counts.size, dtype=np.float64)
+    kinds = (times % DAY // HOUR + 24 * weekend(times)).astype(np.int64)
     seen, total = (np.bincount(kinds[:since], weights, minlength=48) for weights in (None, counts[:since]))
     alike = seen[kinds[since:]] > 0
     if alike.sum() < ALIKE:
@@ -87,12 +86,10 @@ def thinned(table: RequestTable) -> float | None:
     When fewer come, conversations are fewer and as long as ever. When requests are dropped on their way, turns are missing
     from the middle of conversations.
     """
-    at, conversation = table.at, table.dimensions.get("conversation")
+    at, conversation = table.at, conversations(table)
     if conversation is None or at.size < 200 or at[-1] - at[0] < DAY:
         return None
     named = np.array([bool(label) for label in conversation.labels])
-    if named[conversation.codes].mean() < MOSTLY_NAMED:
-        return None
     first = np.full(len(conversation.labels), np.inf)
     np.minimum.at(first, conversation.codes, at)
     turns = np.bincount(conversation.codes, table.weight, minlength=len(conversation.labels))

@@ -27,9 +27,8 @@ from triagebot.ports import Message, Posted
 log = logging.getLogger(__name__)
 
 EVENT: Final = "triagebot_message"
-_UPDATE: Final = (
-    1.2  # fifty edits a minute in all channels together, https://docs.slack.dev/reference/methods/chat.update
-)
+# Fifty edits a minute in all channels together: https://docs.slack.dev/reference/methods/chat.update
+_UPDATE: Final = 1.2
 _PAGE: Final = 200
 _PAGES: Final = 5
 
