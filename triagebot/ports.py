@@ -335,8 +335,10 @@ class Chat(Protocol):
         """Raises NotFound where the message is gone or may not be edited any more."""
         ...
 
-    async def upload(self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str) -> None:
-        """A file into the message's thread."""
+    async def upload(
+        self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str, replaces: bool = False
+    ) -> None:
+        """A file into the message's thread. `replaces`: those of the same name and another key are taken out of it."""
         ...
 
     async def canvas(self, posted: Posted, title: str, markdown: str, *, known: str = "") -> tuple[str, str] | None:

@@ -100,7 +100,8 @@ class Bench:
         return message.text + str(message.blocks)
 
     def postmortems(self) -> list[File]:
-        return [f for f in self.slack.workspace.files.values() if f.complete and f.name.startswith("postmortem")]
+        files = self.slack.workspace.files.values()
+        return [f for f in files if f.complete and not f.deleted and f.name.startswith("postmortem")]
 
     async def page(self, body: dict[str, Any], *, secret: str = SECRET) -> httpx2.Response:
         raw = json.dumps(body).encode()

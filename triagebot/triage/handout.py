@@ -25,8 +25,8 @@ _PICTURE: Final = re.compile(r"^!\[[^\n]*\n", re.MULTILINE)  # a file beside the
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handout:
     """Called with a stored document, and again after it changed: the files are replaced, the reply is edited, the canvas is
-    rewritten; where the chat has no canvases the text is uploaded once for each state of the record. A channel in which guests or
-    another organisation read is told that there is one, and its hash.
+    rewritten; where the chat has no canvases the text is uploaded, once for each state of the record, in place of the last. A
+    channel in which guests or another organisation read is told that there is one, and its hash.
     """
 
     ledger: Ledger
@@ -62,6 +62,7 @@ class Handout:
             title=f"{'DRILL · ' if incident.drill else ''}{id_}: postmortem ({document['status']})",
             alt=f"The postmortem of {id_} as Markdown",
             key=f"{id_}:postmortem:{state}",
+            replaces=True,
         )
         await self.ledger.save_told(id_, Told(purpose=_FILE, posted=told.posted, digest=state))
 

@@ -346,6 +346,36 @@ async def test_a_picture_comes_once(slack, connect, room, lost):
     assert (files[0].content, files[0].title, files[0].alt_txt) == (b"\x89PNG...", "JSON failures", "rising")
 
 
+@pytest.mark.parametrize("lost", [None, "files.completeUploadExternal", "chat.delete", "files.delete"])
+async def test_a_document_stands_in_place_of_its_older_version(slack, connect, room, lost):
+    chat = connect()
+    posted = await chat.post("llm-oncall", HELLO, key="k", fresh=True)
+    ana = slack.workspace.add_user("ana")
+    slack.workspace.channels[room.id].members.add(ana.id)
+    hers = slack.workspace.post(room.id, ana.id, "I read it", thread_ts=posted.ts)
+    for state in "abb":
+        await chat.upload(posted, "postmortem.md", b"# " + state.encode(), title="t", alt="a", key=state, replaces=True)
+        await chat.upload(posted, "symptom.png", state.encode(), title="t", alt="a", key=state)
+        if lost:
+            slack.lose_response_next(lost)
+    thread = slack.workspace.thread(room.id, posted.ts)[1:]
+    files = [slack.workspace.files[f] for m in thread for f in m.files]
+    assert [f.content for f in files if f.name.startswith("postmortem")] == [b"# b"]
+    assert [f.content for f in files if f.name.startswith("symptom")] == [b"a", b"b"]
+    assert sum(f.deleted for f in slack.workspace.files.values()) == 1
+    assert hers in thread
+
+
+async def test_an_older_version_that_may_not_be_deleted_stays(slack, connect, room):
+    chat = connect()
+    posted = await chat.post("llm-oncall", HELLO, key="k", fresh=True)
+    for state in "ab":
+        await chat.upload(posted, "postmortem.md", b"# " + state.encode(), title="t", alt="a", key=state, replaces=True)
+        slack.fail_next("chat.delete", error="cant_delete_message")
+        slack.fail_next("files.delete", error="file_deleting_disabled")
+    assert len([m for m in slack.workspace.thread(room.id, posted.ts) if m.files]) == 2
+
+
 async def test_a_large_picture(slack, chat, room):
     posted = await chat.post("llm-oncall", HELLO, key="k", fresh=True)
     await chat.upload(posted, "symptom.png", b"x" * 2_000_000, title="t", alt="a", key="INC-1:picture")

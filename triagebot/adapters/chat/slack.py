@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import PurePath
@@ -209,16 +210,22 @@ class SlackChat:
 
     # -- files ---------------------------------------------------------------------------------------------------------
 
-    async def upload(self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str) -> None:
+    async def upload(
+        self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str, replaces: bool = False
+    ) -> None:
         """A file has no metadata: the key's digest is part of its name, and the thread is looked through for it."""
         path = PurePath(name)
         name = f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:8]}{path.suffix}"
+        of_name = re.compile(rf"{re.escape(path.stem)}-[0-9a-f]{{8}}{re.escape(path.suffix)}")
         error: SourceFailed | None = None
         for attempt in range(TRIES):
-            if await self._uploaded(posted, name):
-                return
+            there = await self._uploads(posted, of_name)
             try:
-                await self._upload(posted, name, content, title, alt)
+                if not any(found == name for found, _, _ in there):
+                    await self._upload(posted, name, content, title, alt)
+                if replaces:
+                    for _, ts, file in (old for old in there if old[0] != name):
+                        await self._take_away(posted.channel, ts, file)
             except AnswerLost as lost:
                 error = lost
                 await self._sleep(0.5 * 2**attempt)
@@ -249,11 +256,23 @@ class SlackChat:
             else:
                 return
 
-    async def _uploaded(self, posted: Posted, name: str) -> bool:
-        async for message in self._messages(posted.channel, posted):
-            if any(file.get("name") == name for file in message.get("files", ())):
-                return True
-        return False
+    async def _uploads(self, posted: Posted, of_name: re.Pattern[str]) -> list[tuple[str, str, str]]:
+        """Our own files of that name in the thread: (name, stamp of its message, id)."""
+        us = (await self._whoami()).get("user_id")
+        return [
+            (str(file["name"]), str(message["ts"]), str(file["id"]))
+            async for message in self._messages(posted.channel, posted)
+            for file in message.get("files", ())
+            if message.get("user") == us and of_name.fullmatch(file.get("name") or "")
+        ]
+
+    async def _take_away(self, channel: str, ts: str, file: str) -> None:
+        """Message and file, so that no "this file was deleted" stands in the thread. Where Slack declines, it stays."""
+        for method, arguments in (("chat.delete", {"channel": channel, "ts": ts}), ("files.delete", {"file": file})):
+            try:
+                await self._calls.safely(method, **arguments)
+            except (Declined, NotFound) as kept:
+                log.info("an older version of a file stays in the thread: %s", kept)
 
     async def canvas(self, posted: Posted, title: str, markdown: str, *, known: str = "") -> tuple[str, str] | None:
         canvas = await self._canvases.write(posted.channel, title, markdown, known)

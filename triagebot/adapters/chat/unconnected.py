@@ -25,7 +25,9 @@ class UnconnectedChat:
     async def update(self, posted: Posted, message: Message) -> None:
         log.info("no Slack is configured; for %s: %s", posted.channel, message.text.splitlines()[0][:200])
 
-    async def upload(self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str) -> None:
+    async def upload(
+        self, posted: Posted, name: str, content: bytes, *, title: str, alt: str, key: str, replaces: bool = False
+    ) -> None:
         return
 
     async def canvas(self, posted: Posted, title: str, markdown: str, *, known: str = "") -> tuple[str, str] | None:
