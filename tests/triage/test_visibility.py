@@ -57,9 +57,10 @@ def test_a_signal_that_hardly_any_request_says_shows_nothing():
 
 
 def recorded(title, versions, rate, *changes):
-    told = {"refusal": (np.arange(N) % 100 < 100 * rate).astype(float)}
-    suspects = [Suspect(key=c.key, node=c.surface, change=c, served=False, requests=N) for c in changes]
-    around = weighed(table(spread(N), {"prompt": versions}, told), suspects=tuple(suspects))
+    n = len(versions)
+    told = {"refusal": (np.arange(n) % 100 < 100 * rate).astype(float)}
+    suspects = [Suspect(key=c.key, node=c.surface, change=c, served=False, requests=n) for c in changes]
+    around = weighed(table(spread(n), {"prompt": versions}, told), suspects=tuple(suspects))
     return what_is_hidden(page_words(page(title)), SIGNALS, around)
 
 
@@ -76,15 +77,29 @@ def test_a_version_that_a_handful_still_have_beside_all_others_hides_nothing():
     assert recorded("refusals", versions, 0.0)[0]
 
 
-@pytest.mark.parametrize(("rate", "share", "visible"), [(0.2, 0.01, False), (0.0, 0.01, True), (0.2, 0.5, True)])
-def test_a_change_as_old_as_the_traces_has_nothing_before_it(rate, share, visible):
-    came = Change(
+def prompt(version, share):
+    return Change(
         service="support-agent",
         surface="prompt_version",
         artifact="support/system",
-        after="v2",
+        after=version,
         introduced=Interval(after(share), after(share)),
     )
-    told, blind = recorded("refusals", ["support/system@v2"] * N, rate, came)
+
+
+@pytest.mark.parametrize(("rate", "share", "visible"), [(0.2, 0.02, False), (0.0, 0.02, True), (0.2, 0.5, True)])
+def test_a_change_as_old_as_the_traces_has_nothing_before_it(rate, share, visible):
+    told, blind = recorded("refusals", ["support/system@v2"] * 2000, rate, prompt("v2", share))
     assert told is visible
-    assert visible or "as old as the traces" in blind
+    assert visible or "as old as the traces: there is nothing before it to compare" in blind
+
+
+@pytest.mark.parametrize("title", ["refusals", "tickets about answers"])
+def test_with_a_handful_of_requests_before_it_no_effect_could_be_shown(title):
+    visible, blind = recorded(title, ["support/system@v2"] * N, 0.0, prompt("v2", 0.02))
+    assert not visible
+    assert "support/system v2 is as old as the traces" in blind
+
+
+def test_what_changed_again_later_has_something_to_compare_with():
+    assert recorded("refusals", ["support/system@v2"] * N, 0.0, prompt("v2", 0.02), prompt("v3", 0.5))[0]

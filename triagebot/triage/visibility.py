@@ -11,7 +11,7 @@ from triagebot.attribution.thresholds import TOO_FEW
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
 from triagebot.surfaces.arrivals import FIRST_PART
-from triagebot.surfaces.contract import Weighed
+from triagebot.surfaces.contract import Suspect, Weighed
 
 ENOUGH = 100  # requests that must say a signal before its stillness means anything
 VERSIONS = ("model_served", "prompt", "tools", "corpus")
@@ -33,7 +33,7 @@ def what_is_hidden(words: frozenset[str], signals: Sequence[Signal], weighed: We
     asked = [s for s in signals if best > 0 and telling[s.name] >= 0.99 * best]
     seen = [s for s in asked if _said(table.signals.get(s.name))]
     if seen:
-        open_ = _too_new(weighed) or _too_old(weighed, seen)
+        open_ = _too_new(weighed) or _unpreceded(weighed) or _too_old(weighed, seen)
         return not open_, open_
     # Tickets and complaints are how it was heard of: what they are about is in the answers, where those are recorded.
     if any(s.family != "feedback" for s in asked):
@@ -41,8 +41,8 @@ def what_is_hidden(words: frozenset[str], signals: Sequence[Signal], weighed: We
     told = [s for s in signals if s.family in JUDGED_FAMILIES or "output_text" in s.needs]
     answers = [s for s in told if _said(table.signals.get(s.name))]
     if answers:
-        new = _too_new(weighed)
-        return not new, new
+        open_ = _too_new(weighed) or _unpreceded(weighed)
+        return not open_, open_
     return False, "the page speaks of what users got, and neither answers, evaluations nor feedback are recorded"
 
 
@@ -71,16 +71,28 @@ def _too_old(weighed: Weighed, seen: Sequence[Signal]) -> str:
     table = weighed.table
     start, early = float(table.at[0]), float(table.at[int(FIRST_PART * table.at.size)])
     there = [s for s in seen if _bad_share(s, table.signals[s.name]) >= OFTEN]
-    recent = [s for s in weighed.suspects if s.change.introduced.latest.timestamp() >= start - DAY]
-    turns = Counter(s.change.artifact for s in recent)
-    for suspect in recent if there else ():
-        came = suspect.change.introduced.latest.timestamp()
-        if suspect.node in SURFACES and came <= early and turns[suspect.change.artifact] == 1:
-            return (
-                f"{suspect.change.artifact} {suspect.change.after} is as old as the traces: "
-                f"there is nothing before it to compare {there[0].title} with"
-            )
+    for suspect in _only_turns(weighed, start - DAY, early) if there else ():
+        return f"{_old(suspect)} to compare {there[0].title} with"
     return ""
+
+
+def _unpreceded(weighed: Weighed) -> str:
+    """A change within the traces with so few requests before it that neither an effect nor its absence can be shown."""
+    at = weighed.table.at
+    for suspect in _only_turns(weighed, float(at[0]), float(at[TOO_FEW])):
+        return f"{_old(suspect)} to compare with"
+    return ""
+
+
+def _only_turns(weighed: Weighed, since: float, until: float) -> list[Suspect]:
+    """Changes of the five surfaces in that time, whose artifact changed no more: a revert would have something before it."""
+    changes = [(s, s.change.introduced.latest.timestamp()) for s in weighed.suspects]
+    turns = Counter(s.change.artifact for s, came in changes if came >= since)
+    return [s for s, came in changes if s.node in SURFACES and since <= came <= until and turns[s.change.artifact] == 1]
+
+
+def _old(suspect: Suspect) -> str:
+    return f"{suspect.change.artifact} {suspect.change.after} is as old as the traces: there is nothing before it"
 
 
 def _bad_share(signal: Signal, values: np.ndarray) -> float:
