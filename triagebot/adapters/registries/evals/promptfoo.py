@@ -42,23 +42,23 @@ def read_promptfoo(document: Mapping[str, Any]) -> Run:
     named: dict[str, list[float]] = {}
     for row in rows:
         test = mapping(row.get("testCase"))
-        checks = items(test.get("assert"))
-        content = digest([test.get("vars"), sorted(digest(_judging(check)) for check in checks)])
+        checks = [(digest(_judging(check)), check) for check in items(test.get("assert"))]
+        content = digest([test.get("vars"), sorted(found for found, _ in checks)])
         case = _case_id(row, test)
         if cases.get(case, content) != content:  # descriptions need not be unique
             case = f"{case} {content[:6]}"
         cases[case] = content
         passed[case] = passed.get(case, True) and row.get("success") is True
-        asserted |= {digest(_judging(check)): check for check in checks}
+        asserted.update(checks)
         for name, score in mapping(row.get("namedScores")).items():
             value = number(score)
             if value is not None:
                 named.setdefault(str(name), []).append(value)
-    checks = list(asserted.values())
-    judges = unique([_provider(check.get("provider")) for check in checks] + [_provider(_judge_of(default))])
-    versions = unique(_version(check) for check in checks)
+    distinct = list(asserted.values())
+    judges = unique([_provider(check.get("provider")) for check in distinct] + [_provider(_judge_of(default))])
+    versions = unique(_version(check) for check in distinct)
     rubrics = [
-        check for check in checks if "rubric" in text(check.get("type")) or "model-graded" in text(check.get("type"))
+        check for check in distinct if "rubric" in text(check.get("type")) or "model-graded" in text(check.get("type"))
     ]
     total = len(rows)
     scores = {"pass_rate": sum(row.get("success") is True for row in rows) / total} if total else {}
@@ -76,7 +76,7 @@ def read_promptfoo(document: Mapping[str, Any]) -> Run:
         cases=len(cases),
         dataset=text(config.get("tests")),
         label=", ".join(versions[:3]),
-        graders=unique(text(check.get("type")) for check in checks)[:10],
+        graders=unique(text(check.get("type")) for check in distinct)[:10],
         judge=", ".join(judges),
         rubric=digest(sorted(text(check.get("value")) for check in rubrics))[:12] if rubrics else "",
         model=", ".join(unique(_provider(row.get("provider")) for row in rows)[:5]),

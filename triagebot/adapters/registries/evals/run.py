@@ -67,9 +67,13 @@ class Run:
         return {name: value for name, value in members.items() if value not in ("", [], {}, None)}
 
 
+# Not orjson, which refuses integers beyond 64 bits. Made once: `json.dumps` makes one for every call that asks for an order.
+_encoded: Final = json.JSONEncoder(sort_keys=True, default=str).encode
+
+
 def digest(value: Any) -> str:
-    """Of any JSON value. Not orjson, which refuses integers beyond 64 bits."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    """Of any JSON value."""
+    return hashlib.sha256(_encoded(value).encode()).hexdigest()
 
 
 def text(value: Any) -> str:
