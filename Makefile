@@ -23,6 +23,7 @@ $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing locked dependencies …" >&2
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q triagebot
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
