@@ -18,7 +18,7 @@ page = tables.page
 
 
 # Sizes of the INSERTs that many pages are split into: few enough texts that SQLite keeps them prepared.
-_CHUNKS = (64, 16, 4, 1)
+_CHUNKS = (256, 64, 16, 4, 1)
 
 Accepted = tuple[Page, bytes | None, datetime]  # with its body, and when it came in
 
@@ -26,35 +26,53 @@ Accepted = tuple[Page, bytes | None, datetime]  # with its body, and when it cam
 def accept(connection: sa.Connection, rows: Sequence[Accepted]) -> list[bool]:
     """Stores pages with their work; False for each that was there already, or twice among these."""
     on_postgresql = connection.dialect.name == "postgresql"
-    stored = _insert_on_postgresql(connection, rows) if on_postgresql else _insert_on_sqlite(connection, rows)
-    if stored:
+    ids, new = (_insert_on_postgresql if on_postgresql else _insert_on_sqlite)(connection, rows)
+    if ids:
         # All between them are ours: SQLite has one writer, and PostgreSQL is handed one page at a time.
-        between = {"first": min(stored.values()), "last": max(stored.values())}
+        between = {"first": min(ids), "last": max(ids)}
         connection.execute(_work_of_pages(connection.dialect.name), between)
-    return [stored.pop((value.source, value.event_id), None) is not None for value, _, _ in rows]
+    return new
 
 
-def _insert_on_postgresql(connection: sa.Connection, rows: Sequence[Accepted]) -> dict[tuple[str, str], int]:
+def _insert_on_postgresql(connection: sa.Connection, rows: Sequence[Accepted]) -> tuple[list[int], list[bool]]:
+    """Ids of the new pages, and for each row whether it is new."""
     statement = insert_once(connection, page).returning(page.c.id, page.c.source, page.c.event_id)
-    found = connection.execute(statement, [_row(row) for row in rows])
-    return {(row.source, row.event_id): row.id for row in found}
+    found = connection.execute(statement, [_row(row) for row in rows]).all()
+    return [row.id for row in found], _new(rows, {(row.source, row.event_id) for row in found})
 
 
-def _insert_on_sqlite(connection: sa.Connection, rows: Sequence[Accepted]) -> dict[tuple[str, str], int]:
-    """The same past SQLAlchemy, whose work on each value of each row takes longer than all else on a page's way."""
+def _insert_on_sqlite(connection: sa.Connection, rows: Sequence[Accepted]) -> tuple[list[int], list[bool]]:
+    """The same past SQLAlchemy, whose work on each value of each row takes longer than all else on a page's way.
+
+    The first and the last id are enough. Rows are not asked for where all are new: the driver lets go of the interpreter's
+    lock for each, and then waits for its turn behind the thread that answers the senders.
+    """
     driver: Any = connection.connection.driver_connection
-    stored = {}
-    done = 0
+    ((before,),) = driver.execute("SELECT coalesce(max(id), 0) FROM page").fetchall()
+    done = stored = last = 0
     while done < len(rows):
         size = next(size for size in _CHUNKS if size <= len(rows) - done)
         flat: list[Any] = []
         for value, body, now in rows[done : done + size]:
             times = sqlite_time(value.occurred_at), sqlite_time(now)
             flat += (value.source, value.event_id, value.incident_key, value.kind, *times, page_json(value), body)
-        for id_, source, event_id in driver.execute(_insert_text(size), flat).fetchall():
-            stored[source, event_id] = id_
+        inserted = driver.execute(_insert_text(size), flat)
+        stored, last = stored + inserted.rowcount, inserted.lastrowid
         done += size
-    return stored
+    if stored == len(rows):
+        return [before + 1, last], [True] * stored
+    found = driver.execute("SELECT id, source, event_id FROM page WHERE id > ?", (before,)).fetchall()
+    return [id_ for id_, _, _ in found], _new(rows, {(source, event_id) for _, source, event_id in found})
+
+
+def _new(rows: Sequence[Accepted], stored: set[tuple[str, str]]) -> list[bool]:
+    """Of several with the same id the first is the one that was stored."""
+    new = []
+    for value, _, _ in rows:
+        key = value.source, value.event_id
+        new.append(key in stored)
+        stored.discard(key)
+    return new
 
 
 _COLUMNS = ("source", "event_id", "incident_key", "kind", "occurred_at", "received_at", "content", "body")
@@ -62,7 +80,7 @@ _COLUMNS = ("source", "event_id", "incident_key", "kind", "occurred_at", "receiv
 
 def sqlite_time(at: datetime) -> str:
     """As SQLAlchemy writes one to SQLite."""
-    return at.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(" ", "microseconds")[:26]
 
 
 def _row(row: Accepted) -> dict[str, Any]:
@@ -76,7 +94,7 @@ def _insert_text(size: int) -> str:
     places = ", ".join([f"({', '.join('?' * len(_COLUMNS))})"] * size)
     return (
         f"INSERT INTO page ({', '.join(_COLUMNS)}) VALUES {places} "  # noqa: S608  names and question marks
-        "ON CONFLICT DO NOTHING RETURNING id, source, event_id"
+        "ON CONFLICT DO NOTHING"
     )
 
 
