@@ -47,6 +47,22 @@ def test_each_of_several_values_of_a_request_counts():
     assert [a.label for a in arrivals(joined, ["model_served"])] == ["m-2"]
 
 
+@pytest.mark.parametrize(("first", "every", "arrived"), [(0.06, 100, False), (0.5, 100, True), (0.06, 4, True)])
+def test_a_fallback_that_answers_now_and_then_is_not_new_because_the_first_hours_did_without(first, every, arrived):
+    n = 2000
+    number = np.arange(n)
+    rare = (number >= first * n) & (number % every == 0)
+    served = table(spread(n), {"model_served": np.where(rare, "fallback-1", "m-1")})
+    assert [a.label for a in arrivals(served, ["model_served"])] == ["fallback-1"] * arrived
+
+
+def test_a_version_that_was_live_for_an_hour_arrived_however_early():
+    n = 2000
+    hour = (np.arange(n) >= 0.1 * n) & (np.arange(n) < 0.11 * n)
+    served = table(spread(n), {"prompt": labels("p@v1", "p@v2", hour)})
+    assert [a.label for a in arrivals(served, ["prompt"])] == ["p@v2"]
+
+
 def test_versions_of_labels():
     assert [version_of(label) for label in ("support/system@v17", "v17", "a@b@v2")] == ["v17", "v17", "v2"]
 

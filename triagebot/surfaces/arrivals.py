@@ -18,6 +18,9 @@ Mask = NDArray[np.bool_]
 MOST_VALUES = 60
 FIRST_PART = 0.03  # a value already there in this first part of the requests was not introduced within the window
 LEAST = 8  # requests that must carry a value before it counts as introduced
+HOUR = 3600.0
+RARE = 0.1  # of the requests between its first and its last
+BY_CHANCE = 0.05
 JUST_BEFORE = 200  # requests
 LIVE = 4  # of those were served a version that is live beside another
 # Where weights are set by hand; a model is served more often also because another one fails.
@@ -78,11 +81,23 @@ def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
             if index.size < LEAST or index[0] <= max(threshold, LEAST):
                 continue
             last_without = recorded[recorded < index[0]]
+            meanwhile = int(((recorded >= index[0]) & (recorded <= index[-1])).sum())
+            if _rare_all_along(table.at[index], meanwhile, last_without.size / recorded.size):
+                continue
             before = _before(dimension, value, last_without)
             earliest = table.at[last_without[-1]] if last_without.size else table.at[0]
             interval = Interval(moment(earliest), moment(table.at[index[0]]))
             found.append(Arrival(name, value, before, mask, interval))
     return found
+
+
+def _rare_all_along(at: NDArray[np.float64], meanwhile: int, before: float) -> bool:
+    """Whether a value that few requests carry, now and then, may as well have been there before it was first seen.
+
+    A fallback that answers once an hour is not new because the first hours of the window did without it. `meanwhile` is how
+    many requests came between its first and its last, `before` the share of all that came before it.
+    """
+    return bool(at.size < RARE * meanwhile and (1 - before) ** np.unique(at // HOUR).size > BY_CHANCE)
 
 
 def _common(dimension: Dimension) -> list[str]:
