@@ -212,6 +212,36 @@ def test_a_date_that_is_not_sure_does_not_silence_the_provider():
     assert causes(decided(seen)) == ["provider"]
 
 
+def test_of_several_changes_of_one_node_the_node_is_told_and_no_change():
+    first, second = suspect(at=0.45), suspect(at=0.5, before="v2", after="v3")
+    open_ = explanation(moved("refusal", N), best=first.key, posterior={first.key: 0.5, second.key: 0.45, "": 0.04})
+    decision = decided(found(open_, suspects=(first, second)))
+    assert (decision.status, causes(decision)) == ("implicated", ["prompt_version"])
+    (reading,) = decision.told
+    assert (reading.implied.artifact, round(reading.confidence, 2)) == ("support/system", 0.95)
+    assert "support/system v1 → v2, support/system v2 → v3" in reading.implied.reason
+
+
+def test_its_own_signals_vouch_for_a_node_and_not_for_one_of_its_changes_among_several():
+    job, release = suspect("application", "job", "warm-up"), suspect("application", "code", "api")
+    both = {release.key: 0.6, job.key: 0.3, "": 0.08}
+    seed = moved("cache_share", N, best=40.0, effect=-0.5)
+    open_ = explanation(seed, best=release.key, posterior=both)
+    (reading,) = decided(found(open_, suspects=(job, release)), words=("cache",)).told
+    assert (reading.node, reading.suspect) == ("application", None)
+    alone = explanation(seed, best=release.key, posterior={release.key: 0.6, "": 0.38})
+    assert causes(decided(found(alone, suspects=(job, release)), words=("cache",))) == ["api"]
+
+
+def test_where_one_provider_alone_moved_another_ones_notice_is_not_blamed():
+    notice = suspect("provider", artifact="primary")
+    mask = np.arange(N) % 2 == 0
+    seed = moved("overloaded", N, best=54.0, mask=mask, slice_=("provider", "fallback"))
+    open_ = unexplained(seed, evidence={"": 54.0, notice.key: 46.0})
+    (reading,) = decided(found(open_, suspects=(notice,))).told
+    assert (reading.suspect, reading.implied.artifact) == (None, "fallback")
+
+
 def test_what_only_became_cheaper_or_faster_is_nobodys_page():
     why = named(moved("request_ms", N, effect=-0.4), PROMPT)
     assert decided(found(why)).status == "none_of_five"

@@ -93,7 +93,8 @@ class Cleared:
 class Implied:
     """A node that the evidence points at without a recorded change: its own signals moved first-hand.
 
-    `strength` is how clearly (ln Bayes factor): of several nodes the one that shows it most clearly is told.
+    `strength` is how clearly (ln Bayes factor): of several nodes the one that shows it most clearly is told. `only`: no other
+    artifact of the node can be meant, since what moved is what this one serves.
     """
 
     node: str
@@ -102,6 +103,7 @@ class Implied:
     reason: str
     confidence: float
     strength: float
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

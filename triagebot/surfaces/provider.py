@@ -44,9 +44,8 @@ class Provider(Walked):
         sign = first_hand(explanation, FAILING) or _slow(explanation) or _one_of_several(explanation)
         if sign is None:
             return None
-        provider = (
-            sign.slice.value if sign.slice.dimension == "provider" else common_value(weighed.table, "provider", sign)
-        )
+        alone = sign.slice.dimension == "provider"
+        provider = sign.slice.value if alone else common_value(weighed.table, "provider", sign)
         how = "slower" if sign.signal in SLOW else "failing" if sign.signal in FAILING else "answering differently"
         return Implied(
             node=self.name,
@@ -55,6 +54,7 @@ class Provider(Walked):
             reason=f"{provider or 'the provider'} is {how}; no change of ours is on record that it follows",
             confidence=0.85,
             strength=sign.best,
+            only=alone,
         )
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:

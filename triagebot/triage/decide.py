@@ -95,12 +95,17 @@ def read(
         chance = explanation.posterior[top]
         bar = _bar(by_key[top], explanation) if top else NAMED
         clearest = _clearest(explanation, number, weighed, tree, service) if not top or chance < bar else None
+        rivals = _rivals(explanation, top, by_key)
         if top and clearest is not None and clearest.node == by_key[top].node:
-            chance = max(chance, clearest.confidence)  # its own signals vouch for the likeliest change of the node
+            # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
+            chance = max(chance, clearest.confidence * chance / (chance + sum(rivals.values())))
         if top and chance >= bar:
             readings.append(Reading(number, explanation, by_key[top], None, {}, chance, relevant, harm))
             continue
         possible = {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
+        if rivals and (one := _one_node(top, rivals, explanation, number, clearest, by_key, bar)) is not None:
+            readings.append(Reading(number, explanation, None, one, {}, one.confidence, relevant, harm))
+            continue
         # A date alone that is not sure enough does not silence what a node's own signals say.
         implied = clearest if not top or not by_key[top].served else None
         confidence = implied.confidence * (explanation.posterior[""] if top else chance) if implied else 0.0
@@ -112,6 +117,49 @@ def read(
             continue
         readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm))
     return readings
+
+
+def _rivals(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> dict[str, float]:
+    """Other changes of the likeliest one's node that may be meant as well."""
+    if not top:
+        return {}
+    node = by_key[top].node
+    others = {k: p for k, p in explanation.posterior.items() if k not in ("", top) and p >= LIKELY}
+    return {k: p for k, p in others.items() if by_key[k].node == node}
+
+
+def _one_node(
+    top: str,
+    rivals: Mapping[str, float],
+    explanation: Explanation,
+    number: int,
+    clearest: Implied | None,
+    by_key: Mapping[str, Suspect],
+    bar: float,
+) -> Implied | None:
+    """The node that is certain while which of its changes it was is not: the node is told, and no change is."""
+    node = by_key[top].node
+    artifacts = {by_key[key].change.artifact for key in (top, *rivals)}
+    chance = explanation.posterior[top] + sum(rivals.values())
+    vouched = clearest if clearest is not None and clearest.node == node else None
+    if vouched is not None:
+        return replace(vouched, confidence=max(vouched.confidence, min(chance, CERTAIN)))
+    if chance < bar or len(artifacts) > 1:  # of many kinds of changes some always came about then
+        return None
+    names = ", ".join(_named(by_key[key]) for key in (top, *rivals))
+    return Implied(
+        node=node,
+        artifact=artifacts.pop(),
+        explanation=number,
+        reason=f"one of these, which the evidence does not tell apart: {names}",
+        confidence=chance,
+        strength=explanation.strength,
+    )
+
+
+def _named(suspect: Suspect) -> str:
+    change = suspect.change
+    return f"{change.artifact} {change.before} → {change.after}" if change.after else change.artifact
 
 
 def _bar(suspect: Suspect, explanation: Explanation) -> float:
@@ -137,6 +185,7 @@ def _recorded(explanation: Explanation, implied: Implied, found: Attribution) ->
         s
         for s in found.suspects
         if s.node == implied.node
+        and (not implied.only or s.change.artifact == implied.artifact)
         and explanation.evidence.get(s.key, -1e9) >= max(bar, 0.0)
         and s.change.introduced.earliest.timestamp() <= seed.latest + SLACK
         and s.change.introduced.latest.timestamp() >= seed.earliest - _delay(s)
