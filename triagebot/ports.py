@@ -149,10 +149,17 @@ class TraceStore(Protocol):
         ...
 
     def evidence_query(
-        self, names: Sequence[str], window: Window, signal: Signal | None, slice_: Mapping[str, str], split: str
+        self,
+        names: Sequence[str],
+        window: Window,
+        signal: Signal | None,
+        slice_: Mapping[str, str],
+        split: str,
+        longer: tuple[Signal, int] | None = None,
     ) -> tuple[str, Mapping[str, str]]:
         """SQL and parameters that count requests and average a signal per `split` value (`@onset=<time>` splits by time,
-        `@onset=<time>/<time>` counts what lies between the two as after and the rest as before).
+        `@onset=<time>/<time>` counts what lies between the two as after and the rest as before). `longer`: only of requests
+        of which that signal exceeds so much, in its unit.
         """
         ...
 

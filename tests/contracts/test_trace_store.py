@@ -371,6 +371,14 @@ async def test_evidence_says_what_the_table_says(store: Reader) -> None:
     pulse = {row[0]: row[1] for row in (await store.run(query, parameters)).rows}
     assert 0 < pulse["after"] < 1500
     assert pulse["after"] + pulse["before"] == 3000
+    bound = int(np.median(table.signals["chars"]))
+    long_ = {"input": f"over {bound} characters", "tenant": "t1"}
+    query, parameters = store.evidence_query(["busy"], WINDOW, chars, long_, "model_requested", (chars, bound))
+    longer = chosen[chosen > bound]
+    assert 0 < longer.size < chosen.size
+    assert (await store.run(query, parameters)).rows == (
+        ("m", longer.size, longer.size, pytest.approx(longer.mean(), abs=1e-5)),
+    )
 
 
 @pytest.mark.parametrize(

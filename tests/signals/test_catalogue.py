@@ -248,6 +248,8 @@ OTHERS = [
     ("feedback", llm(), NONE),
     ("input_chars", asked("abc"), 3),
     ("input_chars", llm(), NONE),
+    ("asked_tokens", usage(120, 1), 120),
+    ("asked_tokens", tool(), NONE),
     ("input_foreign", asked("你好"), 1),
     ("input_foreign", asked("hallo"), 0),
     ("input_code", asked("```py\nx\n```"), 1),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen, risen
+from triagebot.domain.inputs import SIZES, over
 from triagebot.ports import Dimension, RequestTable
 
 Array = NDArray[np.float64]
@@ -34,6 +36,12 @@ LEAST = 25
 RECORDED = 0.98
 MOSTLY_NAMED = 0.8  # of the requests name their conversation
 LONG_AND_SHORT = (0.2, 0.8)
+SIZED = 0.9  # of the requests say how long their input is
+LONGEST = 0.75
+A_PART = 0.1  # of the requests at least: many inputs may be of the same length
+PARTS = 8  # of the window, by requests
+UNLIKE = 4.0  # standard errors: of some hundred groups none is so far off by chance
+VERSIONS = ("prompt", "model_served", "tools", "corpus")
 
 
 def hour_columns(at: Array) -> list[Array]:
@@ -95,6 +103,55 @@ def _kinds(table: RequestTable) -> list[Array]:
         if count >= LEAST and (values[:part] == kind).sum() >= 8 and (values[-part:] == kind).sum() >= 8
     ]
     return [(values == kind).astype(float) for kind in lasting[:KINDS]]
+
+
+def long_inputs(table: RequestTable) -> Dimension | None:
+    """The longest quarter of the inputs against all others: in characters where texts are recorded, else in tokens of the first
+    call. None where it is not a part of the requests, or not the same part for every version and all along: then being long is
+    something that changed.
+    """
+    for signal, unit in SIZES.items():
+        sizes = table.signals.get(signal)
+        if sizes is None or np.isfinite(sizes).sum() < SIZED * sizes.size:
+            continue
+        known = np.isfinite(sizes)
+        bound = int(np.nanquantile(sizes, LONGEST))
+        long_ = np.where(known, sizes > bound, False)
+        if long_.sum() < A_PART * long_.size or not _the_same_all_along(long_, known, table):
+            return None
+        return Dimension(long_.astype(np.int32), ("", over(bound, unit)))
+    return None
+
+
+def _the_same_all_along(mask: NDArray[np.bool_], known: NDArray[np.bool_], table: RequestTable) -> bool:
+    """Whether the share of `mask` is the same for every version, and at all times for everybody who asks."""
+    times = np.arange(mask.size) * PARTS // mask.size
+    if not _alike(mask[known], times[known]):
+        return False
+    for name in (*VERSIONS, *INPUT_DIMENSIONS):
+        dimension = table.dimensions.get(name)
+        if dimension is None:
+            continue
+        told = known & np.array([bool(label) for label in dimension.labels])[dimension.codes]
+        if name in VERSIONS:
+            if not _alike(mask[told], dimension.codes[told]):
+                return False
+            continue
+        for code in np.flatnonzero(np.bincount(dimension.codes[told]) >= 2 * LEAST):
+            own = told & (dimension.codes == code)
+            if not _alike(mask[own], times[own]):
+                return False
+    return True
+
+
+def _alike(mask: NDArray[np.bool_], codes: NDArray[Any]) -> bool:
+    """Whether no group of some size has a share that chance would not give it."""
+    if not mask.size:
+        return True
+    overall, count = float(mask.mean()), np.bincount(codes)
+    share = np.bincount(codes, mask) / np.maximum(count, 1)
+    off = np.abs(share - overall) > UNLIKE * np.sqrt(overall * (1 - overall) / np.maximum(count, 1))
+    return not off[count >= LEAST].any()
 
 
 def risings(table: RequestTable) -> list[Risen]:

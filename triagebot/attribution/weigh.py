@@ -49,6 +49,7 @@ class Candidate:
     born under it" or a moment within the interval in which the change came in. `averaged` says the variants are moments of
     which one is true (their evidence is averaged), else the best variant counts, at the price of having chosen it.
     `moves(signal family)` is how readily this kind of change moves such signals, 0 to 1, None where it is not known to.
+    `inside` are the slices of the last variants, each of which is the change within that slice alone.
     """
 
     key: str
@@ -58,6 +59,12 @@ class Candidate:
     averaged: bool
     prior: float
     moves: Callable[[str], float | None]
+    inside: tuple[Slice, ...] = ()
+
+    @property
+    def everywhere(self) -> int:
+        """How many of the variants are of no slice."""
+        return int(self.exposure.shape[1]) - len(self.inside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +170,7 @@ class _Board:
                 for j, candidate in enumerate(candidates):
                     own = weighed[ends[j] - candidate.exposure.shape[1] : ends[j]]
                     variant[i, j] = int(own.argmax())
-                    log_bf[i, j] = _prior(candidate, column) + _pool(own, averaged=candidate.averaged)
+                    log_bf[i, j] = _prior(candidate, column) + _pool(own, candidate)
         unobserved = np.array([np.log(PRIOR_UNOBSERVED) + moved[c.signal.name].log_bf for c in columns])
         return cls(columns, candidates, moved, log_bf, unobserved, variant)
 
@@ -224,7 +231,7 @@ class _Board:
         posterior = {c.key: float(np.exp(odds[j]) * (1 - nothing)) for j, c in enumerate(self.candidates)}
         posterior[""] = float(np.exp(odds[-1]) * (1 - nothing))
         best = int(odds.argmax())
-        moved = self.moved[self.columns[seed].signal.name]
+        moved = self._placed(panel, seed, best, stories)
         evidence = {c.key: float(row[j]) for j, c in enumerate(self.candidates)} | {"": float(row[-1])}
         exposure = stories.exposures[:, best]
         key, variant = ("", moved.shape) if best == len(self.candidates) else stories.names[best]
@@ -244,6 +251,20 @@ class _Board:
                 slice=moved.slice,
             ),
             exposure,
+        )
+
+    def _placed(self, panel: Panel, seed: int, best: int, stories: _Stories) -> Moved:
+        """Where and since when the seed moved: as the scan has it, or within the slice in which its cause alone is felt."""
+        moved = self.moved[self.columns[seed].signal.name]
+        if best == len(self.candidates) or stories.readings[best] > 1:
+            return moved
+        candidate = self.candidates[best]
+        within = int(self.variant[seed, best]) - candidate.everywhere
+        if within < 0:
+            return moved
+        start = float(panel.at[np.flatnonzero(stories.exposures[:, best])[0]])
+        return replace(
+            moved, slice=candidate.inside[within], shape="step", start=start, end=None, earliest=start, latest=start
         )
 
     def _beside(self, row: int) -> Column:
@@ -392,11 +413,11 @@ class _Board:
         if not slice_.dimension or not self.candidates:
             return np.full(len(self.candidates), -np.inf)
         column = self._beside(seed)
-        joined = np.concatenate([c.exposure for c in self.candidates], axis=1) * slice_.mask[:, None]
-        weighed, _ = weigh_exposures(column, joined)
-        ends = np.cumsum([c.exposure.shape[1] for c in self.candidates])
+        joined = np.concatenate([c.exposure[:, : c.everywhere] for c in self.candidates], axis=1)
+        weighed, _ = weigh_exposures(column, joined * slice_.mask[:, None])
+        ends = np.cumsum([c.everywhere for c in self.candidates])
         told = [
-            _prior(c, column) + _pool(weighed[end - c.exposure.shape[1] : end], averaged=c.averaged)
+            _prior(c, column) + _pool(weighed[end - c.everywhere : end], c)
             for c, end in zip(self.candidates, ends, strict=True)
         ]
         return np.asarray(np.array(told) + np.log(slice_share(1, count)))
@@ -451,14 +472,18 @@ def _prior(candidate: Candidate, column: Column) -> float:
     return float(np.log(candidate.prior * PRIOR_CANDIDATE * compatible))
 
 
-def _pool(own: Array, *, averaged: bool) -> float:
+def _pool(own: Array, candidate: Candidate) -> float:
     if own.size == 1:
         return float(own[0])
-    if averaged:
+    if candidate.averaged:
         return float(np.logaddexp.reduce(own) - np.log(own.size))
-    # The plain reading has half of the weight, the variants share the rest.
-    weights = np.full(own.size, 0.5 / (own.size - 1))
-    weights[0] = 0.5
+    # The plain reading has half of the weight, the variants share the rest, those within one slice half of it.
+    narrow = max(own.size - candidate.everywhere, 0)
+    wide = own.size - narrow - 1
+    rest = 0.25 if narrow else 0.5
+    weights = np.concatenate(
+        [[0.5 if wide else 0.75], np.full(wide, rest / max(wide, 1)), np.full(narrow, 0.25 / max(narrow, 1))]
+    )
     return float(np.logaddexp.reduce(own + np.log(weights)))
 
 

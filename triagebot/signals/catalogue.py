@@ -587,6 +587,17 @@ INPUT: Final = (
         words=("input", "traffic", "mix", "length"),
     ),
     Signal(
+        name="asked_tokens",
+        title="input tokens of the first call",
+        sql="if(op = 'llm', input_tokens, NULL)",
+        fold="first",
+        unit="tokens",
+        bad="both",
+        family="input",
+        needs=("input_tokens",),
+        words=("input", "traffic", "mix", "length"),
+    ),
+    Signal(
         name="input_foreign",
         title="input outside the Latin script",
         sql="if(input_recorded = 1, match(input_text, '[\\\\p{Han}\\\\p{Hiragana}\\\\p{Katakana}\\\\p{Hangul}\\\\p{Cyrillic}\\\\p{Arabic}\\\\p{Devanagari}\\\\p{Thai}\\\\p{Hebrew}\\\\p{Greek}]'), NULL)",

@@ -11,9 +11,19 @@ from triagebot.attribution.bayes import weigh_exposures
 from triagebot.attribution.panel import Panel, Slice, build_panel
 from triagebot.attribution.scan import Moved, slices_of
 from triagebot.attribution.shares import Risen
-from triagebot.attribution.strata import asked_columns, hour_columns, input_columns, risings, stack
+from triagebot.attribution.strata import (
+    INPUT_DIMENSIONS,
+    asked_columns,
+    hour_columns,
+    input_columns,
+    long_inputs,
+    risings,
+    stack,
+)
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_CANDIDATE
 from triagebot.attribution.weigh import Candidate, Explanation, weigh
+from triagebot.attribution.within import within
+from triagebot.domain.inputs import INPUT
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
@@ -21,6 +31,7 @@ from triagebot.surfaces.contract import Cleared, Node, Snapshot, Suspect
 from triagebot.surfaces.exposure import suspects
 
 SLICED = (
+    INPUT,
     "region",
     "route",
     "provider",
@@ -34,7 +45,7 @@ SLICED = (
     "key",
 )
 # Looked at even where few requests carry them: what runs on its own, and where it runs.
-SLICED_FIRST = ("workload", "region", "provider", "key", "route")
+SLICED_FIRST = (INPUT, "workload", "region", "provider", "key", "route")
 # Input signals tell traffic from behaviour; they are never symptoms themselves.
 NEVER_SYMPTOMS = frozenset({"input"})
 STILL = 0.3  # of what it says of the moment is left once the kind of input is taken out
@@ -77,13 +88,18 @@ def attribute(
     told = [s for s in signals if s.family not in NEVER_SYMPTOMS]
     codes = {name: d.codes for name, d in table.dimensions.items()}
     labels = {name: d.labels for name, d in table.dimensions.items()}
+    long_ = long_inputs(table)
+    if long_ is not None:
+        codes, labels = codes | {INPUT: long_.codes}, labels | {INPUT: long_.labels}
     weight = table.weight / table.weight.mean()
     hours = hour_columns(table.at)
     grown = risings(table)
-    arriving = [*hours, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]
+    levels = [long_.codes.astype(float)] if long_ is not None else []
+    arriving = [*hours, *levels, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST)
-    explanations = weigh(panel, _unique(candidates), slices)
+    levelled = [s for s in slices if s.dimension in (INPUT, *INPUT_DIMENSIONS)]
+    explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices)
     mixed: tuple[tuple[Moved, Risen], ...] = ()
     if grown:
         plain = build_panel(table.at, weight, codes, labels, table.signals, told, stack(hours, table.at.size))

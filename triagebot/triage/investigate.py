@@ -34,6 +34,7 @@ from triagebot.triage.messages.numbers import figure
 from triagebot.triage.nextcheck import next_check
 from triagebot.triage.offline import probed, stepped
 from triagebot.triage.readonce import ReadOnce
+from triagebot.triage.slices import longer
 from triagebot.triage.symptoms import page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
 from triagebot.triage.volume import grown, one_grown, thinned
@@ -224,7 +225,9 @@ def _number(
                 signal = signals.get(told.signal)
                 if signal is None:
                     continue
-                query, parameters = deps.traces.evidence_query(names, window, signal, told.slice, split)
+                query, parameters = deps.traces.evidence_query(
+                    names, window, signal, told.slice, split, longer(told.slice)
+                )
                 lines.append(
                     Evidence(
                         id="", text=sentence(told), n=told.before.n + told.after.n, query=query, parameters=parameters

@@ -20,6 +20,7 @@ from triagebot.domain.signal import Signal, Unit
 from triagebot.domain.times import Interval, Window, format_span, parse_time
 from triagebot.domain.withheld import shown_slice
 from triagebot.ports import RequestTable
+from triagebot.triage.slices import having
 
 Z: Final = 1.959963984540054  # 95 % of a normal distribution
 MOST_CHANGES: Final = 6
@@ -84,8 +85,7 @@ def series_from(
     if values is None:
         values = np.full(table.at.shape, np.nan)
     chosen = ~np.isnan(values) & (table.at >= edges[0]) & (table.at < edges[-1])
-    for name, label in slice_.items():
-        chosen &= _having(table, name, label)
+    chosen &= having(table, slice_)
     where = shown_slice(slice_)
     x, w = values[chosen], table.weight[chosen]
     place = np.clip(np.searchsorted(edges, table.at[chosen], side="right") - 1, 0, bins - 1)
@@ -111,13 +111,6 @@ def series_from(
         high=high,
         n=n,
     )
-
-
-def _having(table: RequestTable, name: str, label: str) -> NDArray[np.bool_]:
-    dimension = table.dimensions.get(name)
-    if dimension is None or label not in dimension.labels:
-        return np.zeros(table.at.shape, dtype=np.bool_)
-    return np.asarray(dimension.codes == dimension.labels.index(label))
 
 
 def _wilson(p: NDArray[np.float64], n: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -32,6 +32,7 @@ from triagebot.triage.investigate import Investigation, investigate
 from triagebot.triage.messages.behaviour import behaviour_message, headline
 from triagebot.triage.postmortem.lifecycle import draft
 from triagebot.triage.rehearse import DRILL, Rehearsals
+from triagebot.triage.slices import needed
 from triagebot.triage.tell import Tell
 from triagebot.triage.worker import Steps
 
@@ -238,7 +239,7 @@ class Way:
             return None
         window = picture_window(verdict, service)
         names = service.trace_names or (service.name,)
-        table = await investigation.traces.requests(names, window, [signal], limit=DRAWN)
+        table = await investigation.traces.requests(names, window, needed(signal, symptom["slice"]), limit=DRAWN)
         return await bounded(picture.series_from, table, signal, symptom["slice"], window)
 
 

@@ -329,15 +329,22 @@ def _label(dimension: str) -> str:
 
 
 def evidence_query(
-    source: Source, signal: Signal | None, slice_: Sequence[str], split: str, *, ends: bool = False
+    source: Source,
+    signal: Signal | None,
+    slice_: Sequence[str],
+    split: str,
+    *,
+    ends: bool = False,
+    size: Signal | None = None,
 ) -> str:
     """Requests and the signal's average per value of `split`: a dimension, or `@onset` for before and after {onset}.
 
-    With `ends` what began at {ended} or later counts as before again. Bound: the window, {from} (no request that began before it), {slice_0} … in the order of `slice_`.
+    With `ends` what began at {ended} or later counts as before again. Bound: the window, {from} (no request that began before it), {slice_0} … in the order of `slice_`, and with `size`,
+    whose value must exceed it, {longer}.
     """
     onset = split.startswith("@onset")
     dimensions = sorted({*slice_, *(() if onset else (split,))})
-    text = " ".join([signal.sql if signal else "", *(DIMENSION_SQL[name] for name in dimensions)])
+    text = " ".join([*(s.sql for s in (signal, size) if s), *(DIMENSION_SQL[name] for name in dimensions)])
     columns = normalise.mentioned(text) | {"trace_id", "at", "op", "is_root"}
     listed = "".join(f", {_label(name)} AS d_{name}" for name in dimensions)
     value = _folded(signal) if signal else "nan"
@@ -345,6 +352,9 @@ def evidence_query(
     still = "began < {onset:DateTime64(6, 'UTC')}" + (" OR began >= {ended:DateTime64(6, 'UTC')}" if ends else "")
     shown = f"if({still}, 'before', 'after')" if onset else f"d_{split}"
     kept = "".join(f" AND d_{name} = {{slice_{number}:String}}" for number, name in enumerate(slice_))
+    if size is not None:
+        listed += f", {_folded(size)} AS size"
+        kept += " AND size > {longer:Float64}"
     return (
         f"SELECT {shown} AS split, count() AS requests, countIf(isFinite(value)) AS n, "
         f"round(avgIf(value, isFinite(value)), 6) AS average FROM (SELECT {_TRACE} AS request, argMin(at, {_ROOT_FIRST}) AS began, "

@@ -17,6 +17,7 @@ from triagebot.adapters.traces import bundles, folding, guard, queries, requesti
 from triagebot.adapters.traces.engine import literal
 from triagebot.adapters.traces.normalise import ANYTHING, Present
 from triagebot.adapters.traces.queries import Source
+from triagebot.domain.inputs import INPUT
 from triagebot.domain.recorded import Recorded
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window, parse_time
@@ -146,10 +147,17 @@ class Reader(ABC):
         return [found[trace] for trace in dict.fromkeys(trace_ids) if trace in found]
 
     def evidence_query(
-        self, names: Sequence[str], window: Window, signal: Signal | None, slice_: Mapping[str, str], split: str
+        self,
+        names: Sequence[str],
+        window: Window,
+        signal: Signal | None,
+        slice_: Mapping[str, str],
+        split: str,
+        longer: tuple[Signal, int] | None = None,
     ) -> tuple[str, Mapping[str, str]]:
         by, _, times = split.partition("=")
         onset, _, ended = times.partition("/")
+        slice_ = {name: label for name, label in slice_.items() if name != INPUT}
         if by not in (*DIMENSIONS, "@onset") or not set(slice_) <= set(DIMENSIONS):
             raise ValueError(f"no dimension {by!r} or {sorted(set(slice_) - set(DIMENSIONS))}")
         chosen = sorted(slice_)
@@ -159,7 +167,10 @@ class Reader(ABC):
             parameters["onset"] = literal(parse_time(onset))
         if ended:
             parameters["ended"] = literal(parse_time(ended))
-        return queries.evidence_query(self.source, signal, chosen, by, ends=bool(ended)), parameters
+        if longer is not None:
+            parameters["longer"] = str(longer[1])
+        size = longer[0] if longer else None
+        return queries.evidence_query(self.source, signal, chosen, by, ends=bool(ended), size=size), parameters
 
     async def run(self, query: str, parameters: Mapping[str, str]) -> Answer:
         guard.check(query, self.source.table)

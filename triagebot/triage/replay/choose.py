@@ -16,6 +16,7 @@ from triagebot.domain.times import Window, parse_time
 from triagebot.errors import BadInput
 from triagebot.ports import RequestTable, TraceStore
 from triagebot.triage.replay.plan import Condition
+from triagebot.triage.slices import having, needed
 
 # What an answer by itself shows. Latency, errors, limits and caches belong to the moment, judges' scores to their judge.
 JUDGED: Final = frozenset({"content", "length", "tool", "usage"})
@@ -69,9 +70,9 @@ async def failing(
     """Reads the requests around the onset. Raises BadInput where none of them shows the symptom any more."""
     onset, end = parse_time(symptom["onset"]["earliest"]), parse_time(verdict["as_of"])
     start = max(onset - BEFORE, end - service.look_back)
-    names = service.trace_names or (service.name,)
-    table = await traces.requests(names, Window(start, end), [signal], limit=ROWS)
-    within = _within(table, symptom.get("slice") or {})
+    names, slice_ = service.trace_names or (service.name,), symptom.get("slice") or {}
+    table = await traces.requests(names, Window(start, end), needed(signal, slice_), limit=ROWS)
+    within = having(table, slice_)
     values, after = table.signals[signal.name], table.at >= onset.timestamp()
     usual, now = float(symptom["before"]["value"]), float(symptom["after"]["value"])
     above = now >= usual
@@ -101,13 +102,3 @@ def spread(rows: Sequence[str], wanted: int) -> list[str]:
     step = max(1, count // max(wanted, 1))
     order = [i for first in range(step) for i in range(first, count, step)]
     return [rows[i] for i in order]
-
-
-def _within(table: RequestTable, slice_: Mapping[str, Any]) -> NDArray[np.bool_]:
-    kept = np.ones(len(table.at), dtype=bool)
-    for name, value in slice_.items():
-        dimension = table.dimensions.get(name)
-        if dimension is not None:
-            codes = [code for code, label in enumerate(dimension.labels) if label == value]
-            kept &= np.isin(dimension.codes, codes)
-    return kept

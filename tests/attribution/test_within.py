@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from tests.attribution.worlds import DAY, candidate, world
+from triagebot.attribution.scan import slices_of
+from triagebot.attribution.weigh import weigh
+from triagebot.attribution.within import within
+
+
+def ramped(w, at=1.5, share=0.3):
+    """Who has got a version that is served to a share of users from a moment on."""
+    return (w.at >= at * DAY) & (w.rng.random(w.at.size) < share)
+
+
+def explain(panel, candidates, *, narrow):
+    slices = slices_of(panel, ["region"], least=60, most=8)
+    return weigh(panel, [within(c, slices) for c in candidates] if narrow else candidates, slices)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_hurts_one_kind_of_input_among_those_who_had_it_is_found_in_that_slice(seed):
+    w = world(seed)
+    had = ramped(w, share=0.2)
+    panel = w.panel(0.25 * (had & (w.region == 1)))
+    (found,) = explain(panel, [candidate("true", had), candidate("decoy", w.at >= 1.4 * DAY)], narrow=True)
+    assert (found.best, found.variant) == ("true", "in region b")
+    assert (found.slice.dimension, found.slice.value) == ("region", "b")
+    assert found.seed.start == pytest.approx(w.at[np.flatnonzero(had & (w.region == 1))[0]])
+    assert found.seed.slice is found.slice
+
+
+def test_without_it_the_same_is_seen_less_often():
+    told = {True: 0, False: 0}
+    for seed in range(12):
+        w = world(seed)
+        had = ramped(w, share=0.2)
+        panel = w.panel(0.07 * (had & (w.region == 1)))
+        for narrow in told:
+            told[narrow] += any(e.best == "true" for e in explain(panel, [candidate("true", had)], narrow=narrow))
+    assert told[True] > told[False]
+
+
+def test_nothing_is_blamed_for_the_many_slices_that_are_tried():
+    blamed = 0
+    for seed in range(30):
+        w = world(200 + seed, n=2000)
+        decoys = [candidate(str(k), ramped(w, k * 0.5)) for k in range(1, 7)]
+        blamed += bool(explain(w.panel(np.zeros(w.at.size)), decoys, narrow=True))
+    assert blamed <= 1
+
+
+def test_a_change_that_everybody_got_is_seen_as_a_step_in_time():
+    w = world(1)
+    slices = slices_of(w.panel(np.zeros(w.at.size)), ["region"], least=60, most=8)
+    step = candidate("step", w.at >= 2 * DAY)
+    assert within(step, slices) is step
+    few = candidate("few", (w.at >= 3.99 * DAY) & (w.region == 0) & (np.arange(w.at.size) % 2 == 0))
+    assert within(few, slices).inside == ()
+    part = within(candidate("part", ramped(w)), slices)
+    assert part.everywhere == 1
+    assert [s.value for s in part.inside] == [s.value for s in slices[1:]]
+    assert part.exposure.shape[1] == len(part.variants) == len(slices)
