@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -527,7 +527,12 @@ class Reminders(Protocol):
 
     async def nudges(self, id_: int) -> list[SentNudge]: ...
 
-    async def last_nudge(self, who: str) -> datetime | None: ...
+    async def turn(self, who: str, key: str, *, at: datetime, apart: timedelta) -> datetime:
+        """Takes the person's turn for this nudge: `at` where it has it now, else when somebody's may be had again.
+
+        Of all who ask at once one gets it, and the same nudge gets it again.
+        """
+        ...
 
 
 class Ledger(Protocol):

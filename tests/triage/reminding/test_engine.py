@@ -145,6 +145,34 @@ async def test_one_nudge_at_a_time_for_each_person(house):
     assert await urgent.run() == 1
 
 
+async def test_replicas_write_to_one_person_about_one_thing_at_a_time(database_url):
+    """Different rows of the same person, due at once, on several replicas; one replica may run twice as well."""
+    database = open_database(database_url)
+    try:
+        house = House(database)
+        for n in range(6):
+            await house.rows.remind("it", f"{n}", due=PAGED)
+        replicas = [replaced(house.replica(), Ask()) for _ in range(4)]
+        for round_ in range(1, 4):
+            sent = await asyncio.gather(*(one.run() for one in (*replicas, replicas[0])))
+            assert sum(sent) == len(house.chat.sent) - (round_ - 1) == 1
+            house.clock.advance(minutes=10)
+    finally:
+        await database.close()
+
+
+async def test_a_message_that_could_not_be_sent_keeps_its_turn(house):
+    reminding = replaced(house, Ask())
+    await house.rows.remind("it", "a", due=PAGED)
+    house.chat.down = True
+    assert await reminding.run() == 0
+    await house.rows.remind("it", "b", due=PAGED)
+    house.chat.down = False
+    house.clock.advance(minutes=5)
+    assert await reminding.run() == 1
+    assert [m.text for _, m in house.chat.sent] == ["a for the time 1"]
+
+
 async def test_nights_are_quiet_but_for_what_is_urgent(house):
     quiet = QuietHours()
     reminding = replaced(house, Ask(), quiet)

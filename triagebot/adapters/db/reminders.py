@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from triagebot.adapters.db import incidents, tables
 from triagebot.adapters.db.engine import Database
-from triagebot.adapters.db.rows import insert_once, number
+from triagebot.adapters.db.rows import insert_once, number, replace
 from triagebot.domain.reminder import Reminder, SentNudge
 from triagebot.errors import LeaseLost
 
-reminder, nudge = tables.reminder, tables.nudge
+reminder, nudge, turn = tables.reminder, tables.nudge, tables.turn
 
 
 class SqlReminders:
@@ -65,8 +65,8 @@ class SqlReminders:
     async def nudges(self, id_: int) -> list[SentNudge]:
         return await self._database.read(_nudges, id_)
 
-    async def last_nudge(self, who: str) -> datetime | None:
-        return await self._database.read(_last_nudge, who)
+    async def turn(self, who: str, key: str, *, at: datetime, apart: timedelta) -> datetime:
+        return await self._database.write(_turn, who, key, at, apart)
 
 
 def _remind(
@@ -167,11 +167,12 @@ def _nudges(connection: sa.Connection, id_: int) -> list[SentNudge]:
     ]
 
 
-def _last_nudge(connection: sa.Connection, who: str) -> datetime | None:
-    newest: datetime | None = connection.execute(
-        sa.select(nudge.c.at).where(nudge.c.who == who).order_by(nudge.c.at.desc()).limit(1)
-    ).scalar()
-    return newest
+def _turn(connection: sa.Connection, who: str, key: str, at: datetime, apart: timedelta) -> datetime:
+    free = sa.or_(turn.c.at <= at - apart, turn.c.key == key)
+    if connection.execute(replace(connection, turn, ("who",), {"who": who, "at": at, "key": key}, free)).rowcount:
+        return at
+    last: datetime = connection.execute(sa.select(turn.c.at).where(turn.c.who == who)).scalar_one()
+    return last + apart
 
 
 def _value(row: Any) -> Reminder:

@@ -24,11 +24,13 @@ def insert_once(connection: sa.Connection, table: sa.Table) -> Any:
     return insert(table).on_conflict_do_nothing()
 
 
-def replace(connection: sa.Connection, table: sa.Table, key: tuple[str, ...], values: Mapping[str, Any]) -> Any:
-    """INSERT that takes the place of the row with the same key."""
+def replace(
+    connection: sa.Connection, table: sa.Table, key: tuple[str, ...], values: Mapping[str, Any], where: Any = None
+) -> Any:
+    """INSERT that takes the place of the row with the same key; with `where` only of one that is so, as rowcount says."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     others = {name: value for name, value in values.items() if name not in key}
-    return insert(table).values(**values).on_conflict_do_update(index_elements=list(key), set_=others)
+    return insert(table).values(**values).on_conflict_do_update(index_elements=list(key), set_=others, where=where)
 
 
 def storable(text: str) -> str:

@@ -217,7 +217,15 @@ nudge = sa.Table(
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("ts", sa.Text, nullable=False),
     sa.UniqueConstraint("reminder", "number"),
-    sa.Index(None, "who", "at"),
+)
+
+# Whose nudge a person had last, and when: only who moves `at` on may write to them, so that two replicas never do at once.
+turn = sa.Table(
+    "turn",
+    metadata,
+    sa.Column("who", sa.Text, primary_key=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
 )
 
 # A run: the same fingerprint at every look from `first_at` to `last_at`. `gap` is the longest time between two looks, in

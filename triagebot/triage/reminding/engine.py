@@ -102,22 +102,24 @@ class Reminding:
         if isinstance(wanted, Done):
             await self.rows.settle(held, due=None)
             return False
-        until = wanted.until if isinstance(wanted, Wait) else await self._not_before(wanted, now)
+        until = wanted.until if isinstance(wanted, Wait) else await self._not_before(held, wanted, now)
         if until > now:
             await self.rows.settle(held, due=until)
             return False
         assert isinstance(wanted, Nudge)  # noqa: S101 - a Wait that has passed would be a rule's mistake
         return await self._nudge(held, wanted, now)
 
-    async def _not_before(self, nudge: Nudge, now: datetime) -> datetime:
-        """One nudge at a time, and none at night."""
-        last = await self.rows.last_nudge(_who(nudge.to)) if nudge.to else None
-        apart = URGENT_APART if nudge.urgent else APART
-        at = max(now, last + apart) if last else now
+    async def _not_before(self, held: Reminder, nudge: Nudge, now: datetime) -> datetime:
+        """One nudge at a time, whoever sends it, and none at night."""
+        at = now if nudge.urgent else self.quiet.over(now)
+        who = _who(nudge.to)
+        if at > now or not who:
+            return at
+        at = await self.rows.turn(who, _key(held), at=now, apart=URGENT_APART if nudge.urgent else APART)
         return at if nudge.urgent else self.quiet.over(at)
 
     async def _nudge(self, held: Reminder, nudge: Nudge, now: datetime) -> bool:
-        number, key = held.sent, f"reminder:{held.id}:{held.sent}"
+        number, key = held.sent, _key(held)
         try:
             async with asyncio.timeout(SENDING):
                 posted = await self._send(held, nudge, key)
@@ -164,6 +166,10 @@ class Reminding:
                 await self.chat.update(Posted(channel=sent.channel, ts=sent.ts), message)
             except (SourceFailed, NotFound) as error:
                 log.info("reminder %s %s: not rewritten: %s", row.kind, row.ref, error)
+
+
+def _key(held: Reminder) -> str:
+    return f"reminder:{held.id}:{held.sent}"
 
 
 def _who(person: Person | None) -> str:
