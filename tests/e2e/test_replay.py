@@ -20,6 +20,8 @@ from triagebot.testing.slack import LocalSlack
 from triagebot.triage.replay.budget import Caps
 from triagebot.triage.replay.plan import Wanted
 
+BY = {"by": "ada@example.com"}
+
 
 def arm(here: Bench, model: Any = None, **terms: Any) -> Any:
     """Gives the server a model, recorded requests and a judge; the rest is its own."""
@@ -203,7 +205,7 @@ async def test_a_judge_that_returns_garbage_is_told_and_decides_nothing(here: Be
 async def test_without_a_gateway_it_says_what_to_set(here: Bench) -> None:
     await verdict(here)
     assert "replay" not in buttons(here)
-    answer = await here.http.post("/api/incidents/INC-1/replay", json={}, headers=TOKEN)
+    answer = await here.http.post("/api/incidents/INC-1/replay", json=BY, headers=TOKEN)
     assert (answer.status_code, "`replay:`" in answer.json()["error"]) == (403, True) or answer.status_code in (
         401,
         409,
@@ -214,13 +216,13 @@ async def test_what_cannot_be_replayed_is_told_and_can_be_asked_for_again(here: 
     replays = arm(here)
     await verdict(here)
     replays.sources = {"support-agent": worlds.sources(worlds.Traces(made=lambda n: None))}
-    await here.http.post("/api/incidents/INC-1/replay", json={"by": "ada@example.com"}, headers=TOKEN)
+    await here.http.post("/api/incidents/INC-1/replay", json=BY, headers=TOKEN)
     report = await over(here)
     assert (report["ended"], report["effect"], report["spent"]) == ("stopped", "inconclusive", None)
     assert "none of the 0 failing requests" in thread(here)
     arm(here)
     await here.http.post(
-        "/api/incidents/INC-1/replay", json={"swaps": ["prompt_version=v14"], "times": 1}, headers=TOKEN
+        "/api/incidents/INC-1/replay", json={"swaps": ["prompt_version=v14"], "times": 1, **BY}, headers=TOKEN
     )
     assert (await over(here, 2))["effect"] == "confirmed"
     assert (await here.get("/api/work"))["failed"] == []
@@ -235,13 +237,16 @@ async def test_what_cannot_be_replayed_is_told_and_can_be_asked_for_again(here: 
         ({"swaps": "x"}, "swaps"),
         ({"swaps": [{}]}, "swaps"),
         ({"do": "stop"}, "do is not"),
+        ({"by": "the API"}, "by: 'the API' is nobody in `people`"),
+        ({"by": "", "do": "cancel"}, "by: '' is nobody in `people`"),
         ([], "no JSON object"),
     ],
 )
 async def test_the_api_says_what_is_wrong(here: Bench, body: Any, says: str) -> None:
     arm(here)
     await verdict(here)
-    answer = await here.http.post("/api/incidents/INC-1/replay", json=body, headers=TOKEN)
+    given = BY | body if isinstance(body, dict) else body
+    answer = await here.http.post("/api/incidents/INC-1/replay", json=given, headers=TOKEN)
     assert answer.status_code == 400
     assert says in answer.json()["error"]
 

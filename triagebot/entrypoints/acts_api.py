@@ -17,7 +17,7 @@ from triagebot.domain.page import Page
 from triagebot.domain.people import Person
 from triagebot.domain.service import Config, Service
 from triagebot.domain.times import format_time, parse_span
-from triagebot.entrypoints.api import authorized, json_response, read_json
+from triagebot.entrypoints.api import actor, authorized, json_response, read_json
 from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Chat, Clock, Ledger, Message
 from triagebot.triage.asking.desk import Asking
@@ -60,7 +60,7 @@ class ActDoors:
         do = _DO.get(str(asked.get("do")))
         if do is None:
             raise BadInput(f"do is none of {', '.join(_DO)}")
-        person, action = self._person(asked), ACTS[str(asked["do"])]
+        person, action = actor(self.config.directory, asked.get("by")), ACTS[str(asked["do"])]
         await self.roles.require(person, action, service=incident.service, subject=id_, via=_VIA)
         said = await do(self, id_, person, asked)
         if asked["do"] != "ask":
@@ -72,7 +72,7 @@ class ActDoors:
         body = await read_json(request)
         asked: Mapping[str, Any] = body if isinstance(body, dict) else {}
         service = self._service(str(asked.get("service") or ""))
-        person, id_ = self._person(asked), f"terminal-{secrets.token_hex(8)}"
+        person, id_ = actor(self.config.directory, asked.get("by")), f"terminal-{secrets.token_hex(8)}"
         await self.roles.require(person, "triage", service=service.name, via=_VIA)
         words = cut(clean(asked.get("words")), 2_000)
         made = Page(
@@ -107,7 +107,7 @@ class ActDoors:
         """`{"for": "4h", "by": "ada@…"}`."""
         body = await read_json(request)
         asked: Mapping[str, Any] = body if isinstance(body, dict) else {}
-        person, id_ = self._person(asked), int(request.path_params["id"])
+        person, id_ = actor(self.config.directory, asked.get("by")), int(request.path_params["id"])
         await self.roles.require(person, "snooze", service="", subject=str(id_), via=_VIA)
         try:
             span = parse_span(str(asked.get("for") or "1h"))
@@ -117,12 +117,6 @@ class ActDoors:
         if until is None:
             raise NotFound(f"no reminder {id_} waits")
         return json_response({"said": f"Quiet until {format_time(until)}."})
-
-    def _person(self, asked: Mapping[str, Any]) -> Person:
-        person = self.config.directory.find(str(asked.get("by") or ""))
-        if person is None:
-            raise BadInput(f"by: {str(asked.get('by'))[:80]!r} is nobody in `people` of triagebot.yaml")
-        return person
 
     def _service(self, name: str) -> Service:
         service = self.config.service_for(name)

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from triagebot.domain.change import Change
 from triagebot.domain.incident import Incident, TimelineEvent
+from triagebot.domain.people import Person
 from triagebot.domain.service import Directory
 from triagebot.domain.times import Window, format_time, parse_span
 from triagebot.entrypoints.guard import Conflict, Unauthorized, check_bearer, read_body
@@ -48,6 +49,14 @@ async def read_json(request: Request) -> Any:
         return orjson.loads(await read_body(request.receive))
     except orjson.JSONDecodeError as error:
         raise BadInput(f"the body is not JSON: {error}") from error
+
+
+def actor(directory: Directory, who: object) -> Person:
+    """Who acts: every act has an actor. Raises BadInput for somebody who is not in triagebot.yaml."""
+    found = directory.find(str(who or ""))
+    if found is None:
+        raise BadInput(f"by: {str(who or '')[:80]!r} is nobody in `people` of triagebot.yaml")
+    return found
 
 
 def endpoints(
@@ -142,9 +151,7 @@ async def _postmortem_done(
     incident = await _found(ledger, request)
     body = await read_json(request)
     asked = body if isinstance(body, dict) else {}
-    person = directory.find(str(asked.get("by") or ""))
-    if person is None:
-        raise BadInput(f"by: {str(asked.get('by'))[:80]!r} is nobody in `people` of triagebot.yaml")
+    person = actor(directory, asked.get("by"))
     do = {"review": lifecycle.review, "publish": lifecycle.publish}.get(str(asked.get("do")))
     if do is None:
         raise BadInput("do is neither review nor publish")

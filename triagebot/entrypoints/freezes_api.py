@@ -11,7 +11,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from triagebot.domain.freeze import Freeze
-from triagebot.domain.people import Person
 from triagebot.domain.service import Directory
 from triagebot.domain.times import format_time
 from triagebot.entrypoints.api import authorized, json_response, read_json
@@ -35,13 +34,6 @@ class FreezeDoors:
     gate: Gate
     directory: Directory
     gate_tokens: tuple[str, ...] = ()
-
-    def person(self, who: object) -> Person:
-        """Raises BadInput for somebody who is not in triagebot.yaml: every act has an actor."""
-        found = self.directory.find(str(who or ""))
-        if found is None:
-            raise BadInput(f"by: {str(who or '')[:80]!r} is nobody in `people` of triagebot.yaml")
-        return found
 
 
 def freeze_routes(doors: FreezeDoors, tokens: Sequence[str]) -> list[Route]:
@@ -102,14 +94,14 @@ async def _preview(doors: FreezeDoors, request: Request) -> Response:
         incident=str(body.get("incident") or "").upper(),
         put_back=body.get("put_back") is True,
     )
-    made = await doors.desk.preview(wanted, doors.person(body.get("by")), via=_VIA)
+    made = await doors.desk.preview(wanted, actor(doors.directory, body.get("by")), via=_VIA)
     return json_response(freeze_json(made), 201)
 
 
 async def _act(doors: FreezeDoors, request: Request) -> Response:
     """`{"do": "confirm" | "drop" | "lift" | "extend" | "let", "by": …, "span": …, "change": …, "reason": …}`."""
     body, id_ = await _object(request), request.path_params["id"]
-    by, do = doors.person(body.get("by")), body.get("do")
+    by, do = actor(doors.directory, body.get("by")), body.get("do")
     if do == "confirm":
         freeze, said = await doors.desk.confirm(id_, by, via=_VIA)
     elif do == "lift":

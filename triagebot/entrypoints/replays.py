@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from triagebot.domain.mrkdwn import clean, cut
-from triagebot.domain.people import Person
 from triagebot.domain.service import Directory
-from triagebot.entrypoints.api import Endpoint, json_response, read_json
+from triagebot.entrypoints.api import Endpoint, actor, json_response, read_json
 from triagebot.errors import BadInput
 from triagebot.triage.replay.desk import Replays
 from triagebot.triage.replay.plan import Wanted
@@ -28,9 +24,9 @@ async def _asked(replays: Replays, directory: Directory, roles: RoleDesk | None,
     body = await read_json(request)
     if not isinstance(body, dict):
         raise BadInput("the body is no JSON object")
-    by = _person(body, directory)
+    by = actor(directory, body.get("by"))
     incident = request.path_params["id"]
-    if roles is not None and by.email:  # somebody who is known has a role; any other name is the token's
+    if roles is not None:
         known = await replays.ledger.incident(incident)
         await roles.require(by, "replay", service=known.service if known else "", subject=incident, via="api")
     if body.get("do") == "cancel":
@@ -43,9 +39,3 @@ async def _asked(replays: Replays, directory: Directory, roles: RoleDesk | None,
 
 async def _state(replays: Replays, request: Request) -> Response:
     return json_response(dict(await replays.state(request.path_params["id"])))
-
-
-def _person(body: Mapping[str, Any], directory: Directory) -> Person:
-    """Whoever holds the token may; `by` says who that is, a name that nobody has stays a name."""
-    given = cut(clean(body.get("by") or ""), 60)
-    return directory.find(given) or Person(name=given or "the API", email="")

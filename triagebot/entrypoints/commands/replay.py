@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import time
 from collections.abc import Mapping
@@ -15,6 +14,8 @@ import click
 
 from triagebot.entrypoints.asking import Asking
 from triagebot.entrypoints.cli import plain
+from triagebot.entrypoints.commands.act import actor
+from triagebot.entrypoints.commands.freeze import by_option
 from triagebot.entrypoints.options import data_option, url_option
 from triagebot.errors import BadInput
 from triagebot.triage.replay.plan import MOST_REQUESTS, MOST_TIMES, Wanted, parse_swap
@@ -29,8 +30,8 @@ _POLL_SECONDS = 1.0
 @click.option("--requests", type=click.IntRange(1, MOST_REQUESTS), help="How many failing requests are replayed.")
 @click.option("--cancel", is_flag=True, help="Stop the replay of the incident that is under way.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for its end.")
-@click.option("--by", metavar="NAME", default="", help="Who asks for it; this machine's user unless given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")
+@by_option
 @data_option
 @url_option
 def command(
@@ -58,7 +59,7 @@ def command(
         _print(asyncio.run(_case(Path(target), wanted)), as_json=as_json)
         return
     server, path = Asking.of(data, url), f"/api/incidents/{target.upper()}/replay"
-    who = by or f"{getpass.getuser()} (command line)"
+    who = actor(by)
     if cancel:
         click.echo(plain(server.post(path, {"do": "cancel", "by": who})["said"]))
         return
