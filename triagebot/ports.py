@@ -366,7 +366,7 @@ class Chat(Protocol):
         ...
 
     async def room(self, channel: str) -> Room:
-        """Who reads in a channel, kept for a minute. Raises SourceFailed where the chat does not say."""
+        """Who reads in a channel now, or did within the last minute. Raises SourceFailed where the chat does not say."""
         ...
 
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from triagebot.domain.freeze import Freeze
 from triagebot.domain.service import Directory
 from triagebot.domain.times import format_time
-from triagebot.entrypoints.api import authorized, json_response, read_json
+from triagebot.entrypoints.api import actor, authorized, json_response, read_json
 from triagebot.entrypoints.guard import Conflict
 from triagebot.errors import BadInput, Forbidden, Refused
 from triagebot.triage.freeze import FreezeDesk, Gate, Wanted

@@ -424,16 +424,59 @@ async def test_who_reads_in_a_channel(slack, chat):
     found = await chat.room("#secret")
     assert (found.private, found.outsiders) == (True, False)
     assert found.members == {ana.id, slack.workspace.bot.id}
-    guest = slack.workspace.add_user("gus", is_ultra_restricted=True)
-    channel.members.add(guest.id)
-    slack.workspace.clock.advance(61)  # a channel is looked at again after a minute
-    assert (await chat.room("#secret")).outsiders is False  # nobody has looked for guests since
+    gus = slack.workspace.add_user("gus", is_ultra_restricted=True)  # after everybody was looked for
+    channel.members.add(gus.id)
+    slack.workspace.clock.advance(3)
+    assert (await chat.room("#secret")).outsiders is True
+    channel.members.remove(gus.id)
+    channel.is_pending_ext_shared = True
+    slack.workspace.clock.advance(3)
+    assert (await chat.room("#secret")).outsiders is True
+    assert (len(slack.calls_to("users.list")), len(slack.calls_to("users.info"))) == (1, 1)
     await chat.look_for_guests()
-    slack.workspace.clock.advance(61)
-    assert (await chat.room("#secret")).outsiders is True
     slack.workspace.clock.advance(1501)  # what nobody looks for beforehand is asked for when it is needed
-    assert (await chat.room("#secret")).outsiders is True
+    channel.is_pending_ext_shared = False
+    assert (await chat.room("#secret")).outsiders is False
     assert len(slack.calls_to("users.list")) == 3
+
+
+async def test_many_who_came_since_are_looked_for_together(slack, chat):
+    channel = slack.workspace.add_channel("secret", private=True)
+    await chat.room("#secret")
+    for n in range(30):
+        channel.members.add(slack.workspace.add_user(f"new{n}", is_restricted=n == 29).id)
+    slack.workspace.clock.advance(3)
+    assert (await chat.room("#secret")).outsiders is True
+    assert (len(slack.calls_to("users.list")), len(slack.calls_to("users.info"))) == (2, 0)
+
+
+async def test_whom_slack_does_not_tell_of_is_an_outsider_but_in_a_room_of_the_whole_organisation(slack, chat):
+    channel = slack.workspace.add_channel("secret", private=True)
+    await chat.room("#secret")
+    channel.members.add(slack.workspace.add_user("of-another-workspace").id)
+    slack.workspace.clock.advance(3)
+    slack.fail_next("users.info", error="user_not_found")
+    assert (await chat.room("#secret")).outsiders is True
+    channel.is_org_shared = True
+    channel.members = {slack.workspace.bot.id, slack.workspace.add_user("of-a-third").id}
+    slack.workspace.clock.advance(3)
+    slack.fail_next("users.info", error="user_not_found")
+    assert (await chat.room("#secret")).outsiders is False
+
+
+async def test_rooms_are_looked_at_as_often_as_slack_allows(slack, chat):
+    """A storm in many channels: each message asks, one look answers all who ask at once, and twenty a minute are made."""
+    channels = [slack.workspace.add_channel(f"inc-{n}").id for n in range(10)]
+    await asyncio.gather(*(chat.room(channel) for channel in channels * 20))
+    assert len(slack.calls_to("conversations.info")) == 10
+    for _ in range(60):
+        slack.workspace.clock.advance(1)
+        await asyncio.gather(*(chat.room(channel) for channel in channels * 20))
+    assert len(slack.calls_to("conversations.info")) == 30
+    channels[0], seen = "C00NOTHERE", slack.calls_to("conversations.info")
+    failed = await asyncio.gather(*(chat.room(channels[0]) for _ in range(3)), return_exceptions=True)
+    assert [type(one).__name__ for one in failed] == ["Declined"] * 3
+    assert len(slack.calls_to("conversations.info")) == len(seen) + 1
 
 
 async def test_somebody_of_another_workspace_of_the_organisation_is_no_stranger(slack, chat):

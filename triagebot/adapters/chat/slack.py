@@ -303,7 +303,7 @@ class SlackChat:
 
     async def look_for_guests(self) -> None:
         """Beforehand, so that no incident's first message waits for the pages of a large workspace. Raises SourceFailed."""
-        await self._rooms.guests(await self._team())
+        await self._rooms.users(await self._team())
 
     async def room(self, channel: str) -> Room:
         return await self._rooms.look(await self._channels.resolve(channel), await self._team())
