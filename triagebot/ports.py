@@ -655,8 +655,13 @@ class Ledger(Protocol):
 
     async def incident_by_message(self, channel: str, ts: str) -> Incident | None: ...
 
-    async def save_document(self, incident: str, document: Mapping[str, Any]) -> None:
-        """The postmortem: status, owner, markdown, html, sources."""
+    async def save_document(
+        self, incident: str, document: Mapping[str, Any], *, over: Mapping[str, Any] | None = None
+    ) -> bool:
+        """The postmortem: status, owner, markdown, html, sources.
+
+        With `over` only in the place of this one ({}: of none): False where somebody else has saved another since.
+        """
         ...
 
     async def document(self, incident: str) -> Mapping[str, Any] | None: ...

@@ -338,6 +338,21 @@ async def test_a_document_is_replaced(ledger: Ledger) -> None:
     assert await ledger.document("INC-1") == {"status": "reviewed", "markdown": "# ü"}
 
 
+async def test_of_several_who_change_a_document_at_once_each_sees_what_the_other_did(ledger: Ledger) -> None:
+    await ledger.join_or_open(page(), "s", "json")
+    first = await asyncio.gather(*(ledger.save_document("INC-1", {"by": [n]}, over={}) for n in range(3)))
+    assert sorted(first) == [False, False, True]
+
+    async def add(n: int) -> None:
+        while True:
+            stored = await ledger.document("INC-1") or {}
+            if await ledger.save_document("INC-1", {"by": [*stored["by"], n]}, over=stored):
+                return
+
+    await asyncio.gather(*(add(n) for n in range(10, 16)))
+    assert sorted((await ledger.document("INC-1") or {})["by"][1:]) == list(range(10, 16))
+
+
 async def test_what_is_kept_of_several_incidents_is_what_is_kept_of_each(ledger: Ledger) -> None:
     for n in (1, 2, 3):
         await ledger.join_or_open(page(incident_key=f"P{n}"), "s", f"symptom {n}")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from tests.e2e.bench import TOKEN, Bench, event, until
+from tests.e2e.bench import ROOM, TOKEN, Bench, event, until
 from triagebot.entrypoints.cli import main
+from triagebot.testing.slack import Message
 
 
 async def test_typed_in_a_terminal(here: Bench) -> None:
@@ -109,3 +111,82 @@ async def served(app: Starlette) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await running
+
+
+async def resolved(here: Bench) -> list[dict[str, Any]]:
+    """The action items of an incident that was resolved, and whose postmortem is Ada's."""
+    await here.page(event())
+    await here.idle()
+    here.clock.advance(minutes=20)
+    await here.page(event("resolved", at=here.clock.now()))
+    await here.idle()
+    await until(here.doors.socket.handler.client.is_connected)
+    return list((await here.document() or {})["actions"])
+
+
+async def test_action_items_are_done_and_given_to_somebody_in_slack(here: Bench) -> None:
+    first, second, *_ = items = await resolved(here)
+    assert first["owner"] is None
+    ada, zoe = here.slack.user("ada"), here.slack.workspace.add_user("zoe")
+    guest = here.slack.workspace.add_user("gus", is_restricted=True)
+
+    async def heard(does: Any) -> Message:
+        before = len(ada.ephemerals())
+        assert (await does).acked
+        await until(lambda: len(ada.ephemerals()) > before)
+        return ada.ephemerals()[-1]
+
+    async def give(where: Any, item: Any, who: Any) -> None:
+        await ada.click(where, "action_give", block_id=block(item))
+        await until(lambda: ada.modal)
+        assert item["text"][:40] in str(ada.modal.body)
+        answer = await ada.submit(values={"owner": guest.id})
+        assert "is a guest or a bot, and cannot own this" in str(answer.body["errors"]["owner"])
+        await ada.submit(values={"owner": who.id})
+        assert f"{who.real_name} has: {item['text'][:40]}" in str(ada.modal.body)
+        await ada.close()
+
+    # typed
+    told = await heard(ada.slash("/triage", "actions INC-1", ROOM))
+    assert told.text == f"INC-1, action items: {len(items)} to do"
+    assert str(told.blocks).count("nobody has it") == len(items)
+    await give(told, first, ada.user)
+    await give(told, second, ada.user)
+    told = await heard(ada.slash("/triage", "actions", ROOM))
+    assert told.text == "Your action items: 2 to do"
+    # from the App Home
+    await ada.open_home()
+    await until(lambda: ada.home)
+    assert all(item["text"][:40] in str(ada.home.body) for item in (first, second))
+    await give(ada.home, first, zoe)
+    await until(lambda: first["text"][:40] not in str(ada.home.body))
+    await ada.click(ada.home, "action_done", block_id=block(second))
+    await until(lambda: f"Done: {second['text'][:40]}" in str(ada.home.body))
+    await here.slack.user("zoe").open_home()
+    await until(lambda: here.slack.user("zoe").home)
+    assert first["text"][:40] in str(here.slack.user("zoe").home.body)
+    told = await heard(ada.slash("/triage", "actions INC-1", ROOM))
+    assert told.text == f"INC-1, action items: {len(items) - 1} to do"
+    assert "· Zoe" in str(told.blocks)
+    answer = await heard(ada.click(told, "action_done", block_id=block(first)))
+    assert answer.text == f"Done: {first['text']}"
+    answer = await heard(ada.click(told, "action_done", block_id=block(first)))
+    assert answer.text == "That action item of INC-1 is done already."
+    assert "INC-9 is not known here" in (await heard(ada.slash("/triage", "actions INC-9", ROOM))).text
+
+
+def block(item: Any) -> str:
+    return f"item:INC-1:{item['id']}"
+
+
+async def test_two_people_finish_two_action_items_at_once(here: Bench) -> None:
+    items = await resolved(here)
+    ada = here.slack.user("ada")
+    await ada.slash("/triage", "actions INC-1", ROOM)
+    await until(ada.ephemerals)
+    told = ada.ephemerals()[-1]
+    await asyncio.gather(
+        *(ada.click(told, "action_done", block_id=block(item)) for item in items),
+    )
+    await until(lambda: len(ada.ephemerals()) > len(items))
+    assert [item["done"] for item in (await here.document() or {})["actions"]] == [True] * len(items)

@@ -146,9 +146,17 @@ class Hands:
         await self._draft(id_, by)
         return f"Drafting the postmortem of {id_}; it comes into the thread. It stays a draft until a person has reviewed it."
 
+    async def action(self, id_: str, item: str) -> Mapping[str, Any]:
+        """An action item of the incident's postmortem. Raises NotFound."""
+        await self._incident(id_)
+        found = action_of(await self._ledger.document(id_), item)
+        if found is None:
+            raise NotFound(f"That action item of {id_} is not there any more: the postmortem was drafted again.")
+        return found
+
     async def finish_action(self, id_: str, item: str, by: Person) -> str:
         """An action item of the incident's postmortem is done."""
-        before = await self._action(id_, item)
+        before = await self.action(id_, item)
         if before.get("done"):
             return f"That action item of {id_} is done already."
         await self._edited(id_, by, {"id": item, "done": True})
@@ -156,18 +164,11 @@ class Hands:
 
     async def assign_action(self, id_: str, item: str, who: Person | None, by: Person) -> str:
         """Raises Refused for somebody who cannot own, NotFound."""
-        before, owner = await self._action(id_, item), _who_can_own(who)
+        before, owner = await self.action(id_, item), _who_can_own(who)
         await self._edited(id_, by, {"id": item, "owner": {"name": owner.name, "email": owner.email}})
         return f"{owner.name} has: {before.get('text')}"
 
     # -- inside --------------------------------------------------------------------------------------------------------
-
-    async def _action(self, id_: str, item: str) -> Mapping[str, Any]:
-        await self._incident(id_)
-        found = action_of(await self._ledger.document(id_), item)
-        if found is None:
-            raise NotFound(f"That action item of {id_} is not there any more: the postmortem was drafted again.")
-        return found
 
     async def _edited(self, id_: str, by: Person, item: Mapping[str, Any]) -> None:
         document = await lifecycle.edit(self._ledger, self._clock, id_, by, {"actions": [item]})

@@ -10,7 +10,8 @@ from triagebot.domain.incident import Incident, standing
 from triagebot.domain.people import Person
 from triagebot.domain.reminder import Reminder
 from triagebot.ports import Clock, Kept, Ledger, Message, Reminders
-from triagebot.triage.messages.home import HomeItem, HomeLine, HomeQuestion, home_view
+from triagebot.triage.messages.home import HomeLine, HomeQuestion, home_view
+from triagebot.triage.messages.items import Item
 from triagebot.triage.reminding.documents import ACTION, action_of
 from triagebot.triage.reminding.ownership import KIND, thing
 from triagebot.triage.severity import graded, level_of
@@ -44,7 +45,7 @@ class Home:
             notice=notice,
         )
 
-    async def items(self, person: Person, waiting: Sequence[Reminder] | None = None) -> list[HomeItem]:
+    async def items(self, person: Person, waiting: Sequence[Reminder] | None = None) -> list[Item]:
         """The person's action items that are not done, the one that is due first before the others."""
         rows = waiting if waiting is not None else await self.rows.waiting(limit=500)
         rows = [row for row in rows if row.kind == ACTION]
@@ -57,7 +58,7 @@ class Home:
                 continue
             if _is(person, item.get("owner") or (document or {}).get("owner")):
                 due, text = str(item.get("due") or ""), str(item.get("text") or "")
-                found.append(HomeItem(incident=row.incident, id=str(item["id"]), text=text, due=due))
+                found.append(Item(incident=row.incident, id=str(item["id"]), text=text, due=due))
         return sorted(found, key=lambda item: item.due)
 
     def _questions(self, person: Person, waiting: Sequence[Reminder]) -> list[HomeQuestion]:

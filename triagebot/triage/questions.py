@@ -18,6 +18,7 @@ from triagebot.ports import Clock, Journal, Ledger, Message
 from triagebot.triage.asof import Lookup
 from triagebot.triage.messages import replies
 from triagebot.triage.messages.behaviour import behaviour_message
+from triagebot.triage.messages.items import Item, items_message
 from triagebot.triage.messages.lookback import asof_message, parse_asked
 from triagebot.triage.recorded import changes_of
 from triagebot.triage.severity import graded
@@ -35,6 +36,7 @@ COMMANDS: Final = (
     "resolve",
     "severity",
     "accept",
+    "actions",
     "decline",
     "reminders",
     "snooze",
@@ -205,6 +207,27 @@ class Questions:
         if not shown:
             return incident, replies.withheld_reply(incident, document, self._tell.circle.mark(document["markdown"]))
         return incident, replies.postmortem_reply(incident, document, await self._link(incident))
+
+    async def actions(self, words: Sequence[str], channel: str) -> Message:
+        """What is left to do after an incident, and who does it."""
+        incident, _ = await self._about(words, channel)
+        if not await self._shown(incident):
+            raise Refused(f"The action items of {incident.id} are for full members of its channel.")
+        document = await self._ledger.document(incident.id)
+        if document is None:
+            raise NotFound(f"{incident.id} has no postmortem yet: /triage postmortem {incident.id} drafts it.")
+        items = [
+            Item(
+                incident=incident.id,
+                id=str(item["id"]),
+                text=str(item.get("text") or ""),
+                due=str(item.get("due") or ""),
+                owner=str((item.get("owner") or {}).get("name") or "nobody has it"),
+            )
+            for item in document.get("actions") or ()
+            if not item.get("done")
+        ]
+        return items_message(f"{incident.id}, action items", items, self._clock.now())
 
     async def about(self, words: Sequence[str], channel: str) -> tuple[Incident, list[str]]:
         """The incident that a command is about, and its other words. Raises NotFound."""

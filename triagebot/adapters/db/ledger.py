@@ -136,8 +136,10 @@ class SqlLedger:
     async def incident_by_message(self, channel: str, ts: str) -> Incident | None:
         return await self._database.read(records.incident_by_message, channel, ts)
 
-    async def save_document(self, incident: str, document: Mapping[str, Any]) -> None:
-        await self._database.write(records.save_document, incident, document, self._clock.now())
+    async def save_document(
+        self, incident: str, document: Mapping[str, Any], *, over: Mapping[str, Any] | None = None
+    ) -> bool:
+        return await self._database.write(records.save_document, incident, document, over, self._clock.now())
 
     async def document(self, incident: str) -> Mapping[str, Any] | None:
         return await self._database.read(records.find_document, incident)

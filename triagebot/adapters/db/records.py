@@ -77,9 +77,14 @@ def incident_by_message(connection: sa.Connection, channel: str, ts: str) -> Inc
     return incident_of(row) if row else None
 
 
-def save_document(connection: sa.Connection, incident: str, content: Mapping[str, Any], now: datetime) -> None:
+def save_document(
+    connection: sa.Connection, incident: str, content: Mapping[str, Any], over: Mapping[str, Any] | None, now: datetime
+) -> bool:
     values = {"incident": incidents.locked(connection, incident).id, "at": now, "content": dict(content)}
+    if over is not None and (find_document(connection, incident) or {}) != over:
+        return False
     connection.execute(replace(connection, document, ("incident",), values))
+    return True
 
 
 def find_document(connection: sa.Connection, incident: str) -> Mapping[str, Any] | None:

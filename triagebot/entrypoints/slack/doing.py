@@ -13,6 +13,7 @@ from triagebot.entrypoints.slack.answering import person_of
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Message
+from triagebot.triage.messages.items import items_message
 from triagebot.triage.messages.nudges import answered
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.replies import reminders_reply, said
@@ -81,6 +82,13 @@ async def _snooze(deps: SlackDeps, words: Sequence[str], body: Mapping[str, Any]
     return said(f"Quiet until {moment(until, deps.clock.now())}.")
 
 
+async def _actions(deps: SlackDeps, words: Sequence[str], body: Mapping[str, Any], by: Person) -> Message:
+    """Of an incident that is named, else the person's own."""
+    if words:
+        return await deps.questions_of(by).actions(words, _channel(body))
+    return items_message("Your action items", await deps.home.items(by), deps.clock.now())
+
+
 async def _digest(deps: SlackDeps, words: Sequence[str], body: Mapping[str, Any], by: Person) -> Message:
     service, _ = deps.questions.service(words or list(deps.config.services)[:1])
     found = await deps.digest(service.name) if deps.digest is not None and service is not None else None
@@ -92,6 +100,7 @@ async def _digest(deps: SlackDeps, words: Sequence[str], body: Mapping[str, Any]
 Do = Callable[[SlackDeps, Sequence[str], Mapping[str, Any], Person], Awaitable[Message]]
 _DO: Final[Mapping[str, Do]] = {
     "acknowledge": _acknowledge,
+    "actions": _actions,
     "resolve": _resolve,
     "severity": _severity,
     "accept": _accept,

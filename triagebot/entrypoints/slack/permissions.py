@@ -125,7 +125,7 @@ async def _service(deps: SlackDeps, body: Mapping[str, Any]) -> str:
                 return service.name
         return await _of_freeze(deps, words[1]) if len(words) > 1 else ""
     metadata = str((body.get("view") or {}).get("private_metadata") or "")
-    about = _about(body) or metadata[:20]
+    about = (_about(body) or metadata[:20]).partition(" ")[0]
     if found := await _of_freeze(deps, about):
         return found
     incident = await deps.ledger.incident(about) if about.startswith("INC-") else None

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from triagebot.domain.mrkdwn import Mrkdwn, clean, escape
 from triagebot.domain.people import Person
+from triagebot.entrypoints.slack.answering import publish_home
 from triagebot.entrypoints.slack.deps import SlackDeps
 from triagebot.entrypoints.slack.pages import entered
 from triagebot.errors import BadInput, NotFound, SourceFailed, TriagebotError
@@ -74,6 +75,12 @@ async def open_not_mine(deps: SlackDeps, client: AsyncWebClient, trigger: str, r
     if found is None or found.kind != KIND:
         raise NotFound("That question is not known here any more.")
     await client.views_open(trigger_id=trigger, view=modals.not_mine_modal(row, thing(found)))
+
+
+async def open_give(deps: SlackDeps, client: AsyncWebClient, trigger: str, about: str) -> None:
+    incident, _, item = about.partition(" ")
+    text = str((await deps.hands.action(incident, item)).get("text") or "")
+    await client.views_open(trigger_id=trigger, view=modals.give_modal(about, text))
 
 
 async def submit_wrong_call(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, by: Person) -> str | None:
@@ -144,6 +151,24 @@ async def submit_not_mine(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAc
     return asked.incident
 
 
+async def submit_give(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, by: Person) -> str | None:
+    """Their App Home, where it was perhaps given from, does not show it any more."""
+    view = body["view"]
+    incident, _, item = str(view["private_metadata"]).partition(" ")
+    try:
+        who = await deps.chat.person(entered(view["state"]["values"], modals.OWNER))
+        text = await deps.hands.assign_action(incident, item, who, by)
+    except SourceFailed:
+        await ack(response_action="errors", errors={modals.OWNER: "Slack did not say who that is. Try again."})
+        return None
+    except TriagebotError as refused:
+        await ack(response_action="errors", errors={modals.OWNER: clean(refused)})
+        return None
+    await ack(response_action="update", view=modals.done_modal("Action item", escape(text)))
+    await publish_home(deps, by)
+    return None
+
+
 def words(message: Message) -> Mrkdwn:
     """What a short message says, for a place that takes one text."""
     return Mrkdwn(message.blocks[0]["text"]["text"] if message.blocks else escape(message.text))
@@ -173,6 +198,7 @@ OPENED_BY: Final[Mapping[str, Open]] = {
     RESOLVE: open_resolve,
     SET_SEVERITY: open_severity,
     nudges.NOT_MINE: open_not_mine,
+    nudges.ACTION_GIVE: open_give,
 }
 SUBMITTED: Final[Mapping[str, Submit]] = {
     modals.WRONG_CALL: submit_wrong_call,
@@ -180,4 +206,5 @@ SUBMITTED: Final[Mapping[str, Submit]] = {
     modals.SEVERITY: submit_severity,
     modals.RESOLVE: submit_resolve,
     modals.NOT_MINE: submit_not_mine,
+    modals.GIVE: submit_give,
 }

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from triagebot.domain.incident import Incident
 from triagebot.domain.limits import fit_view
-from triagebot.domain.mrkdwn import Mrkdwn, cut, escape, link
+from triagebot.domain.mrkdwn import Mrkdwn, escape, link
 from triagebot.ports import Message
 from triagebot.triage.messages.incident import ACKNOWLEDGE, RESOLVE
-from triagebot.triage.messages.nudges import ACCEPT, ACTION_DONE, NOT_MINE, button
+from triagebot.triage.messages.items import Item, item_blocks
+from triagebot.triage.messages.nudges import ACCEPT, NOT_MINE, button
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.reading import read
 
-_ITEMS: Final = 20
 _QUESTIONS: Final = 10
 
 
@@ -36,20 +36,12 @@ class HomeQuestion:
     thing: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HomeItem:
-    incident: str
-    id: str
-    text: str
-    due: str
-
-
 def home_view(
     lines: Sequence[HomeLine],
     *,
     more: int,
     questions: Sequence[HomeQuestion],
-    items: Sequence[HomeItem],
+    items: Sequence[Item],
     freezes: Message | None,
     now: datetime,
     notice: str = "",
@@ -67,11 +59,9 @@ def home_view(
         for question in questions[:_QUESTIONS]:
             blocks += _question(question)
     blocks.append(_header("My action items"))
-    blocks += [_item(item, now) for item in items[:_ITEMS]]
+    blocks += item_blocks(items, now)
     if not items:
         blocks.append(_section("None of yours is open."))
-    if len(items) > _ITEMS:
-        blocks.append(_section(f"and {len(items) - _ITEMS} more."))
     if freezes is not None:
         blocks.append(_header("Freezes in force"))
         blocks += [dict(block) for block in freezes.blocks]
@@ -110,15 +100,6 @@ def _question(question: HomeQuestion) -> list[dict[str, Any]]:
         _section(f"*{escape(question.incident)}* Is {escape(question.thing)} yours to put right?"),
         {"type": "actions", "block_id": f"asked:{question.row}", "elements": buttons},
     ]
-
-
-def _item(item: HomeItem, now: datetime) -> dict[str, Any]:
-    late = item.due and item.due < now.date().isoformat()
-    due = f" · {'*overdue* since' if late else 'due'} {escape(item.due)}" if item.due else ""
-    shown = _section(f"*{escape(item.incident)}* {escape(cut(item.text, 300))}{due}")
-    shown["block_id"] = f"item:{item.incident}:{item.id}"
-    shown["accessory"] = button(ACTION_DONE, f"{item.incident} {item.id}", "Done")
-    return shown
 
 
 def _header(text: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ TRIAGE_THIS: Final = "triage_this"
 SEVERITY: Final = "set_severity"
 NOT_MINE: Final = "not_mine"
 RESOLVE: Final = "resolve"
+GIVE: Final = "give_action"
 NOBODY: Final = "none"
 
 NODE, WORDS, OWNER, CAUSE, SERVICE, TIME = "node", "words", "owner", "cause", "service", "time"
@@ -92,6 +93,15 @@ def not_mine_modal(row: str, artifact: str) -> dict[str, Any]:
             _input(OWNER, "Whose is it, if you know?", owner, optional=True, hint="They are asked next."),
             _input(WORDS, "In your words", _words("Why is it not yours?"), optional=True),
         ],
+    )
+
+
+def give_modal(about: str, text: str) -> dict[str, Any]:
+    """`about` is the incident and the action item whose text is shown."""
+    incident = about.partition(" ")[0]
+    owner = _input(OWNER, "Who does it?", {"type": "users_select"}, hint="It is in their App Home from then on.")
+    return _modal(
+        GIVE, "Action item", "Give", about, [_text(f"*{escape(incident)}* {escape(cut(clean(text), 500))}"), owner]
     )
 
 

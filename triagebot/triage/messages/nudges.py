@@ -17,6 +17,7 @@ ACCEPT: Final = "accept_ownership"
 NOT_MINE: Final = "not_mine"
 SNOOZE: Final = "snooze"
 ACTION_DONE: Final = "action_done"
+ACTION_GIVE: Final = "action_give"
 SNOOZES: Final[Mapping[str, timedelta]] = {"1h": timedelta(hours=1), "1d": timedelta(days=1)}
 _SNOOZED: Final = {"1h": "Snooze 1 h", "1d": "Snooze 1 d"}
 

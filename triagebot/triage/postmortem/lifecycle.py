@@ -52,9 +52,12 @@ async def draft(
     changes: dict[str, Any] = {"narration": narration, "picture": svg, "picture_alt": alt}
     if grown or not stored:
         changes |= {"status": "DRAFT", "drafted_at": format_time(clock.now())}
-    document = build(material, stored, changes)
-    if document != stored:
-        await ledger.save_document(incident_id, document)
+    while (document := build(material, stored, changes)) != stored:
+        if await ledger.save_document(incident_id, document, over=stored):
+            break
+        stored = await ledger.document(incident_id) or {}  # somebody edited it while it was written
+        if stored.get("status") == "PUBLISHED":
+            return stored
     text = f"Postmortem drafted: {', '.join(document['files'])}"
     await _note(ledger, clock, incident_id, "postmortem", "triagebot", text, "postmortem:drafted")
     return document
@@ -68,36 +71,38 @@ async def edit(
     A reviewed document whose root cause is rewritten is a draft again. Of a published one only action items may change.
     Raises NotFound, BadInput (a member that cannot be used) and Refused.
     """
-    incident, stored = await _stored(ledger, incident_id)
-    changed = edits.applied(stored, changes)
-    if stored["status"] == "PUBLISHED" and changes.keys() - {"actions"}:
-        raise Refused(f"{incident_id}'s postmortem is published: only its action items can still change")
-    if stored["status"] == "REVIEWED" and "root_cause" in changes:
-        changed["status"] = "DRAFT"
-    document = build(await _material(ledger, incident), {**stored, **changed}, {})
-    await ledger.save_document(incident_id, document)
+    saved = False
+    while not saved:  # over what another person edits at the same time
+        incident, stored = await _stored(ledger, incident_id)
+        changed = edits.applied(stored, changes)
+        if stored["status"] == "PUBLISHED" and changes.keys() - {"actions"}:
+            raise Refused(f"{incident_id}'s postmortem is published: only its action items can still change")
+        if stored["status"] == "REVIEWED" and "root_cause" in changes:
+            changed["status"] = "DRAFT"
+        document = build(await _material(ledger, incident), {**stored, **changed}, {})
+        saved = await ledger.save_document(incident_id, document, over=stored)
     now = clock.now()
     told = f"Postmortem edited: {', '.join(sorted(changes))}"
-    await _note(
-        ledger, clock, incident_id, "postmortem", by.name, told, f"postmortem:edited:{format_time(now)}:{by.email}"
-    )
+    once = f"postmortem:edited:{format_time(now)}:{by.email}:{_digest(changes)}"
+    await _note(ledger, clock, incident_id, "postmortem", by.name, told, once)
     return document
 
 
 async def review(ledger: Ledger, clock: Clock, incident_id: str, by: Person) -> Mapping[str, Any]:
     """`by` has read it: REVIEWED. Raises Refused for a published document and for a reviewer who is no person."""
-    incident, stored = await _stored(ledger, incident_id)
     reviewer = Owner(name=by.name, email=by.email, source="reviewed", slack_id=by.slack_id)
     if not is_person(reviewer):
         raise Refused(
             f"{by.name or by.email or 'nobody'} cannot review {incident_id}'s postmortem: a reviewer is a person"
         )
-    if stored["status"] == "PUBLISHED":
-        raise Refused(f"{incident_id}'s postmortem is published already")
-    now = format_time(clock.now())
+    now, saved = format_time(clock.now()), False
     changes = {"status": "REVIEWED", "reviewed_by": owner_json(reviewer), "reviewed_at": now}
-    document = build(await _material(ledger, incident), stored, changes)
-    await ledger.save_document(incident_id, document)
+    while not saved:
+        incident, stored = await _stored(ledger, incident_id)
+        if stored["status"] == "PUBLISHED":
+            raise Refused(f"{incident_id}'s postmortem is published already")
+        document = build(await _material(ledger, incident), stored, changes)
+        saved = await ledger.save_document(incident_id, document, over=stored)
     await _note(
         ledger, clock, incident_id, "reviewed", by.name, "Postmortem reviewed", f"postmortem:reviewed:{by.email}:{now}"
     )
@@ -117,7 +122,8 @@ async def publish(ledger: Ledger, clock: Clock, incident_id: str, by: Person) ->
         raise Refused(f"{incident_id}'s postmortem cannot be published: {'; '.join(in_the_way)}")
     now = format_time(clock.now())
     document = build(material, stored, {"status": "PUBLISHED", "published_at": now, "published_by": by.name})
-    await ledger.save_document(incident_id, document)
+    if not await ledger.save_document(incident_id, document, over=stored):
+        raise Refused(f"{incident_id}'s postmortem was edited just now: read it again, then publish it")
     await _note(ledger, clock, incident_id, "published", by.name, "Postmortem published", "postmortem:published")
     return document
 
