@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from triagebot.adapters.db.engine import open_database
 from triagebot.adapters.db.ledger import SqlLedger
+from triagebot.domain.times import crontab
 from triagebot.entrypoints.jobs import JOBS, Job, catch_up, fire, jobs_of, last_slot, schedule
 from triagebot.errors import SourceFailed
 from triagebot.testing.clock import FakeClock
@@ -125,7 +126,7 @@ def test_the_last_slot():
     st.sampled_from([one.trigger for one in JOBS]),
 )
 def test_the_last_slot_is_the_last(now, line):
-    trigger = CronTrigger.from_crontab(line, timezone=UTC)
+    trigger = CronTrigger.from_crontab(crontab(line), timezone=UTC)
     slot = last_slot(trigger, now)
     assert slot <= now
     assert trigger.get_next_fire_time(slot, slot + timedelta(microseconds=1)) > now

@@ -178,6 +178,11 @@ async def test_a_job_that_is_due_inside_the_freeze_is_told() -> None:
         "refresh is due at 03:00 UTC on 03 November",
         "sync is due at 03:30 UTC on 03 November",
     ]
+    weekly = [
+        Brake("retrieval_corpus", "docs", schedule=f"0 4 * * {day}", title=day) for day in ("2", "3", "1-5", "0,7")
+    ]
+    weekdays = await plan(parts(brakes=weekly), Wanted(service="desk"), ADA)  # on a Tuesday
+    assert [warning.partition(" is due")[0] for warning in weekdays.warnings] == ["2", "1-5"]
     assert "asks the gate and will be refused" in freeze.warnings[0]
     assert "asks nobody and will change it" in freeze.warnings[1]
     assert "sync changes it and asks nobody" in freeze.holds[0].said

@@ -17,6 +17,7 @@ from typing import Final
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from triagebot.domain.times import crontab
 from triagebot.errors import TriagebotError
 from triagebot.triage import watch
 from triagebot.triage.watch import Watch
@@ -73,7 +74,7 @@ def last_slot(trigger: CronTrigger, now: datetime) -> datetime | None:
 
 async def fire(job: Job, watch_: Watch) -> bool:
     """Runs the job unless its slot was claimed already. A failure is logged and costs the slot: the next one comes."""
-    slot = last_slot(CronTrigger.from_crontab(job.trigger, timezone=UTC), watch_.clock.now())
+    slot = last_slot(CronTrigger.from_crontab(crontab(job.trigger), timezone=UTC), watch_.clock.now())
     try:
         if slot is None or watch_.clock.now() - slot > job.late:
             return False
@@ -109,7 +110,7 @@ def schedule(watch_: Watch, jobs: Sequence[Job] | None = None) -> AsyncIOSchedul
     for job in jobs_of(watch_) if jobs is None else jobs:
         scheduler.add_job(
             fire_until_stopped,
-            CronTrigger.from_crontab(job.trigger, timezone=UTC),
+            CronTrigger.from_crontab(crontab(job.trigger), timezone=UTC),
             args=(job, watch_),
             id=job.name,
             name=job.name,

@@ -212,6 +212,8 @@ async def test_a_hook_that_is_not_there_or_not_ours_is_told(prompts: Repository)
         ("nonsense", {}, r'kind: "nonsense" is no way to hold anything; it can be gate, git_hook'),
         ("gate", {}, r"by: is missing"),
         ("gate", {"by": "ci", "schedule": "sometimes"}, "schedule: must be a crontab line"),
+        ("gate", {"by": "ci", "schedule": "0 3 * * 9"}, "'9' is no day of the week"),
+        ("gate", {"by": "ci", "schedule": "61 3 * * 1"}, "schedule: must be a crontab line"),
         ("gate", {"by": "ci", "when_moved": "panic"}, "when_moved"),
         ("mlflow", {"url": "http://x"}, "alias: is missing"),
         ("git_revert", {"repo": "x", "path": "p", "branch": "a..b"}, "branch: must be the name of a branch"),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from datetime import UTC
 
 from triagebot.adapters.registries.base import Surroundings
 from triagebot.adapters.registries.options import Options
 from triagebot.domain.service import RegistryEntry
+from triagebot.domain.times import crontab
 from triagebot.errors import Refused
-
-_CRON: Final = re.compile(r"[\d*/,A-Za-z-]+(?:\s+[\d*/,A-Za-z-]+){4}")
 
 
 class BaseBrake:
@@ -25,8 +24,8 @@ class BaseBrake:
         self.around = around
         options = Options(entry.options, entry.place, around.root)
         self.schedule = options.text("schedule", "")
-        if self.schedule and not _CRON.fullmatch(self.schedule):
-            raise options.wrong("schedule", "must be a crontab line of five fields, such as 0 3 * * *")
+        if self.schedule:
+            _check(self.schedule, options)
         self.puts_back = options.choice("when_moved", ("tell", "put_back"), "tell") == "put_back"
         self.title = ""
         self.configure(options)
@@ -53,3 +52,12 @@ class BaseBrake:
 def numbered(label: str) -> str:
     """A version as people and triagebot write it (`v17`) as registries count it (`17`)."""
     return label[1:] if re.fullmatch(r"v\d+", label) else label
+
+
+def _check(schedule: str, options: Options) -> None:
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415  only for those who have a schedule
+
+    try:
+        CronTrigger.from_crontab(crontab(schedule), timezone=UTC)
+    except ValueError as error:
+        raise options.wrong("schedule", f"must be a crontab line such as 0 3 * * 1: {error}") from error

@@ -17,7 +17,7 @@ from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.nodes import OTHER_SURFACES, SURFACES
 from triagebot.domain.people import Person
 from triagebot.domain.service import Service
-from triagebot.domain.times import format_span, parse_span, parse_time
+from triagebot.domain.times import crontab, format_span, parse_span, parse_time
 from triagebot.errors import BadInput, NotFound, Refused, TriagebotError
 from triagebot.ports import Brake
 from triagebot.triage.freeze.parts import ASKS, Parts
@@ -283,7 +283,8 @@ def _clashes(
 def _due(brake: Brake, now: datetime, end: datetime) -> datetime | None:
     if not brake.schedule:
         return None
-    at: datetime | None = CronTrigger.from_crontab(brake.schedule, timezone=UTC).get_next_fire_time(None, now)
+    trigger = CronTrigger.from_crontab(crontab(brake.schedule), timezone=UTC)
+    at: datetime | None = trigger.get_next_fire_time(None, now)
     return at if at is not None and at <= end else None
 
 
