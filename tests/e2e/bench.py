@@ -29,7 +29,7 @@ TOKEN = {"authorization": "Bearer api-token"}
 ROOM, DEFAULT = "inc-support", "llm-oncall"
 
 
-def config(folder: Path, slack: LocalSlack, *, service: Any = None, **more: Any) -> Path:
+def config(folder: Path, slack: LocalSlack, /, *, service: Any = None, **more: Any) -> Path:
     """triagebot.yaml of one service without registries; enough for a page to find its way."""
     document = {
         "version": 1,

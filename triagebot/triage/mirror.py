@@ -39,10 +39,10 @@ class Mirror:
     wake: Callable[[], None] = lambda: None
 
     async def acknowledged(self, incident: str, by: Person) -> None:
-        await self._ask(incident, "acknowledged", by)
+        await self._ask(incident, "acknowledged", by, once=await self._reopened(incident))
 
     async def resolved(self, incident: str, by: Person) -> None:
-        await self._ask(incident, "resolved", by)
+        await self._ask(incident, "resolved", by, once=await self._reopened(incident))
 
     async def graded(self, incident: str, level: str, by: Person | None = None) -> None:
         """The priority there follows the severity here. Of two orders that overtake each other the work itself takes the newest."""
@@ -58,6 +58,11 @@ class Mirror:
         digest = hashlib.sha256(f"{verdict.get('as_of')}{verdict.get('status')}".encode()).hexdigest()[:12]
         await self._ask(incident, "note", None, once=digest)
         await self._ask(incident, "priority", None, once=digest)
+
+    async def _reopened(self, incident: str) -> str:
+        """What is done again after a reopening is told again."""
+        times = sum(event.kind == "reopened" for event in await self.ledger.timeline(incident))
+        return str(times) if times and self.pager is not None else ""
 
     async def _ask(self, incident: str, do: str, by: Person | None, *, once: str = "") -> None:
         known = await self.ledger.incident(incident) if self.pager is not None else None

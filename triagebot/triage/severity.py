@@ -9,9 +9,9 @@ from triagebot.domain.incident import TimelineEvent
 
 
 def overridden(events: Sequence[TimelineEvent]) -> TimelineEvent | None:
-    """The newest word of a person on the severity."""
+    """The newest word of a person on the severity; of two at one moment the one noted later."""
     said = [event for event in events if event.kind == "severity" and event.data.get("level")]
-    return max(said, key=lambda event: event.at, default=None)
+    return max(reversed(said), key=lambda event: event.at, default=None)
 
 
 def level_of(verdict: Mapping[str, Any] | None, events: Sequence[TimelineEvent]) -> str:
