@@ -120,6 +120,12 @@ async def test_what_is_done_on_either_side_is_done_on_the_other_and_goes_no_furt
     there.clock.advance(minutes=5)
     await heard(here, ada.slash("/triage", "resolve INC-1 put back", ROOM))
     assert there.now["status"] == "resolved"
+    assert there.fake.notes[there.incident["id"]][-1]["content"].startswith(
+        "triagebot INC-1: its postmortem is drafted.\n\nPostmortem: https://"
+    )
+    document = await here.document() or {}
+    assert there.now["html_url"] in document["markdown"]
+    assert "/archives/" in document["markdown"]
     there.now["status"] = "triggered"  # somebody reopens it there
     there.clock.advance(minutes=5)
     await there.tells(here, "reopened")

@@ -76,14 +76,15 @@ def after_verdict(ledger: Ledger, reminded: Reminded, mirror: Mirror) -> Callabl
     return told
 
 
-def after_document(ledger: Ledger, reminded: Reminded, handout: Publish) -> Publish:
-    """Handed out, and its action items are in their owners' App Homes at once."""
+def after_document(ledger: Ledger, reminded: Reminded, handout: Publish, mirror: Mirror) -> Publish:
+    """Its action items are in their owners' App Homes at once, it is handed out, and the pager is told the way to it."""
 
     async def publish(document: Mapping[str, Any]) -> None:
         incident = await ledger.incident(str(document["incident"]))
         if incident is not None:
             await reminded.plan.document(incident)
         await handout(document)
+        await mirror.document(str(document["incident"]))
 
     return publish
 

@@ -251,7 +251,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         narrator=_narrator(settings, options, stack),
         settle=traces.sink.flush if traces.sink else None,
         publish=after_document(
-            ledger, reminded, Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems")
+            ledger, reminded, Handout(ledger=ledger, chat=chat, tell=tell, folder=settings.data / "postmortems"), mirror
         ),
         replay=replays.after_verdict,
         told=after_verdict(ledger, reminded, mirror),

@@ -27,7 +27,7 @@ ACTIONS: Final[Mapping[str, tuple[Role, str]]] = {
     "replay": ("responder", "replay requests, which costs money"),
     "freeze": ("responder", "freeze"),
     "extend": ("responder", "extend a freeze"),
-    "lift_own": ("responder", "lift a freeze of their own"),
+    "lift_own": ("responder", "lift a freeze"),
     "lift": ("approver", "lift a freeze of somebody else's"),
     "put_back": ("approver", "have a freeze put a surface back to what stood there before"),
     "let_through": ("approver", "let a change through a freeze"),

@@ -18,7 +18,7 @@ from triagebot.triage.postmortem.lifecycle import files
 from triagebot.triage.tell import INCIDENT, Tell
 
 _FILE: Final = "postmortem_file"
-_CANVAS: Final = "postmortem_canvas"
+CANVAS: Final = "postmortem_canvas"
 _PICTURE: Final = re.compile(r"^!\[[^\n]*\n", re.MULTILINE)  # a file beside the document, which a canvas does not have
 
 
@@ -70,7 +70,7 @@ class Handout:
         """The link of the document's canvas, rewritten where it says something else by now; "" where there can be none."""
         text = _PICTURE.sub("", str(document["markdown"]))
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        before = (await self.ledger.told(id_)).get(_CANVAS)
+        before = (await self.ledger.told(id_)).get(CANVAS)
         if before is not None and before.digest == digest:
             return before.posted.link
         title, known = f"{id_}: postmortem", before.posted.ts if before else ""
@@ -78,7 +78,7 @@ class Handout:
             # That there can be none is noted too, so that it is not asked for again before the text changes.
             known, link = await self.chat.canvas(told.posted, title, text, known=known) or ("", "")
             posted = Posted(channel=told.posted.channel, ts=known, link=link)
-            noted = Told(purpose=_CANVAS, posted=posted, digest=done if known else digest)
+            noted = Told(purpose=CANVAS, posted=posted, digest=done if known else digest)
             await self.ledger.save_told(id_, noted)
             if not known:
                 break

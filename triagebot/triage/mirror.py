@@ -18,7 +18,8 @@ from triagebot.domain.people import Person
 from triagebot.domain.times import format_time
 from triagebot.errors import SourceFailed
 from triagebot.ports import Clock, Ledger, Pager, Posted, Told
-from triagebot.triage.messages.plain import pager_note
+from triagebot.triage.handout import CANVAS
+from triagebot.triage.messages.plain import pager_note, postmortem_note
 from triagebot.triage.severity import level_of
 from triagebot.triage.tell import INCIDENT
 
@@ -59,6 +60,10 @@ class Mirror:
         await self._ask(incident, "note", None, once=digest)
         await self._ask(incident, "priority", None, once=digest)
 
+    async def document(self, incident: str) -> None:
+        """The way to the postmortem as a note, once."""
+        await self._ask(incident, "postmortem", None)
+
     async def _reopened(self, incident: str) -> str:
         """What is done again after a reopening is told again."""
         times = sum(event.kind == "reopened" for event in await self.ledger.timeline(incident))
@@ -94,8 +99,8 @@ class Mirror:
             await self._tell(work, f"PagerDuty was not told ({do}): {error}")
 
     async def _do(self, pager: Pager, incident: Incident, do: str, key: str, by: Person | None) -> None:
-        if do == "note":
-            await self._note(pager, incident, key)
+        if do in ("note", "postmortem"):
+            await self._note(pager, incident, key, do)
         elif do == "priority":
             events = await self.ledger.timeline(incident.id)
             if level := level_of(await self.ledger.verdict(incident.id), events):
@@ -104,14 +109,16 @@ class Mirror:
         else:
             await pager.set_status(key, do, by=by)
 
-    async def _note(self, pager: Pager, incident: Incident, key: str) -> None:
+    async def _note(self, pager: Pager, incident: Incident, key: str, do: str) -> None:
         """What is about to be written is on record first: its webhook may come back before the answer does."""
-        verdict = await self.ledger.verdict(incident.id)
-        if verdict is None:
+        verdict, told = await self.ledger.verdict(incident.id), await self.ledger.told(incident.id)
+        links = [told[name].posted.link if name in told else "" for name in (CANVAS, INCIDENT)]
+        if do == "postmortem":
+            text = postmortem_note(incident, links[0] or links[1])
+        elif verdict is None:
             return
-        told = await self.ledger.told(incident.id)
-        link = told[INCIDENT].posted.link if INCIDENT in told else ""
-        text = pager_note(incident, verdict, link)
+        else:
+            text = pager_note(incident, verdict, links[1])
         purpose = f"{NOTED} {key} {digest_of(text)}"
         if purpose not in told:
             await self.ledger.save_told(incident.id, Told(purpose=purpose, posted=Posted(channel=key, ts="")))

@@ -206,7 +206,7 @@ class Questions:
             return incident, None
         if not shown:
             return incident, replies.withheld_reply(incident, document, self._tell.circle.mark(document["markdown"]))
-        return incident, replies.postmortem_reply(incident, document, await self._link(incident))
+        return incident, replies.postmortem_reply(incident, document, await self._link(incident), "thread")
 
     async def actions(self, words: Sequence[str], channel: str) -> Message:
         """What is left to do after an incident, and who does it."""

@@ -47,6 +47,11 @@ def lines_of(message: Message) -> list[str]:
     return [line for text in texts or [message.text] for line in plain(text).splitlines() if line]
 
 
+def postmortem_note(incident: Incident, link: str) -> str:
+    """For the pager's own incident: that there is a postmortem, and the way to it."""
+    return f"triagebot {incident.id}: its postmortem is drafted." + (f"\n\nPostmortem: {link}" if link else "")
+
+
 def pager_note(incident: Incident, verdict: Mapping[str, Any], link: str) -> str:
     """The verdict in a few lines for the pager's own incident, with the way back to the thread."""
     parts = dict(rendered("verdict/plain", {"v": read(verdict)}))

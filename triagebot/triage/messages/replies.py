@@ -99,7 +99,7 @@ def reminders_reply(rows: Sequence[Reminder], now: datetime) -> Message:
     return render("replies/reminders", {"lines": lines, "more": max(0, len(rows) - _MOST)})
 
 
-def postmortem_reply(incident: Incident, document: Mapping[str, Any], link: str) -> Message:
+def postmortem_reply(incident: Incident, document: Mapping[str, Any], link: str, label: str = "document") -> Message:
     owner = document.get("owner")
     obstacles = document.get("obstacles")
     values = {
@@ -108,6 +108,7 @@ def postmortem_reply(incident: Incident, document: Mapping[str, Any], link: str)
         "owner": str(owner.get("name") or owner.get("email") or "") if isinstance(owner, Mapping) else "",
         "obstacles": [str(o) for o in obstacles][:5] if isinstance(obstacles, list) else [],
         "link": link,
+        "label": label,
     }
     return render("replies/postmortem", values)
 
