@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from tests.e2e.bench import ROOM, TOKEN, Bench, event, until
+from tests.e2e.bench import ROOM, TOKEN, Bench, bench, event, until
 from triagebot.entrypoints.cli import main
-from triagebot.testing.slack import Message
+from triagebot.testing.slack import LocalSlack, Message
 
 
 async def test_typed_in_a_terminal(here: Bench) -> None:
@@ -96,9 +97,13 @@ async def test_everything_that_buttons_do_is_typed_too(
         assert await typed("act", "INC-1", "done", item) == "That action item of INC-1 is done already."
         assert "is not there any more" in await typed("act", "INC-1", "done", "item-404", code=2)
         assert "not recorded" in (await typed("act", "INC-1", "ask", "was the frobnicator touched?")).lower()
+        assert "triagebot.yaml" in await typed("replay", "INC-1", code=2)  # no gateway is configured here
+        assert "'me' is nobody in `people`" in await typed("replay", "INC-1", "--by", "me", code=2)
+        monkeypatch.delenv("TRIAGEBOT_BY")
+        assert "--by EMAIL is missing" in await typed("replay", "INC-1", "--cancel", code=2)
         assert "support-agent" in await typed("digest", "support-agent")
         assert "there is no such service" in await typed("digest", "search", code=2)
-        assert "there is no such service" in await typed("page", "search", code=2)
+        assert "there is no such service" in await typed("page", "search", "--by", "ada@example.com", code=2)
 
 
 @asynccontextmanager
@@ -156,8 +161,7 @@ async def test_action_items_are_done_and_given_to_somebody_in_slack(here: Bench)
     assert told.text == "Your action items: 2 to do"
     # from the App Home
     await ada.open_home()
-    await until(lambda: ada.home)
-    assert all(item["text"][:40] in str(ada.home.body) for item in (first, second))
+    await until(lambda: ada.home and all(item["text"][:40] in str(ada.home.body) for item in (first, second)))
     await give(ada.home, first, zoe)
     await until(lambda: first["text"][:40] not in str(ada.home.body))
     await ada.click(ada.home, "action_done", block_id=block(second))
@@ -173,6 +177,38 @@ async def test_action_items_are_done_and_given_to_somebody_in_slack(here: Bench)
     answer = await heard(ada.click(told, "action_done", block_id=block(first)))
     assert answer.text == "That action item of INC-1 is done already."
     assert "INC-9 is not known here" in (await heard(ada.slash("/triage", "actions INC-9", ROOM))).text
+
+
+async def test_who_only_looks_on_may_say_that_their_own_item_is_done(tmp_path: Path, slack: LocalSlack) -> None:
+    vic = {"name": "Vic Tor", "email": "vic@example.com"}
+    more = {"roles": {"default": "viewer", "responder": ["ada@example.com"]}}
+    more |= {"people": [{"name": "Ada Obi", "email": "ada@example.com"}, vic]}
+    slack.workspace.add_user("vic", real_name="Vic Tor")
+    slack.workspace.channel(ROOM).members |= set(slack.workspace.users)
+    async with bench(tmp_path, slack, more=more) as here:
+        first, second, *_ = await resolved(here)
+        ada, vic = slack.user("ada"), slack.user("vic")
+        await ada.slash("/triage", "actions INC-1", ROOM)
+        await until(ada.ephemerals)
+        await ada.click(ada.ephemerals()[0], "action_give", block_id=block(first))
+        await until(lambda: ada.modal)
+        await ada.submit(values={"owner": vic.id})
+        await vic.slash("/triage", "actions INC-1", ROOM)
+        await until(vic.ephemerals)
+        (told,) = vic.ephemerals()
+        answers = []
+        for action, item in (("action_done", second), ("action_give", first), ("action_done", first)):
+            await vic.click(told, action, block_id=block(item))
+            await until(lambda: len(vic.ephemerals()) > len(answers) + 1)
+            answers.append(vic.ephemerals()[-1].text)
+        assert [answer.partition(":")[0].lower().replace(" tor", "") for answer in answers] == [
+            *["vic may not work on an incident"] * 2,
+            "done",
+        ]
+        for item, status in ((second, 403), (first, 200)):
+            body = {"do": "done", "item": item["id"], "by": "vic@example.com"}
+            answer = await here.http.post("/api/incidents/INC-1/acts", json=body, headers=TOKEN)
+            assert answer.status_code == status, answer.text
 
 
 def block(item: Any) -> str:

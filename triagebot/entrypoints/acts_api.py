@@ -185,7 +185,11 @@ async def _draft(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]
 
 
 async def _done(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
-    return await doors.hands.finish_action(id_, str(asked.get("item") or ""), by)
+    item = str(asked.get("item") or "")
+    if not await doors.hands.owns_action(id_, item, by):
+        known = await doors.ledger.incident(id_)
+        await doors.roles.require(by, "respond", service=known.service if known else "", subject=id_, via=_VIA)
+    return await doors.hands.finish_action(id_, item, by)
 
 
 async def _assign(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
@@ -217,7 +221,7 @@ ACTS: Final[Mapping[str, str]] = {
     "decline": "accept",
     "wrong": "label",
     "owner": "name_owner",
-    "done": "respond",
+    "done": "accept",  # whose it is, the record knows
     "assign": "respond",
 }
 

@@ -18,7 +18,7 @@ from triagebot.ports import Clock, Ledger
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.mirror import Mirror
 from triagebot.triage.postmortem import lifecycle
-from triagebot.triage.reminding.documents import action_of
+from triagebot.triage.reminding.documents import action_of, answers_for
 from triagebot.triage.severity import level_of
 from triagebot.triage.tell import Tell
 
@@ -153,6 +153,9 @@ class Hands:
         if found is None:
             raise NotFound(f"That action item of {id_} is not there any more: the postmortem was drafted again.")
         return found
+
+    async def owns_action(self, id_: str, item: str, who: Person) -> bool:
+        return answers_for(who, await self._ledger.document(id_), await self.action(id_, item))
 
     async def finish_action(self, id_: str, item: str, by: Person) -> str:
         """An action item of the incident's postmortem is done."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from triagebot.domain.reminder import Reminder
 from triagebot.ports import Clock, Kept, Ledger, Message, Reminders
 from triagebot.triage.messages.home import HomeLine, HomeQuestion, home_view
 from triagebot.triage.messages.items import Item
-from triagebot.triage.reminding.documents import ACTION, action_of
+from triagebot.triage.reminding.documents import ACTION, action_of, answers_for, is_person
 from triagebot.triage.reminding.ownership import KIND, thing
 from triagebot.triage.severity import graded, level_of
 from triagebot.triage.tell import INCIDENT
@@ -56,7 +56,7 @@ class Home:
             item = action_of(document, row.ref.partition(":")[2])
             if item is None or item.get("done"):
                 continue
-            if _is(person, item.get("owner") or (document or {}).get("owner")):
+            if answers_for(person, document, item):
                 due, text = str(item.get("due") or ""), str(item.get("text") or "")
                 found.append(Item(incident=row.incident, id=str(item["id"]), text=text, due=due))
         return sorted(found, key=lambda item: item.due)
@@ -68,7 +68,7 @@ class Home:
             if row.kind != KIND or not row.sent:
                 continue
             place, line = int(row.payload["next"]), row.payload["line"]
-            if 0 < place <= len(line) and _is(person, line[place - 1]):
+            if 0 < place <= len(line) and is_person(person, line[place - 1]):
                 found.append(HomeQuestion(row=row.id, incident=row.incident, thing=thing(row)))
         return found
 
@@ -82,9 +82,3 @@ def _line(incident: Incident, kept: Kept) -> HomeLine:
         acknowledged=incident.acknowledged_at is not None or acknowledged,
         link=told.posted.link if told else "",
     )
-
-
-def _is(person: Person, value: Any) -> bool:
-    given = value if isinstance(value, Mapping) else {}
-    mine = {person.email.lower(), person.slack_id.lower()} - {""}
-    return bool(mine & {str(given.get("email") or "").lower(), str(given.get("slack_id") or "").lower()})

@@ -20,7 +20,7 @@ from triagebot.triage.messages.incident import (
     RESOLVE,
     WRONG_CALL,
 )
-from triagebot.triage.messages.nudges import ACCEPT, NOT_MINE, SNOOZE, SNOOZES
+from triagebot.triage.messages.nudges import ACCEPT, ACTION_DONE, NOT_MINE, SNOOZE, SNOOZES
 from triagebot.triage.messages.replay import CANCEL_REPLAY, REPLAY
 from triagebot.triage.questions import COMMANDS
 
@@ -36,6 +36,7 @@ DOORS: Final[Mapping[str, str]] = {
     modals.SEVERITY: "severity",
     ACCEPT: "accept",
     NOT_MINE: "accept",
+    ACTION_DONE: "accept",  # whose it is, the record knows
     **{f"{SNOOZE}_{length}": "snooze" for length in SNOOZES},
     modals.TRIAGE_THIS: "triage",
     FREEZE: "freeze",

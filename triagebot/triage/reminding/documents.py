@@ -86,6 +86,17 @@ def action_of(document: Mapping[str, Any] | None, id_: str) -> Mapping[str, Any]
     return next((item for item in items if item.get("id") == id_), None)
 
 
+def answers_for(person: Person, document: Mapping[str, Any] | None, item: Mapping[str, Any]) -> bool:
+    """Whether the item is theirs: as its owner, or as the document's where it has none."""
+    return is_person(person, item.get("owner") or (document or {}).get("owner"))
+
+
+def is_person(person: Person, value: Any) -> bool:
+    given = value if isinstance(value, Mapping) else {}
+    mine = {person.email.lower(), person.slack_id.lower()} - {""}
+    return bool(mine & {str(given.get("email") or "").lower(), str(given.get("slack_id") or "").lower()})
+
+
 def _person(value: Any) -> Person | None:
     return person_of_event(dict(value)) if isinstance(value, Mapping) else None
 
