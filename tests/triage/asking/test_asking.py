@@ -79,6 +79,8 @@ def answered(question, **more):
         ("why?", "C1", "support/system v14 → v17"),
         ("who acknowledged?", "", "Ola Berg"),
         ("is it v17?", "", "v17"),
+        ("what did triagebot say about the prompt?", "W2", "v17 in eu-west-1"),
+        ("what was found out about the cause?", "C1", "support/system v14 → v17"),
     ],
 )
 def test_what_the_record_holds_is_answered_with_its_lines(question, first, says):

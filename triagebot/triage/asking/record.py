@@ -63,6 +63,7 @@ _SAYS_NOTHING: Final = frozenset(
     """
     a about an and any anything are at be been by can could did do does for from had has have here how i in incident is it its
     just know me of on or our please show so tell that the their there they this to triagebot us was we were what which with you
+    say says saying told find found show shows shown look looked come came result results outcome
     your really then than ever still also into out up down now not no if it's anybody anyone somebody someone nobody live ok okay
     """.split()
 ) | frozenset(word for words, _ in _ABOUT for word in words)
