@@ -97,6 +97,16 @@ async def test_snoozed_from_the_message(bench, asked):
     assert "Quiet until" in await bench.ask("snooze 1 4h")
     assert "1 ownership INC-1" in (await bench.ask("reminders INC-1")).replace("`", "")
     assert "Which reminder?" in await bench.ask("snooze soon")
+    assert await bench.ask("snooze 1 15d") == "A reminder is snoozed for 14 d at most."
+    assert "is not a length of time" in await bench.ask("snooze 1 999999w")
+
+
+async def test_nobody_is_left_alone_by_a_guest(bench, asked):
+    """What others are asked only a responder puts off."""
+    gus = bench.slack.workspace.add_user("gus", is_restricted=True)
+    bench.room.members.add(gus.id)
+    assert "Gus may not work on an incident" in await bench.ask("snooze 1 4h", "gus")
+    assert "Quiet until" in await bench.ask("snooze 1 4h", "zoe")
 
 
 async def test_severity_by_hand_needs_a_reason_and_shows_everywhere(bench):

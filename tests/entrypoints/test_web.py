@@ -306,6 +306,8 @@ async def test_change_events_are_recorded_one_or_many(client: httpx2.AsyncClient
     found = await deps.journal.changes("", Window(NOW.replace(hour=0), NOW))
     assert [change.after for change in found] == ["", "v17"]
     assert found[0].detail["ticket"] == "X-1"
+    for span, status in (("36500d", 200), ("999999w", 400)):
+        assert (await client.get(f"/api/changes?span={span}", headers=TOKEN)).status_code == status
 
 
 async def test_one_bad_change_event_is_named_and_none_is_recorded(client: httpx2.AsyncClient, deps: WebDeps) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LONGEST = 36500 * 86400
 _SPAN = re.compile(r"^\s*(\d{1,6})\s*([smhdw])\s*$")
 
 
@@ -35,11 +36,12 @@ def format_time(at: datetime) -> str:
 
 
 def parse_span(text: str) -> timedelta:
-    """`24h`, `35d`, `90s` … Raises ValueError."""
+    """`24h`, `35d`, `90s` … up to a hundred years, since a moment minus more may be none. Raises ValueError."""
     match = _SPAN.match(text)
-    if match is None:
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if match is None or seconds > _LONGEST:
         raise ValueError(f"{text!r} is not a length of time such as 30m, 24h or 35d")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    return timedelta(seconds=seconds)
 
 
 def format_span(span: timedelta) -> str:

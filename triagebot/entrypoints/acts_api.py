@@ -26,6 +26,7 @@ from triagebot.triage.messages.nudges import answered
 from triagebot.triage.messages.plain import lines_of
 from triagebot.triage.reminding.engine import Reminding
 from triagebot.triage.reminding.ownership import KIND, Answers
+from triagebot.triage.reminding.snooze import snooze
 from triagebot.triage.roles import RoleDesk
 
 _VIA: Final = "api"
@@ -108,12 +109,11 @@ class ActDoors:
         body = await read_json(request)
         asked: Mapping[str, Any] = body if isinstance(body, dict) else {}
         person, id_ = actor(self.config.directory, asked.get("by")), int(request.path_params["id"])
-        await self.roles.require(person, "snooze", service="", subject=str(id_), via=_VIA)
         try:
             span = parse_span(str(asked.get("for") or "1h"))
         except ValueError as error:
             raise BadInput(f"for: {error}") from error
-        until = await self.reminding.snooze(id_, span)
+        until = await snooze(self.reminding, self.roles, id_, span, person, via=_VIA)
         if until is None:
             raise NotFound(f"no reminder {id_} waits")
         return json_response({"said": f"Quiet until {format_time(until)}."})

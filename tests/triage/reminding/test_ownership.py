@@ -139,6 +139,8 @@ async def test_who_left_cannot_accept_and_cannot_be_named(house):
         await answers(house).accept(id_, LEFT)
     with pytest.raises(Refused, match="Choose somebody else"):
         await answers(house).decline(id_, MARIA, instead=LEFT)
+    with pytest.raises(Refused, match="is not asked"):
+        await answers(house).decline(id_, LEFT, instead=EVA)
     with pytest.raises(NotFound, match="not known here any more"):
         await answers(house).accept(9_999, MARIA)
 

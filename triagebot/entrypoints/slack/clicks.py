@@ -23,6 +23,7 @@ from triagebot.triage.messages.nudges import ACCEPT, ACTION_DONE, SNOOZE, SNOOZE
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.replay import CANCEL_REPLAY, REPLAY
 from triagebot.triage.messages.replies import said
+from triagebot.triage.reminding.snooze import snooze
 
 _SNOOZED: Final = re.compile(rf"{SNOOZE}_\w+")
 
@@ -41,9 +42,9 @@ async def _accept(act: Act) -> None:
 
 
 async def _snooze(act: Act) -> None:
-    row, _, length = act.value.partition(" ")
-    until = await act.deps.reminding.snooze(_number(row), SNOOZES[length])
-    quiet = f"Quiet until {moment(until, act.deps.clock.now())}." if until else "Nothing of this is left to be asked."
+    deps, (row, _, length) = act.deps, act.value.partition(" ")
+    until = await snooze(deps.reminding, deps.may, _number(row), SNOOZES[length], await act.by(), via="slack")
+    quiet = f"Quiet until {moment(until, deps.clock.now())}." if until else "Nothing of this is left to be asked."
     await act.say(said(quiet))
 
 

@@ -17,6 +17,7 @@ from triagebot.triage.messages.items import items_message
 from triagebot.triage.messages.nudges import answered
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.replies import reminders_reply, said
+from triagebot.triage.reminding.snooze import snooze
 
 _BECAUSE: Final = frozenset({"because", "because:", "for", "since"})
 
@@ -76,7 +77,7 @@ async def _snooze(deps: SlackDeps, words: Sequence[str], body: Mapping[str, Any]
         span = parse_span(length)
     except ValueError as error:
         raise BadInput(f"{cut(length, 40)} is not a length of time: try 30m, 4h or 1d.") from error
-    until = await deps.reminding.snooze(int(number), span)
+    until = await snooze(deps.reminding, deps.may, int(number), span, by, via="slack")
     if until is None:
         raise NotFound(f"No reminder {number} waits. /triage reminders lists them.")
     return said(f"Quiet until {moment(until, deps.clock.now())}.")

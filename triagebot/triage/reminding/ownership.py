@@ -145,6 +145,8 @@ class Answers:
     ) -> tuple[str, Reminder]:
         """`instead` is asked next, where the person knows who it is. Raises NotFound, Refused."""
         row, incident = await self._row(row_id)
+        if not by.active:
+            raise Refused(f"{by.name} left, is a guest or a bot, and is not asked.")
         if instead is not None and not instead.active:
             raise Refused(f"{instead.name} left, is a guest or a bot, and cannot own this. Choose somebody else.")
         events = await self.ledger.timeline(incident.id)
