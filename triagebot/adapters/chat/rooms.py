@@ -12,8 +12,8 @@ from triagebot.adapters.chat.calls import Calls, Declined
 from triagebot.domain.room import Room
 from triagebot.errors import SourceFailed
 
-# Between two looks at one room, for each room that is asked about: twenty looks a minute in all. Slack promises fifty
-# (https://docs.slack.dev/reference/methods/conversations.info), and there may be two replicas.
+# Between two looks at one room, for each page of people of the rooms that are asked about: twenty calls a minute in all. Slack
+# promises fifty (https://docs.slack.dev/reference/methods/conversations.info), and there may be two replicas.
 _APART: Final = 3.0
 _KEPT: Final = 60.0
 _USERS_KEPT: Final = 1500.0  # more than two of the rounds in which they are looked for beforehand
@@ -43,8 +43,8 @@ class Rooms:
     async def look(self, channel: str, team: str) -> Room:
         """`channel` is an id, `team` the id of the workspace. Raises SourceFailed."""
         now, known = self._now(), self._known.get(channel)
-        rooms = sum(now - at < _KEPT for at, _ in self._known.values())
-        if known is not None and now - known[0] < min(_KEPT, _APART * rooms):
+        pages = sum(1 + len(room.members) // _PAGE for at, room in self._known.values() if now - at < _KEPT)
+        if known is not None and now - known[0] < min(_KEPT, _APART * pages):
             return known[1]
         asking = self._asking.get(channel)
         if asking is None:  # one look for all who want to know at once
