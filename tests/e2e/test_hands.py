@@ -93,7 +93,11 @@ async def test_everything_that_buttons_do_is_typed_too(
         assert (await typed("act", "INC-1", "assign", item, zoe.email)).startswith("Zoe has: ")
         assert item in (shown := await typed("postmortem", "INC-1", "--actions"))
         assert "Zoe" in next(line for line in shown.splitlines() if line.startswith(item))
+        assert (await typed("act", "INC-1", "assign", item, "ada@example.com")).startswith("Ada Obi has: ")
+        assert (await typed("postmortem", "--actions")).startswith(f"INC-1 {item} due 2026-")
+        assert "which incident?" in await typed("postmortem", code=2)
         assert (await typed("act", "INC-1", "done", item)).startswith("Done: ")
+        assert await typed("postmortem", "--actions") == ""
         assert await typed("act", "INC-1", "done", item) == "That action item of INC-1 is done already."
         assert "is not there any more" in await typed("act", "INC-1", "done", "item-404", code=2)
         assert "not recorded" in (await typed("act", "INC-1", "ask", "was the frobnicator touched?")).lower()

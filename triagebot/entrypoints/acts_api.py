@@ -1,11 +1,11 @@
-"""`/api/incidents/{id}/acts`, `/api/reminders`, `/api/pages`, `/api/digest`: what people do in Slack, for those at a terminal."""
+"""What people do in Slack, for those at a terminal: `/api/incidents/{id}/acts`, and the lists and acts that are of no incident."""
 
 from __future__ import annotations
 
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -22,6 +22,7 @@ from triagebot.errors import BadInput, NotFound
 from triagebot.ports import Chat, Clock, Ledger, Message
 from triagebot.triage.asking.desk import Asking
 from triagebot.triage.hands import Hands
+from triagebot.triage.home import Home
 from triagebot.triage.messages.nudges import answered
 from triagebot.triage.messages.plain import lines_of
 from triagebot.triage.reminding.engine import Reminding
@@ -103,6 +104,12 @@ class ActDoors:
             for row in rows
         ]
         return json_response({"reminders": shown})
+
+    async def actions(self, request: Request) -> Response:
+        """The action items that somebody (`by`) has still to do, of all postmortems."""
+        person = actor(self.config.directory, request.query_params.get("by"))
+        items = await Home(ledger=self.ledger, rows=self.reminding.rows, clock=self.clock).items(person)
+        return json_response({"actions": [asdict(item) for item in items]})
 
     async def snooze(self, request: Request) -> Response:
         """`{"for": "4h", "by": "ada@…"}`."""
@@ -231,6 +238,7 @@ def act_routes(doors: ActDoors, tokens: Sequence[str]) -> list[Route]:
         Route("/api/incidents/{id}/acts", authorized(tokens, doors.act), methods=["POST"]),
         Route("/api/pages", authorized(tokens, doors.page), methods=["POST"]),
         Route("/api/digest", authorized(tokens, doors.digest_of)),
+        Route("/api/actions", authorized(tokens, doors.actions)),
         Route("/api/reminders", authorized(tokens, doors.reminders)),
         Route("/api/reminders/{id:int}", authorized(tokens, doors.snooze), methods=["POST"]),
     ]
