@@ -16,7 +16,8 @@ class Signal:
     """A named column expression.
 
     `sql` is a ClickHouse expression over the normalised span columns (adapters/traces/columns.py) of one span, NULL where
-    the span does not say; `over` chooses the spans of the request that it is read from, `fold` how several become one.
+    the span does not say; where `where`, a condition on the span, does not hold, the signal is NULL too. `over` chooses the
+    spans of the request that it is read from, `fold` how several become one.
     `bad` is the direction that harms. `words` are the words of pages it answers to. `needs` are the columns without which
     it is absent (never zero). `title` is what a person reads. `family` groups signals that one kind of change can move:
     content, length, tool, retrieval, latency, error, ratelimit, stream, retry, usage, cache, eval, feedback, input.
@@ -32,6 +33,12 @@ class Signal:
     unit: Unit = "rate"
     needs: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    where: str = ""
+
+    @property
+    def expression(self) -> str:
+        """`sql` of any span, NULL where `where` does not hold."""
+        return f"if({self.where}, {self.sql}, NULL)" if self.where else self.sql
 
     @property
     def binary(self) -> bool:

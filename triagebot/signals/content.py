@@ -17,14 +17,22 @@ _EDGES = f"(match({_TEXT}, '^[^A-Za-z0-9]') + match({_TEXT}, '[^A-Za-z0-9]$'))"
 
 def _said(name: str, title: str, pattern: str, bad: Direction, *words: str) -> Signal:
     """Share of answers whose text matches a pattern."""
-    sql = f"if(output_recorded = 1, match({_TEXT}, '{pattern}'), NULL)"
-    return Signal(name=name, title=title, sql=sql, fold="last", bad=bad, needs=("output_text",), words=words)
+    return _per(name, title, f"match({_TEXT}, '{pattern}')", "rate", bad, *words)
 
 
 def _per(name: str, title: str, expression: str, unit: Unit, bad: Direction, *words: str) -> Signal:
     """A number read from the answer's text."""
-    sql = f"if(output_recorded = 1, {expression}, NULL)"
-    return Signal(name=name, title=title, sql=sql, fold="last", unit=unit, bad=bad, needs=("output_text",), words=words)
+    return Signal(
+        name=name,
+        title=title,
+        sql=expression,
+        fold="last",
+        unit=unit,
+        bad=bad,
+        needs=("output_text",),
+        words=words,
+        where="output_recorded = 1",
+    )
 
 
 CONTENT: Final = (

@@ -138,9 +138,11 @@ def spans_query(source: Source, condition: str, present: normalise.Present, *, n
 _ROOT_FIRST: Final = "toUnixTimestamp64Nano(at) + if(is_root = 1, 0, 4000000000000000000)"
 
 
-def _value(signal: Signal, kind: str) -> str:
-    """The signal of one span as a number, NULL where the span is not among those it is read from. `kind`: that of all spans."""
-    number = f"toFloat64({signal.sql})"
+def _value(signal: Signal, kind: str, where: str) -> str:
+    """The signal of one span as a number, NULL where the span is not among those it is read from. `kind`: that of all spans,
+    `where`: what holds for all of them.
+    """
+    number = f"toFloat64({signal.sql if signal.where == where else signal.expression})"
     if signal.over in ("any", "root", kind):
         return number
     return f"if(op = '{signal.over}', {number}, NULL)"
@@ -152,8 +154,13 @@ def _one_kind(signals: Sequence[Signal]) -> str:
     return kinds.pop() if len(kinds) == 1 and kinds.isdisjoint(("any", "root")) else ""
 
 
-def _folded(signal: Signal, kind: str = "") -> str:
-    value = _value(signal, kind)
+def _one_condition(signals: Sequence[Signal]) -> str:
+    conditions = {signal.where for signal in signals}
+    return conditions.pop() if len(conditions) == 1 else ""
+
+
+def _folded(signal: Signal, kind: str = "", where: str = "") -> str:
+    value = _value(signal, kind, where)
     if signal.over == "root":
         # The root, or the earliest span where none is there; what it does not say, no other span says for it.
         return f"argMin(ifNull({value}, nan), {_ROOT_FIRST})"
@@ -169,14 +176,17 @@ def signals_query(
     source: Source, condition: str, signals: Sequence[Signal], present: normalise.Present, *, named: bool, once: bool
 ) -> str:
     """One row a request: its key and every signal as Float64, NaN where the trace does not say. `once`: drop duplicates."""
-    columns = normalise.mentioned(" ".join(signal.sql for signal in signals)) | {"trace_id", "at", "op", "is_root"}
+    columns = normalise.mentioned(" ".join(signal.expression for signal in signals))
+    columns |= {"trace_id", "at", "op", "is_root"}
     kind = _one_kind(signals)
-    listed = ", ".join(f"{_folded(signal, kind)} AS s{number}" for number, signal in enumerate(signals))
+    where = _one_condition(signals) if kind else ""
+    listed = ", ".join(f"{_folded(signal, kind, where)} AS s{number}" for number, signal in enumerate(signals))
     tail = " LIMIT 1 BY TraceId, SpanId" if once else ""
     if named:
         columns |= {"request_id"}
     key, spans = _keyed(source.spans(columns, condition, present, tail=tail), named=named)
-    only = f" WHERE op = '{kind}'" if kind else ""  # for the others would be looked at for every signal
+    # The others would be looked at for every signal, and what signals share computed for each of them apart.
+    only = f" WHERE op = '{kind}'{f' AND {where}' if where else ''}" if kind else ""
     return f"SELECT {key} AS request{', ' if signals else ''}{listed} FROM {spans}{only} GROUP BY request"
 
 
@@ -344,7 +354,7 @@ def evidence_query(
     """
     onset = split.startswith("@onset")
     dimensions = sorted({*slice_, *(() if onset else (split,))})
-    text = " ".join([*(s.sql for s in (signal, size) if s), *(DIMENSION_SQL[name] for name in dimensions)])
+    text = " ".join([*(s.expression for s in (signal, size) if s), *(DIMENSION_SQL[name] for name in dimensions)])
     columns = normalise.mentioned(text) | {"trace_id", "at", "op", "is_root"}
     listed = "".join(f", {_label(name)} AS d_{name}" for name in dimensions)
     value = _folded(signal) if signal else "nan"

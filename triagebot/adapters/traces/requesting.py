@@ -61,7 +61,7 @@ async def requests(
     wanted = [signal for signal in signals if all(there[need] for need in signal.needs)]
     named = there["request_id"]
 
-    texts = [signal for signal in wanted if normalise.mentioned(signal.sql) & TEXTS]
+    texts = [signal for signal in wanted if normalise.mentioned(signal.expression) & TEXTS]
     rest = [signal for signal in wanted if signal not in texts]
 
     async def fold(some: Sequence[Signal], where: str, bound: Mapping[str, str], *, once: bool) -> pa.Table:
@@ -108,10 +108,11 @@ def _request_table(
 
 def _apart(signals: Sequence[Signal]) -> list[list[Signal]]:
     """Signals for two sessions at once, those of the answer's text in two halves: each is analysed and computed once."""
-    answers = [signal for signal in signals if signal.over == "llm"]
-    rest = [signal for signal in signals if signal.over != "llm"]
+    answers = [signal for signal in signals if signal.where and "output_text" in signal.needs]
     middle = len(answers) // 2
-    return [part for part in (answers[:middle], answers[middle:], rest) if part]
+    of_calls = [signal for signal in signals if signal.over == "llm" and signal not in answers]
+    rest = [signal for signal in signals if signal.over != "llm"]
+    return [part for part in (answers[:middle], answers[middle:], of_calls, rest) if part]
 
 
 def _bound(source: Source, sample: Sample, parameters: Mapping[str, str]) -> tuple[str, dict[str, str]]:
