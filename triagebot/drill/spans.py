@@ -42,7 +42,7 @@ class SpanWriter:
         self.gap = rng.uniform(0.004, 0.06, (draft.n, 4))
         self.short = rng.exponential(0.12, (draft.n, 4)) + 0.03
         self.quoted = bool(rng.random() < 0.5)
-        self.intent_known = bool(rng.random() < 0.5)
+        self.intent_known = bool(rng.random() < 0.5) or bool(draft.options.get("intent_known"))
         self.workload_known = bool(draft.options.get("workload_known", self.w.batch and rng.random() < 0.6))
         self.versions: dict[str, list[Version]] = {a.surface: [] for a in draft.artifacts}
         lost = draft.options.get("lost")

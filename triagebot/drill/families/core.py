@@ -219,6 +219,7 @@ def traffic_mix(d: Draft) -> None:
     """Inputs changed: an intent or a tenant with another rate grew. Within each slice nothing moved."""
     kind = ["intent", "tenant", "long"][int(d.rng.integers(3))]
     where, _ = d.slice(kind, least=0.06, most=0.3)
+    d.options["intent_known"] = kind == "intent" and d.world.content != "full"  # else nobody can tell what grew
     at = d.onset(least=250, most=0.5)
     # The slice has always been worse; it is thinned out before the onset so that only its share moves.
     knob, sign = pick_symptom(d)

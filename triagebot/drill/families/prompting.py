@@ -40,6 +40,7 @@ def unregistered_triggered(d: Draft) -> None:
     """A dashboard edit of weeks ago that only hurts one kind of input, woken today when that input grew; a release is near."""
     t, w = d.traffic, d.world
     where, _ = d.slice("intent", least=0.08, most=0.35)
+    d.options["intent_known"] = d.world.content != "full"  # else nobody can tell what woke it
     times = t.at[d.before_page]
     first = float(times[int(len(times) * d.rng.uniform(0.3, 0.5))])
     woken = float(times[int(len(times) * d.rng.uniform(0.82, 0.95))])
