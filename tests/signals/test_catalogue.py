@@ -205,8 +205,6 @@ OTHERS = [
     ("tool_result_not_json", tool(gen_ai__tool__call__result="It is late"), 1),
     ("tool_result_not_json", tool(gen_ai__tool__call__result="{}"), 0),
     ("tool_result_keys", tool(gen_ai__tool__call__result='{"a": 1, "b": {"c": 2}}'), 3),
-    ("tool_result_texts", tool(gen_ai__tool__call__result='{"a": "x", "b": 2}'), 0.5),
-    ("tool_result_texts", tool(gen_ai__tool__call__result="late"), NONE),
     ("tool_result_nulls", tool(gen_ai__tool__call__result='{"a": null, "b": 2}'), 1),
     ("tool_result_chars", tool(gen_ai__tool__call__result="late"), 4),
     ("documents", found(DOCUMENT, DOCUMENT), 2),

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.fakes.walks import change
+from tests.fakes.walks import SERVICE, change, explanation, moved, spread, table, weighed
 from triagebot.surfaces.tree import NODES
 
 
@@ -18,3 +18,11 @@ def test_other_words_for_the_same_tools_hardly_change_what_is_answered(kinds, an
     moves = NODES["tool_schemas"].moves(told)
     assert moves["tool"] == 1.0
     assert (moves["content"] > 0.5) is answers
+
+
+def test_a_tool_that_returns_other_types_is_named_by_its_own_results():
+    n = 200
+    told = explanation(moved("reshaped:get_order", n, best=40.0), moved("request_ms", n, best=8.0))
+    implied = NODES["tool_schemas"].imply(told, 0, weighed(table(spread(n))), SERVICE)
+    assert implied.artifact == "get_order"
+    assert "get_order" in implied.reason

@@ -273,18 +273,6 @@ TOOLS: Final = (
         words=("field", "fields", "missing", "schema"),
     ),
     Signal(
-        name="tool_result_texts",
-        title="share of tool result values that are text",
-        sql="if(tool_result = '' OR NOT isValidJSON(tool_result), NULL, countMatches(tool_result, ':\\\\s*\"') / greatest(countMatches(tool_result, ':\\\\s*[\"0-9tfn\\\\-]'), 1))",
-        over="tool",
-        fold="avg",
-        unit="ratio",
-        bad="both",
-        family="tool",
-        needs=("tool_result",),
-        words=("type", "string", "schema", "field"),
-    ),
-    Signal(
         name="tool_result_nulls",
         title="nulls per tool result",
         sql="if(tool_result = '' OR NOT isValidJSON(tool_result), NULL, countMatches(tool_result, ':\\\\s*null'))",

@@ -1,15 +1,20 @@
-"""Signals by name, as a service's traces carry them: one an evaluation, one a tool.
+"""Signals by name, as a service's traces carry them: one an evaluation, two a tool.
 
-Averaging several judges would let one hide the other; so would counting the calls of several tools.
+Averaging several judges would let one hide the other; so would counting the calls of several tools, or what they return.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from triagebot.domain.signal import Signal
 from triagebot.ports import SeenValue
+from triagebot.signals import phrases
 
 # Names come from traces. Only these characters reach the SQL text, so that none can end the literal; others are left out.
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,63}")
@@ -18,6 +23,11 @@ _FEEDBACK = re.compile(r"feedback|thumb|csat|rating|nps|satisf", re.IGNORECASE)
 _FEEDBACK_WORDS = ("feedback", "thumbs", "thumbs-down", "csat", "satisfaction", "complaints", "tickets", "nps", "users")
 MOST = 12
 MOST_TOOLS = 8
+SHAPE, RESHAPED = "shape:", "reshaped:"
+FIRST_PART = 0.3  # of what a tool returned: what it does before anything may have changed
+LEAST = 30
+MOST_SHAPES = 12
+EVER_NEW = 0.01  # of the results have a shape that none before had
 RENAMED = 12  # calls of each, from which it is no chance that all of the one come before all of the other
 
 
@@ -30,9 +40,8 @@ def judged_signals(labels: Iterable[str]) -> tuple[Signal, ...]:
 def signal_by_name(name: str) -> Signal | None:
     """The signal of an evaluation or a tool again, from its own name (`eval:…`, `calls:…`); None for any other."""
     kind, _, rest = name.partition(":")
-    if not _SAFE.fullmatch(rest):
-        return None
-    return {"eval": _signal, "calls": _called}[kind](rest) if kind in ("eval", "calls") else None
+    known = {"eval": _signal, "calls": _called}.get(kind)
+    return known(rest) if known is not None and _SAFE.fullmatch(rest) else None
 
 
 def _signal(name: str) -> Signal:
@@ -62,6 +71,62 @@ def called_signals(tools: Sequence[SeenValue]) -> tuple[Signal, ...]:
     turns = {name for a in often for b in often if a.last < b.first for name in (a.value, b.value)}
     names = list(dict.fromkeys(tool.value for tool in used if tool.value not in turns))[:MOST_TOOLS]
     return tuple(_called(name) for name in names) if len(names) > 1 else ()
+
+
+def shape_signals(tools: Sequence[SeenValue]) -> tuple[Signal, ...]:
+    """Of what each of the most used tools returns, which fields are texts and which are numbers, as a number for each such shape.
+
+    A category rather than an amount: `reshaped` makes a symptom of it. What reports an error has no shape.
+    """
+    used = [tool.value for tool in sorted(tools, key=lambda tool: -tool.requests) if _SAFE.fullmatch(tool.value)]
+    return tuple(_shape(name) for name in dict.fromkeys(used))[:MOST_TOOLS]
+
+
+def reshaped(shape: Signal, values: NDArray[np.float64]) -> tuple[Signal, NDArray[np.float64]] | None:
+    """Results of a shape that the tool did not return in the first part of the window: a field that is a text where it was a
+    number, one that came or went. None for a tool that returns ever new shapes anyway, or too little.
+    """
+    known = values[np.isfinite(values)]
+    first = int(FIRST_PART * known.size)
+    early, later = set(known[: first // 2].tolist()), known[first // 2 : first]
+    if first < LEAST or np.mean([value not in early for value in later]) > EVER_NEW:
+        return None
+    usual = sorted({int(value) for value in known[:first]})
+    if len(usual) > MOST_SHAPES:
+        return None
+    tool = shape.name.removeprefix(SHAPE)
+    other = replace(
+        shape,
+        name=f"{RESHAPED}{tool}",
+        title=f"results of “{tool}” with other fields or types than before",
+        sql=shape.sql.replace(_HASH, f"NOT has({usual}, {_HASH})"),
+        unit="rate",
+        family="tool",
+    )
+    return other, np.where(np.isfinite(values), ~np.isin(values, usual), np.nan).astype(np.float64)
+
+
+_FIELDS = ", ".join(
+    f"arraySort(arrayDistinct(extractAll(tool_result, '\"(\\\\w+)\"\\\\s*:\\\\s*{value}')))"
+    for value in ('"', "[0-9-]", "[tf]")
+)
+_HASH = f"toFloat64(cityHash64({_FIELDS}) % 65521)"
+
+
+def _shape(name: str) -> Signal:
+    return Signal(
+        name=f"{SHAPE}{name}",
+        title=f"shape of what “{name}” returns",
+        sql=f"if(tool_name = '{name}' AND tool_result != '' AND isValidJSON(tool_result) AND NOT "
+        f"match(substring(tool_result, 1, 2000), '{phrases.TOOL_ERROR}'), {_HASH}, NULL)",
+        over="tool",
+        fold="first",
+        unit="count",
+        bad="both",
+        family="input",
+        needs=("tool_name", "tool_result"),
+        words=("type", "types", "string", "schema", "field", "tool", "wrong", "dates", "times"),
+    )
 
 
 def _called(name: str) -> Signal:

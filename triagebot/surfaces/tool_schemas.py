@@ -8,6 +8,7 @@ from types import MappingProxyType
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.change import Change
 from triagebot.domain.service import Service
+from triagebot.signals.judged import RESHAPED
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Weighed
 from triagebot.surfaces.firsthand import artifact_for, common_value, first_hand
@@ -21,7 +22,6 @@ RETURNED = frozenset(
         "tool_result_empty",
         "tool_result_not_json",
         "tool_result_keys",
-        "tool_result_texts",
         "tool_result_nulls",
         "tool_result_chars",
     }
@@ -60,14 +60,16 @@ class ToolSchemas(Walked):
         return WORDED if kinds and kinds <= WORDING else self.families
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
-        sign = first_hand(explanation, RETURNED)
+        moved = {m.signal for m in (explanation.seed, *explanation.members)}
+        sign = first_hand(explanation, RETURNED | {name for name in moved if name.startswith(RESHAPED)})
         if sign is None:
             return None
-        tool = (
-            sign.slice.value
-            if sign.slice.dimension == "tool_names"
-            else common_value(weighed.table, "tool_names", sign)
-        )
+        if sign.signal.startswith(RESHAPED):
+            tool = sign.signal.removeprefix(RESHAPED)
+        elif sign.slice.dimension == "tool_names":
+            tool = sign.slice.value
+        else:
+            tool = common_value(weighed.table, "tool_names", sign)
         return Implied(
             node=self.name,
             artifact=artifact_for(service, self.surfaces, tool),

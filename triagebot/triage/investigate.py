@@ -20,7 +20,7 @@ from triagebot.domain.times import Window
 from triagebot.domain.withheld import shown_slice
 from triagebot.ports import Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
-from triagebot.signals.judged import called_signals, judged_signals
+from triagebot.signals.judged import SHAPE, called_signals, judged_signals, reshaped, shape_signals
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Implied, Node, Scope, Snapshot, Source, Sources, Suspect, Weighed
 from triagebot.surfaces.tree import TREE
@@ -170,9 +170,9 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
         named = await deps.traces.seen(names, window, ("judge", "tool_names"), sampled=True)
         judges = [seen.value for seen in named if seen.dimension == "judge"]
         tools = [seen for seen in named if seen.dimension == "tool_names"]
-        by_name = (*judged_signals(judges), *called_signals(tools))
+        by_name = (*judged_signals(judges), *called_signals(tools), *shape_signals(tools))
         signals = (*deps.signals, *by_name, *service.signals)
-        return signals, await deps.traces.requests(names, window, signals, limit=ROWS)
+        return _with_shapes(signals, await deps.traces.requests(names, window, signals, limit=ROWS))
 
     (signals, table), coverage, snapshots = await asyncio.gather(
         requests(),
@@ -186,6 +186,13 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
         coverage=coverage,
         snapshots={snapshot.node: snapshot for snapshot in snapshots},
     )
+
+
+def _with_shapes(signals: tuple[Signal, ...], table: RequestTable) -> tuple[tuple[Signal, ...], RequestTable]:
+    """With a signal more for each tool whose results can be told from how they used to be."""
+    told = [(s, table.signals[s.name]) for s in signals if s.name.startswith(SHAPE) and s.name in table.signals]
+    new = [found for shape, values in told if (found := reshaped(shape, values)) is not None]
+    return (*signals, *(s for s, _ in new)), replace(table, signals={**table.signals, **{s.name: v for s, v in new}})
 
 
 def _symptoms(found: Attribution, decision: Decision, signals: Mapping[str, Signal]) -> list[Symptom]:
