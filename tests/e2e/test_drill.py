@@ -20,7 +20,9 @@ SEED = 3
 
 
 async def begun(here: Bench, made: Rehearsed) -> str:
-    answer = await here.http.post("/api/drill?service=support-agent", content=made.archive, headers=TOKEN)
+    answer = await here.http.post(
+        "/api/drill?service=support-agent&by=ada@example.com", content=made.archive, headers=TOKEN
+    )
     assert answer.status_code == 202, answer.text
     await here.idle(60)
     return str(answer.json()["id"])
@@ -40,6 +42,7 @@ async def test_a_drill_from_the_page_to_the_postmortem(tmp_path: Path, slack: Lo
         assert verdict["drill"] is True
         assert verdict["page"]["service"] == "support-agent"
         assert verdict["page"]["source"] == "drill"
+        assert "Ada Obi" in {event["actor"] for event in (await here.get("/api/incidents/INC-1"))["timeline"]}
         told = report(sight, made, status, verdict, 1.0)
         assert told.scored.nodes, told.text()
         assert told.blamed == ()

@@ -36,8 +36,16 @@ async def gateway(fake: FakeAnthropic) -> AsyncIterator[str]:
     await running
 
 
+ADA = "ada@example.com"
+# On call is who may respond anyway.
+VIEWERS = {
+    "roles": {"default": "viewer"},
+    "people": [{"name": "Ada Obi", "email": ADA}, {"name": "Vi Ewer", "email": "vi@example.com"}],
+}
+
+
 async def ask(here: Bench, do: str) -> None:
-    answer = await here.http.post("/api/probe", json={"service": "support-agent", "do": do}, headers=TOKEN)
+    answer = await here.http.post("/api/probe", json={"service": "support-agent", "do": do, "by": ADA}, headers=TOKEN)
     assert answer.status_code == 202, answer.text
     await here.idle()
 
@@ -59,6 +67,9 @@ async def test_from_the_reference_to_a_drift_that_the_journal_knows(tmp_path: Pa
         found = await here.get("/api/probe?service=support-agent")
         assert found["runs"][0]["p_value"] < found["level"]
         now = here.clock.now()
+        trail = [e.read() for e in await here.server.audit.entries(subject="support-agent")]
+        assert sorted(e["action"] for e in trail) == ["probe look", "probe reference"]
+        assert {e["actor"]["email"] for e in trail} == {ADA}
         looks = await here.server.journal.observations(
             "support-agent", Window(now - timedelta(days=1), now + timedelta(1))
         )
@@ -67,8 +78,19 @@ async def test_from_the_reference_to_a_drift_that_the_journal_knows(tmp_path: Pa
 
 async def test_what_cannot_be_asked(tmp_path: Path, slack: LocalSlack) -> None:
     async with bench(tmp_path, slack, service={"probe": PLAN}) as here:
-        for body, status in (({"service": "support-agent", "do": "drop"}, 400), ({"service": "x", "do": "run"}, 404)):
-            assert (await here.http.post("/api/probe", json=body, headers=TOKEN)).status_code == status
+        run = {"service": "support-agent", "do": "run", "by": ADA}
+        for wrong, status in (({"do": "drop"}, 400), ({"service": "x"}, 404), ({"by": ""}, 400), ({"by": "eve"}, 400)):
+            assert (await here.http.post("/api/probe", json=run | wrong, headers=TOKEN)).status_code == status, wrong
         await ask(here, "run")  # there is no key file
         failed = (await here.get("/api/work"))["failed"]
         assert "services.support-agent.probe.api_key" in failed[0]["error"]
+
+
+async def test_a_viewer_may_not_spend_money_on_probes_or_hold_drills(tmp_path: Path, slack: LocalSlack) -> None:
+    async with bench(tmp_path, slack, service={"probe": PLAN}, more=VIEWERS) as here:
+        body = {"service": "support-agent", "do": "run", "by": "vi@example.com"}
+        answer = await here.http.post("/api/probe", json=body, headers=TOKEN)
+        assert (answer.status_code, "takes a responder" in answer.json()["error"]) == (403, True)
+        drill = await here.http.post("/api/drill?service=support-agent&by=vi@example.com", content=b"", headers=TOKEN)
+        assert drill.status_code == 403
+        assert (await here.get("/api/work"))["failed"] == []

@@ -25,6 +25,8 @@ ACTIONS: Final[Mapping[str, tuple[Role, str]]] = {
     "review": ("responder", "review or publish a postmortem"),
     "respond": ("responder", "work on an incident"),
     "replay": ("responder", "replay requests, which costs money"),
+    "probe": ("responder", "have a model probed, which costs money"),
+    "drill": ("responder", "hold a drill"),
     "freeze": ("responder", "freeze"),
     "extend": ("responder", "extend a freeze"),
     "lift_own": ("responder", "lift a freeze"),

@@ -9,15 +9,17 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
+from triagebot.domain.audit import Note
 from triagebot.domain.times import parse_time
-from triagebot.entrypoints.api import Endpoint, json_response, read_json
+from triagebot.entrypoints.api import Endpoint, actor, json_response, read_json
 from triagebot.entrypoints.guard import read_body
 from triagebot.errors import BadInput, NotFound
-from triagebot.ports import Ledger
+from triagebot.ports import Audit, Ledger
 from triagebot.triage.asof import Lookup
 from triagebot.triage.doctor import Report
 from triagebot.triage.probing import Probing, request_of
 from triagebot.triage.rehearse import Rehearse
+from triagebot.triage.roles import RoleDesk
 
 
 def endpoints(
@@ -27,6 +29,8 @@ def endpoints(
     rehearse: Rehearse,
     wake: Callable[[], None],
     doctor: Callable[[str], Awaitable[Sequence[Report]]],
+    roles: RoleDesk,
+    audit: Audit,
 ) -> Mapping[tuple[str, str], Endpoint]:
     """By method and path."""
     return {
@@ -34,9 +38,9 @@ def endpoints(
         ("GET", "/api/asof"): partial(_asof, lookup),
         ("GET", "/api/behaviour"): partial(_behaviour, lookup, ledger),
         ("GET", "/api/probe"): partial(_probe, probing),
-        ("POST", "/api/probe"): partial(_probe_asked, probing, wake),
+        ("POST", "/api/probe"): partial(_probe_asked, probing, wake, roles, audit),
         ("GET", "/api/drill"): partial(_drill, rehearse),
-        ("POST", "/api/drill"): partial(_drill_begun, rehearse),
+        ("POST", "/api/drill"): partial(_drill_begun, rehearse, roles),
         ("POST", "/api/drill/{id}/end"): partial(_drill_ended, rehearse),
     }
 
@@ -72,11 +76,18 @@ async def _probe(probing: Probing, request: Request) -> Response:
     return json_response(await probing.status(request.query_params.get("service", "")))
 
 
-async def _probe_asked(probing: Probing, wake: Callable[[], None], request: Request) -> Response:
-    """`{"service": …, "do": "run" | "freeze-reference"}`: a round is queued."""
+async def _probe_asked(
+    probing: Probing, wake: Callable[[], None], roles: RoleDesk, audit: Audit, request: Request
+) -> Response:
+    """`{"service": …, "do": "run" | "freeze-reference", "by": "ada@…"}`: a round is queued."""
     body = await read_json(request)
     asked = body if isinstance(body, dict) else {}
-    await probing.ask(str(asked.get("service") or ""), request_of(asked.get("do")))
+    kind = request_of(asked.get("do"))
+    service, _ = probing.service(str(asked.get("service") or ""))
+    person = actor(probing.config.directory, asked.get("by"))
+    await roles.require(person, "probe", service=service.name, via="api")
+    await probing.ask(service.name, kind)
+    await audit.enter(Note(action=f"probe {kind}", subject=service.name, by=person, via="api", service=service.name))
     wake()
     return json_response({"queued": True}, 202)
 
@@ -89,10 +100,14 @@ async def _drill(rehearse: Rehearse, request: Request) -> Response:
     return json_response(await rehearse.sight(asked.get("service", "")))
 
 
-async def _drill_begun(rehearse: Rehearse, request: Request) -> Response:
-    """A case folder (tar, gzip) is walked as a drill of `service`."""
-    body = await read_body(request.receive)
-    return json_response({"id": await rehearse.begin(request.query_params.get("service", ""), body)}, 202)
+async def _drill_begun(rehearse: Rehearse, roles: RoleDesk, request: Request) -> Response:
+    """A case folder (tar, gzip) is walked as a drill of `service`, which `by` holds; without one, the token does."""
+    body, asked = await read_body(request.receive), request.query_params
+    service = rehearse.service(asked.get("service", ""))
+    person = actor(rehearse.config.directory, asked["by"]) if asked.get("by") else None
+    if person is not None:
+        await roles.require(person, "drill", service=service.name, via="api")
+    return json_response({"id": await rehearse.begin(service.name, body, person)}, 202)
 
 
 async def _drill_ended(rehearse: Rehearse, request: Request) -> Response:

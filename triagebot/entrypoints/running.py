@@ -109,7 +109,14 @@ def build_doors(server: Server) -> Doors:
         slack=slack_endpoint(bolt, secret) if bolt is not None and secret else None,
         wake=server.pool.wake,
         lookups=endpoints(
-            _lookup(server), server.ledger, server.probing, server.rehearse, server.pool.wake, server.examine
+            _lookup(server),
+            server.ledger,
+            server.probing,
+            server.rehearse,
+            server.pool.wake,
+            server.examine,
+            server.roles,
+            server.audit,
         ),
         replays=server.replays,
         ready={name: _silent(probe) for name, probe in probes.items() if name not in _BESIDE},

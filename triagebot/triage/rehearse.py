@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.page import Page
+from triagebot.domain.people import Person
 from triagebot.domain.service import Config, Service
 from triagebot.domain.times import Window
 from triagebot.errors import BadInput, NotFound, SourceFailed
@@ -127,8 +128,8 @@ class Rehearse:
             }
         return {"service": service.name, "surfaces": surfaces, "channel": service.slack_channel}
 
-    async def begin(self, name: str, archive: bytes) -> str:
-        """Pages about the case in the archive (tar, gzip). Returns the drill's id. Raises BadInput."""
+    async def begin(self, name: str, archive: bytes, by: Person | None = None) -> str:
+        """Pages about the case in the archive (tar, gzip), as `by` asked for. Returns the drill's id. Raises BadInput."""
         service = self.service(name)
         stack = AsyncExitStack()
         folder = Path(tempfile.mkdtemp(prefix="triagebot-drill-"))
@@ -152,7 +153,7 @@ class Rehearse:
             service_ids=(),
             title=f"DRILL: {case.page.title}",
             url="",
-            actor="triagebot drill",
+            actor=by.name or by.email if by else "triagebot drill",
         )
         await self.intake(page, b"")
         return id_

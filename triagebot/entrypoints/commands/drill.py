@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from triagebot.entrypoints.asking import Asking
+from triagebot.entrypoints.commands.freeze import by_option
 from triagebot.entrypoints.options import data_option, url_option
 from triagebot.errors import NotFound, SourceFailed
 
@@ -37,6 +38,7 @@ class Door:
 @click.option("--open", "leave", is_flag=True, help="Leave the incident open, to practise on it.")
 @click.option("--config", type=click.Path(path_type=Path), help="triagebot.yaml, where no server runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@by_option
 @data_option
 @url_option
 def command(
@@ -44,6 +46,7 @@ def command(
     family: str,
     seed: int | None,
     config: Path | None,
+    by: str,
     data: Path | None,
     url: str | None,
     *,
@@ -56,7 +59,7 @@ def command(
     postmortem are marked DRILL, nobody is paged or mentioned. Its registries and spans show no more than the service's own do.
     Exit code 0: the right node, and no decoy blamed.
     """
-    return asyncio.run(_drill(service, family, seed, config, data, url, leave=leave, as_json=as_json))
+    return asyncio.run(_drill(service, family, seed, config, by, data, url, leave=leave, as_json=as_json))
 
 
 async def _drill(
@@ -64,6 +67,7 @@ async def _drill(
     family: str,
     seed: int | None,
     config: Path | None,
+    by: str,
     data: Path | None,
     url: str | None,
     *,
@@ -80,7 +84,7 @@ async def _drill(
         where = "a server in this process: nothing is told in Slack" if door.here else f"told in {sight['channel']}"
         click.echo(f"paging about it; {where}", err=True)
         started = time.monotonic()
-        id_ = (await door.post("/api/drill", made.archive, service=service))["id"]
+        id_ = (await door.post("/api/drill", made.archive, service=service, by="" if door.here else by))["id"]
         status = await _verdict(door, id_)
         found = report(sight, made, status, status["verdict"], time.monotonic() - started)
         if not leave:

@@ -11,6 +11,8 @@ import click
 
 from triagebot.entrypoints.asking import Asking
 from triagebot.entrypoints.cli import plain
+from triagebot.entrypoints.commands.act import actor
+from triagebot.entrypoints.commands.freeze import by_option
 from triagebot.entrypoints.options import data_option, url_option
 from triagebot.errors import SourceFailed
 
@@ -23,9 +25,12 @@ SHOWN = 0.05  # features whose difference would come by chance more often than t
 @click.argument("service")
 @click.option("--json", "as_json", is_flag=True, help="Print what the API answers.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for the round to end.")
+@by_option
 @data_option
 @url_option
-def command(do: str, service: str, data: Path | None, url: str | None, *, as_json: bool, no_wait: bool) -> None:
+def command(
+    do: str, service: str, by: str, data: Path | None, url: str | None, *, as_json: bool, no_wait: bool
+) -> None:
     """Ask a model fixed prompts and compare its answers with a frozen reference.
 
     What is asked stands under `probe` of the service in triagebot.yaml. `freeze-reference` keeps today's answers as what is
@@ -35,7 +40,7 @@ def command(do: str, service: str, data: Path | None, url: str | None, *, as_jso
     found = server.get("/api/probe", service=service)
     if do != "status":
         newest = _newest(found)
-        server.post("/api/probe", {"service": service, "do": do})
+        server.post("/api/probe", {"service": service, "do": do, "by": actor(by)})
         if no_wait:
             click.echo("it is in the server's queue; `triagebot probe status` has the result", err=True)
             return
