@@ -204,3 +204,26 @@ def test_a_limit_lowered_is_also_weighed_where_it_bites_in_busy_hours():
     assert (often <= plain).all()
     assert often[np.isin(at, busy) & (plain == 1)].mean() > 0.7
     assert often[np.isin(at, AT) & (plain == 1)].mean() < 0.2
+
+
+@pytest.mark.parametrize(
+    ("changed", "readily"),
+    [
+        ({"documents": [2000, 2040], "built_at": ["2026-03-01", "2026-03-02"]}, False),
+        ({"documents": [2000, 1950]}, False),
+        ({"documents": [2000, 1640]}, True),
+        ({"sources": [["a", "b"], ["a"]]}, True),
+        ({"sources": [["a"], ["a", "b"]]}, False),
+        ({"embedding_model": ["e-2", "e-3"]}, True),
+        ({"documents": "2000"}, False),
+        ({"documents": ["many", None]}, False),
+        ("grown", False),
+    ],
+)
+def test_a_rebuild_that_lost_a_source_or_encodes_anew_harms_more_readily(changed, readily):
+    rebuilt = change("retrieval_corpus", "kb", at=0.5, detail={"changed": changed})
+    ((_, candidate),) = suspects(NODES["retrieval_corpus"], [rebuilt], table(spread(400)), [])
+    ((_, usual),) = suspects(
+        NODES["retrieval_corpus"], [change("retrieval_corpus", "kb", at=0.5)], table(spread(400)), []
+    )
+    assert (candidate.prior > usual.prior) is readily

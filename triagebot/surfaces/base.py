@@ -35,6 +35,9 @@ class Walked:
     def moves(self, change: Change) -> Mapping[str, float]:
         return self.families
 
+    def weight(self, change: Change) -> float:
+        return 1.0
+
     def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]:
         """What no registry records and the traces show all the same, beside versions. Most nodes have none."""
         return []

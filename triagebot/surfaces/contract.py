@@ -154,6 +154,10 @@ class Node(Protocol):
 
     def moves(self, change: Change) -> Mapping[str, float]: ...
 
+    def weight(self, change: Change) -> float:
+        """How many times as readily as the node's usual change this one does harm, by what it changed."""
+        ...
+
     def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]: ...
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:

@@ -429,6 +429,6 @@ def _candidate(node: Node, change: Change, parts: list[Array], names: list[str],
         exposure=np.stack(parts, axis=1),
         variants=tuple(names),
         averaged=averaged,
-        prior=node.prior * OFTEN.get(change.surface, 1.0),
+        prior=node.prior * OFTEN.get(change.surface, 1.0) * node.weight(change),
         moves=node.moves(change).get,
     )

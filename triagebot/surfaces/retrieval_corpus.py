@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from triagebot.attribution.weigh import Explanation
+from triagebot.domain.change import Change
 from triagebot.domain.service import Service
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Weighed
 from triagebot.surfaces.firsthand import artifact_for, common_value, first_hand
 
 RETRIEVED = frozenset({"documents", "retrieval_empty", "top_score", "mean_score", "document_age", "document_chars"})
+
+ENCODED = frozenset({"embedding_model", "dimension", "metric", "chunking"})
+SHRUNK = 0.1  # of the documents are gone: more than a day's tidying
+# An index fails by being stale, by being encoded otherwise than its queries, by having lost a source; that it grew is none of
+# these. How many times as often is a judgement, kept low: registries of a corpus tell of hundreds of rebuilds.
+LOSING = 4.0
 
 
 class RetrievalCorpus(Walked):
@@ -31,6 +40,11 @@ class RetrievalCorpus(Walked):
     )
     columns = ("corpus_version", "doc_top_score", "doc_count")
 
+    def weight(self, change: Change) -> float:
+        """Most rebuilds add what came since the last one; what takes a source away or encodes anew is no such rebuild."""
+        changed = change.detail.get("changed")
+        return LOSING if isinstance(changed, Mapping) and _loses(changed) else 1.0
+
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         sign = first_hand(explanation, RETRIEVED)
         if sign is None:
@@ -44,6 +58,18 @@ class RetrievalCorpus(Walked):
             confidence=0.85,
             strength=sign.best,
         )
+
+
+def _loses(changed: Mapping[str, Any]) -> bool:
+    """Whether members of the registry's own record say so, each as [before, after]."""
+    pairs = {name: both for name, both in changed.items() if isinstance(both, Sequence) and len(both) == 2}
+    if pairs.keys() & ENCODED:
+        return True
+    before, after = pairs.get("sources", ([], []))
+    if isinstance(before, list) and isinstance(after, list) and any(source not in after for source in before):
+        return True
+    counted = pairs.get("documents", (0, 0))
+    return all(isinstance(n, int | float) for n in counted) and counted[1] < (1 - SHRUNK) * counted[0]
 
 
 NODE = RetrievalCorpus()
