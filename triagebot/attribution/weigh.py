@@ -256,7 +256,7 @@ class _Board:
     def _placed(self, panel: Panel, seed: int, best: int, stories: _Stories) -> Moved:
         """Where and since when the seed moved: as the scan has it, or within the slice in which its cause alone is felt."""
         moved = self.moved[self.columns[seed].signal.name]
-        if best == len(self.candidates) or stories.readings[best] > 1:
+        if best == len(self.candidates) or stories.readings[best] != 0:
             return moved
         candidate = self.candidates[best]
         within = int(self.variant[seed, best]) - candidate.everywhere
@@ -280,8 +280,10 @@ class _Board:
         exposures, names, chosen = [], [], []
         for j, candidate in enumerate(self.candidates):
             k = int(self.variant[seed, j])
-            exposure, variant = candidate.exposure[:, k], candidate.variants[k]
             reading = int(np.argmax([r[j] for r in readings]))
+            if reading == 1 and k >= candidate.everywhere:
+                k = 0  # within the slice that moved, whatever other slice the change is felt in
+            exposure, variant = candidate.exposure[:, k], candidate.variants[k]
             if reading == 1:
                 exposure = exposure * moved.slice.mask
             elif reading == 2:
