@@ -192,11 +192,7 @@ async def _draft(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]
 
 
 async def _done(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
-    item = str(asked.get("item") or "")
-    if not await doors.hands.owns_action(id_, item, by):
-        known = await doors.ledger.incident(id_)
-        await doors.roles.require(by, "respond", service=known.service if known else "", subject=id_, via=_VIA)
-    return await doors.hands.finish_action(id_, item, by)
+    return await doors.hands.finish_action(id_, str(asked.get("item") or ""), by, doors.roles, via=_VIA)
 
 
 async def _assign(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:

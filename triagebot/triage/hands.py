@@ -19,6 +19,7 @@ from triagebot.triage.messages.numbers import moment
 from triagebot.triage.mirror import Mirror
 from triagebot.triage.postmortem import lifecycle
 from triagebot.triage.reminding.documents import action_of, answers_for
+from triagebot.triage.roles import RoleDesk
 from triagebot.triage.severity import level_of
 from triagebot.triage.tell import Tell
 
@@ -154,12 +155,13 @@ class Hands:
             raise NotFound(f"That action item of {id_} is not there any more: the postmortem was drafted again.")
         return found
 
-    async def owns_action(self, id_: str, item: str, who: Person) -> bool:
-        return answers_for(who, await self._ledger.document(id_), await self.action(id_, item))
-
-    async def finish_action(self, id_: str, item: str, by: Person) -> str:
-        """An action item of the incident's postmortem is done."""
-        before = await self.action(id_, item)
+    async def finish_action(self, id_: str, item: str, by: Person, roles: RoleDesk, *, via: str) -> str:
+        """An action item of the incident's postmortem is done: of what is theirs anybody may say so, of what others have a
+        responder. Raises NotFound, Forbidden.
+        """
+        incident, before = await self._incident(id_), await self.action(id_, item)
+        if not answers_for(by, await self._ledger.document(id_), before):
+            await roles.require(by, "respond", service=incident.service, subject=id_, via=via)
         if before.get("done"):
             return f"That action item of {id_} is done already."
         await self._edited(id_, by, {"id": item, "done": True})

@@ -49,13 +49,9 @@ async def _snooze(act: Act) -> None:
 
 
 async def _done(act: Act) -> None:
-    """Of what is theirs anybody may say so."""
-    deps, by = act.deps, await act.by()
     incident, _, item = act.value.partition(" ")
-    if not await deps.hands.owns_action(incident, item, by):
-        known = await deps.ledger.incident(incident)
-        await deps.may.require(by, "respond", service=known.service if known else "", subject=incident, via="slack")
-    await act.say(said(await deps.hands.finish_action(incident, item, by)))
+    done = await act.deps.hands.finish_action(incident, item, await act.by(), act.deps.may, via="slack")
+    await act.say(said(done))
 
 
 async def _draft(act: Act) -> None:

@@ -99,14 +99,11 @@ async def submit_name_owner(deps: SlackDeps, body: Mapping[str, Any], ack: Async
     who, cause = entered(values, modals.OWNER), int(entered(values, modals.CAUSE) or 0)
     try:
         await deps.hands.name_owner(incident, by, await deps.chat.person(who), cause, once=str(view["id"]))
-    except SourceFailed:
-        await ack(response_action="errors", errors={modals.OWNER: "Slack did not say who that is. Try again."})
     except TriagebotError as refused:
-        await ack(response_action="errors", errors={modals.OWNER: clean(refused)})
-    else:
-        await ack()
-        return incident
-    return None
+        await _nobody(ack, refused)
+        return None
+    await ack()
+    return incident
 
 
 async def submit_severity(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, by: Person) -> str | None:
@@ -140,11 +137,8 @@ async def submit_not_mine(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAc
         if who and instead is None:
             raise NotFound("Nobody by that name is known here. Choose somebody else.")
         text, asked = await deps.answers.decline(int(row), by, instead=instead, words=said)
-    except SourceFailed:
-        await ack(response_action="errors", errors={modals.OWNER: "Slack did not say who that is. Try again."})
-        return None
     except TriagebotError as refused:
-        await ack(response_action="errors", errors={modals.OWNER: clean(refused)})
+        await _nobody(ack, refused)
         return None
     await ack(response_action="update", view=modals.done_modal("Not mine", escape(text)))
     await deps.reminding.run()
@@ -158,15 +152,19 @@ async def submit_give(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, b
     try:
         who = await deps.chat.person(entered(view["state"]["values"], modals.OWNER))
         text = await deps.hands.assign_action(incident, item, who, by)
-    except SourceFailed:
-        await ack(response_action="errors", errors={modals.OWNER: "Slack did not say who that is. Try again."})
-        return None
     except TriagebotError as refused:
-        await ack(response_action="errors", errors={modals.OWNER: clean(refused)})
+        await _nobody(ack, refused)
         return None
     await ack(response_action="update", view=modals.done_modal("Action item", escape(text)))
     await publish_home(deps, by)
     return None
+
+
+async def _nobody(ack: AsyncAck, refused: TriagebotError) -> None:
+    """The modal stays, and says beside the person who was chosen what is wrong."""
+    unknown = isinstance(refused, SourceFailed)
+    told = "Slack did not say who that is. Try again." if unknown else clean(refused)
+    await ack(response_action="errors", errors={modals.OWNER: told})
 
 
 def words(message: Message) -> Mrkdwn:

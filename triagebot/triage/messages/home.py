@@ -12,7 +12,7 @@ from triagebot.domain.limits import fit_view
 from triagebot.domain.mrkdwn import Mrkdwn, escape, link
 from triagebot.ports import Message
 from triagebot.triage.messages.incident import ACKNOWLEDGE, RESOLVE
-from triagebot.triage.messages.items import Item, item_blocks
+from triagebot.triage.messages.items import Item, item_blocks, section
 from triagebot.triage.messages.nudges import ACCEPT, NOT_MINE, button
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.messages.reading import read
@@ -47,13 +47,13 @@ def home_view(
     notice: str = "",
 ) -> dict[str, Any]:
     """`freezes` None: nobody here knows of any."""
-    blocks = [_section(f":information_source: {escape(notice)}")] if notice else []
+    blocks = [section(f":information_source: {escape(notice)}")] if notice else []
     blocks += [_header("Open incidents")]
     blocks += [_incident(line, now) for line in lines]
     if not lines:
-        blocks.append(_section("Nothing is open. `/triage SERVICE` walks one now."))
+        blocks.append(section("Nothing is open. `/triage SERVICE` walks one now."))
     if more:
-        blocks.append(_section(f"and {more} more: `/triage status`"))
+        blocks.append(section(f"and {more} more: `/triage status`"))
     if questions:
         blocks.append(_header("You are asked"))
         for question in questions[:_QUESTIONS]:
@@ -61,7 +61,7 @@ def home_view(
     blocks.append(_header("My action items"))
     blocks += item_blocks(items, now)
     if not items:
-        blocks.append(_section("None of yours is open."))
+        blocks.append(section("None of yours is open."))
     if freezes is not None:
         blocks.append(_header("Freezes in force"))
         blocks += [dict(block) for block in freezes.blocks]
@@ -84,7 +84,7 @@ def _incident(line: HomeLine, now: datetime) -> dict[str, Any]:
         "acknowledged" if line.acknowledged else "*not acknowledged*",
         link(line.link, "open") if line.link else "",
     ]
-    shown = _section(" · ".join(part for part in parts if part))
+    shown = section(" · ".join(part for part in parts if part))
     do = (RESOLVE, "Resolve") if line.acknowledged else (ACKNOWLEDGE, "Acknowledge")
     shown["block_id"] = f"home:{incident.id}"
     shown["accessory"] = button(do[0], incident.id, do[1])
@@ -97,17 +97,13 @@ def _question(question: HomeQuestion) -> list[dict[str, Any]]:
         button(NOT_MINE, str(question.row), "Not mine"),
     ]
     return [
-        _section(f"*{escape(question.incident)}* Is {escape(question.thing)} yours to put right?"),
+        section(f"*{escape(question.incident)}* Is {escape(question.thing)} yours to put right?"),
         {"type": "actions", "block_id": f"asked:{question.row}", "elements": buttons},
     ]
 
 
 def _header(text: str) -> dict[str, Any]:
     return {"type": "header", "text": {"type": "plain_text", "text": text}}
-
-
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": _text(text)}
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -31,14 +31,14 @@ def item_blocks(items: Sequence[Item], now: datetime) -> list[dict[str, Any]]:
     for item in items[:_MOST]:
         blocks += _item(item, now)
     if len(items) > _MOST:
-        blocks.append(_section(f"and {len(items) - _MOST} more."))
+        blocks.append(section(f"and {len(items) - _MOST} more."))
     return blocks
 
 
 def items_message(title: str, items: Sequence[Item], now: datetime) -> Message:
     """`title` says whose or of what they are."""
     head = f"{title}: {len(items)} to do" if items else f"{title}: nothing is left to do"
-    text, blocks = fit(head, [_section(escape(head)), *item_blocks(items, now)])
+    text, blocks = fit(head, [section(escape(head)), *item_blocks(items, now)])
     return Message(text=text, blocks=tuple(blocks))
 
 
@@ -49,10 +49,10 @@ def _item(item: Item, now: datetime) -> list[dict[str, Any]]:
     about = f"{item.incident} {item.id}"
     buttons = [button(ACTION_DONE, about, "Done"), button(ACTION_GIVE, about, "Give to …")]
     return [
-        _section(f"*{escape(item.incident)}* {escape(cut(item.text, 300))}{due}{owner}"),
+        section(f"*{escape(item.incident)}* {escape(cut(item.text, 300))}{due}{owner}"),
         {"type": "actions", "block_id": f"item:{item.incident}:{item.id}", "elements": buttons},
     ]
 
 
-def _section(text: str) -> dict[str, Any]:
+def section(text: str) -> dict[str, Any]:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
