@@ -71,6 +71,11 @@ class Dimension:
     codes: NDArray[np.int32]
     labels: tuple[str, ...]
 
+    @property
+    def named(self) -> NDArray[np.bool_]:
+        """Of each label, whether it says anything."""
+        return np.array([bool(label) for label in self.labels], dtype=np.bool_)
+
 
 @dataclass(frozen=True, slots=True)
 class RequestTable:

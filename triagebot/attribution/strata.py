@@ -65,8 +65,7 @@ def conversations(table: RequestTable) -> Dimension | None:
     dimension = table.dimensions.get("conversation")
     if dimension is None or not dimension.labels:
         return None
-    named = np.array([bool(label) for label in dimension.labels])
-    return dimension if named[dimension.codes].mean() >= MOSTLY_NAMED else None
+    return dimension if dimension.named[dimension.codes].mean() >= MOSTLY_NAMED else None
 
 
 def input_columns(table: RequestTable) -> list[Array]:
@@ -132,7 +131,7 @@ def _the_same_all_along(mask: NDArray[np.bool_], known: NDArray[np.bool_], table
         dimension = table.dimensions.get(name)
         if dimension is None:
             continue
-        told = known & np.array([bool(label) for label in dimension.labels])[dimension.codes]
+        told = known & dimension.named[dimension.codes]
         if name in VERSIONS:
             if not _alike(mask[told], dimension.codes[told]):
                 return False
@@ -181,7 +180,7 @@ def asked_columns(table: RequestTable) -> list[Array]:
         dimension = table.dimensions.get(name)
         if dimension is None or not dimension.labels:
             continue
-        named = np.array([bool(label) for label in dimension.labels])
+        named = dimension.named
         if named[dimension.codes].mean() < RECORDED:
             continue  # whether it is recorded depends on what the request did
         counts = np.bincount(dimension.codes[:first], minlength=len(dimension.labels)) * named

@@ -66,7 +66,7 @@ def called_signals(tools: Sequence[SeenValue]) -> tuple[Signal, ...]:
 
     One that came when another had gone is mostly that other under a new name: which of the two is called was nobody's choice.
     """
-    used = [tool for tool in sorted(tools, key=lambda tool: -tool.requests) if _SAFE.fullmatch(tool.value)]
+    used = _most_used(tools)
     often = [tool for tool in used if tool.requests >= RENAMED]
     turns = {name for a in often for b in often if a.last < b.first for name in (a.value, b.value)}
     names = list(dict.fromkeys(tool.value for tool in used if tool.value not in turns))[:MOST_TOOLS]
@@ -78,8 +78,11 @@ def shape_signals(tools: Sequence[SeenValue]) -> tuple[Signal, ...]:
 
     A category rather than an amount: `reshaped` makes a symptom of it. What reports an error has no shape.
     """
-    used = [tool.value for tool in sorted(tools, key=lambda tool: -tool.requests) if _SAFE.fullmatch(tool.value)]
-    return tuple(_shape(name) for name in dict.fromkeys(used))[:MOST_TOOLS]
+    return tuple(_shape(name) for name in dict.fromkeys(tool.value for tool in _most_used(tools)))[:MOST_TOOLS]
+
+
+def _most_used(tools: Sequence[SeenValue]) -> list[SeenValue]:
+    return [tool for tool in sorted(tools, key=lambda tool: -tool.requests) if _SAFE.fullmatch(tool.value)]
 
 
 def reshaped(shape: Signal, values: NDArray[np.float64]) -> tuple[Signal, NDArray[np.float64]] | None:
@@ -88,8 +91,7 @@ def reshaped(shape: Signal, values: NDArray[np.float64]) -> tuple[Signal, NDArra
     """
     known = values[np.isfinite(values)]
     first = int(FIRST_PART * known.size)
-    early, later = set(known[: first // 2].tolist()), known[first // 2 : first]
-    if first < LEAST or np.mean([value not in early for value in later]) > EVER_NEW:
+    if first < LEAST or np.isin(known[first // 2 : first], known[: first // 2], invert=True).mean() > EVER_NEW:
         return None
     usual = sorted({int(value) for value in known[:first]})
     if len(usual) > MOST_SHAPES:

@@ -17,6 +17,8 @@ from triagebot.surfaces.contract import Implied, Scope, Snapshot, Sources, Suspe
 # Below this share of spans that have an attribute, what it shows is not all of what happened.
 COVERED = 0.9
 BARELY = 0.2
+# How often changes of these kinds are to blame beside a deployment: settings and notices come by far more often than they harm.
+OFTEN: Mapping[str, float] = MappingProxyType({"config": 0.5, "flag": 0.7, "job": 0.8, "limit": 0.5, "provider": 0.5})
 
 
 class Walked:
@@ -36,7 +38,7 @@ class Walked:
         return self.families
 
     def weight(self, change: Change) -> float:
-        return 1.0
+        return OFTEN.get(change.surface, 1.0)
 
     def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]:
         """What no registry records and the traces show all the same, beside versions. Most nodes have none."""

@@ -32,8 +32,6 @@ Array = NDArray[np.float64]
 
 SUPERSEDED = 0.5
 NEARLY_ALL = 0.75
-# How often changes of these kinds are to blame beside a deployment: settings and notices come by far more often than they harm.
-OFTEN: Mapping[str, float] = {"config": 0.5, "flag": 0.7, "job": 0.8, "limit": 0.5, "provider": 0.5}
 HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
 MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
 NEAREST = 6  # requests on either side that tell what those beside them were served
@@ -328,8 +326,7 @@ def _kept(filled: Array, mask: Mask, known: Mask, table: RequestTable) -> Array:
         return filled
     counts = np.bincount(conversation.codes, known, minlength=len(conversation.labels))
     having_it = np.bincount(conversation.codes, mask & known, minlength=len(conversation.labels))
-    named = np.array([bool(label) for label in conversation.labels])
-    one = named & (counts > 0) & ((having_it == 0) | (having_it == counts))
+    one = conversation.named & (counts > 0) & ((having_it == 0) | (having_it == counts))
     rows = ~known & one[conversation.codes]
     filled[rows] = (having_it > 0)[conversation.codes[rows]]
     return filled
@@ -343,8 +340,7 @@ def _born_under(mask: Mask, table: RequestTable) -> Array | None:
     first = np.full(len(conversation.labels), np.inf)
     index = np.flatnonzero(mask)
     np.minimum.at(first, conversation.codes[index], index.astype(float))
-    named = np.array([bool(label) for label in conversation.labels])
-    carried = (np.arange(mask.size) >= first[conversation.codes]) & named[conversation.codes]
+    carried = (np.arange(mask.size) >= first[conversation.codes]) & conversation.named[conversation.codes]
     joined = carried | mask
     return joined.astype(float) if (joined & ~mask).sum() >= LEAST else None
 
@@ -429,6 +425,6 @@ def _candidate(node: Node, change: Change, parts: list[Array], names: list[str],
         exposure=np.stack(parts, axis=1),
         variants=tuple(names),
         averaged=averaged,
-        prior=node.prior * OFTEN.get(change.surface, 1.0) * node.weight(change),
+        prior=node.prior * node.weight(change),
         moves=node.moves(change).get,
     )

@@ -43,7 +43,7 @@ class RetrievalCorpus(Walked):
     def weight(self, change: Change) -> float:
         """Most rebuilds add what came since the last one; what takes a source away or encodes anew is no such rebuild."""
         changed = change.detail.get("changed")
-        return LOSING if isinstance(changed, Mapping) and _loses(changed) else 1.0
+        return LOSING if isinstance(changed, Mapping) and _loses(changed) else super().weight(change)
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         sign = first_hand(explanation, RETRIEVED)

@@ -14,6 +14,7 @@ from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import moment
+from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
 from triagebot.surfaces.exposure import WORN_OFF, from_probe
 from triagebot.triage.attribute import Attribution
@@ -146,7 +147,7 @@ def _one_node(
         return replace(vouched, confidence=max(vouched.confidence, min(chance, CERTAIN)))
     if chance < bar or len(artifacts) > 1:  # of many kinds of changes some always came about then
         return None
-    names = ", ".join(_named(by_key[key]) for key in (top, *rivals))
+    names = ", ".join(describe(by_key[key]) for key in (top, *rivals))
     return Implied(
         node=node,
         artifact=artifacts.pop(),
@@ -155,11 +156,6 @@ def _one_node(
         confidence=chance,
         strength=explanation.strength,
     )
-
-
-def _named(suspect: Suspect) -> str:
-    change = suspect.change
-    return f"{change.artifact} {change.before} → {change.after}" if change.after else change.artifact
 
 
 def _bar(suspect: Suspect, explanation: Explanation) -> float:

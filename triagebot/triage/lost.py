@@ -29,7 +29,7 @@ def lost(table: RequestTable) -> str:
     for name, title in DIMENSIONS.items():
         dimension = table.dimensions.get(name)
         if dimension is not None and dimension.labels:
-            known = np.array([bool(label) for label in dimension.labels])[dimension.codes]
+            known = dimension.named[dimension.codes]
             if _fell(known):
                 found.append(title)
     found += [

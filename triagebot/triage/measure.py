@@ -109,7 +109,7 @@ def _touched(table: RequestTable, name: str, mask: np.ndarray, chance: float) ->
     if dimension is None:
         return 0.0
     requests = np.bincount(dimension.codes[mask], table.weight[mask], len(dimension.labels))
-    named = np.array([bool(label) for label in dimension.labels], bool)
+    named = dimension.named
     touched = 1.0 - (1.0 - min(max(chance, 0.0), 1.0)) ** requests
     return float(touched[named & (requests > 0)].sum()) if named.size else 0.0
 

@@ -92,7 +92,7 @@ def thinned(table: RequestTable) -> float | None:
     at, conversation = table.at, conversations(table)
     if conversation is None or at.size < 200 or at[-1] - at[0] < DAY:
         return None
-    named = np.array([bool(label) for label in conversation.labels])
+    named = conversation.named
     first = np.full(len(conversation.labels), np.inf)
     np.minimum.at(first, conversation.codes, at)
     turns = np.bincount(conversation.codes, table.weight, minlength=len(conversation.labels))
