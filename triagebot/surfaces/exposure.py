@@ -37,7 +37,11 @@ MOMENTS = 12  # moments tried within the interval of a change that is only known
 NEAREST = 6  # requests on either side that tell what those beside them were served
 ROLLED_BY = ("region", "route", "tenant", "workload", "intent", "provider", "model_requested", "environment", "key")
 HALF_HOUR = 1800.0
+HOUR = 3600.0
 BUSY = (0.5, 0.8)  # shares of the requests that come at quieter times
+DAILY = tuple(
+    (start, hours) for hours in (6, 12) for start in range(0, 24, 2)
+)  # UTC: a working day, of one region or of several
 WORN_OFF = 36 * 3600.0  # seconds until a cache that nobody warms, or an answer that nobody renews, has run out
 SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
 
@@ -371,7 +375,9 @@ def _dated(node: Node, change: Change, table: RequestTable) -> tuple[Suspect, Ca
         return suspect, None
     if change.surface == "limit" and len(parts) == 1:
         parts += [parts[0] * _busy(table, share) for share in BUSY]
-        return suspect, _candidate(node, change, parts, ["", "in busy hours", "in the busiest"], averaged=False)
+        parts += [parts[0] * _daily(table, start, hours) for start, hours in DAILY]
+        named = [f"every day for {hours} hours from {start:02d}:00 UTC" for start, hours in DAILY]
+        return suspect, _candidate(node, change, parts, ["", "in busy hours", "in the busiest", *named], averaged=False)
     return suspect, _candidate(node, change, parts, names, averaged=True)
 
 
@@ -380,6 +386,11 @@ def _busy(table: RequestTable, share: float) -> Mask:
     _, slot = np.unique(table.at // HALF_HOUR, return_inverse=True)
     rate = np.bincount(slot, table.weight)[slot]
     return np.asarray(rate >= np.quantile(rate, share))
+
+
+def _daily(table: RequestTable, start: int, hours: int) -> Mask:
+    """Requests in the same hours of each day: a limit is shared, and when others need most of it is not seen from here."""
+    return np.asarray((table.at / HOUR - start) % 24 < hours)
 
 
 def _wearing_off(node: Node, change: Change, table: RequestTable, since: float) -> tuple[Suspect, Candidate | None]:
