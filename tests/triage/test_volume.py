@@ -3,7 +3,7 @@ import pytest
 
 from tests.fakes.walks import table
 from triagebot.attribution.shares import Risen
-from triagebot.triage.volume import grown, one_grown, thinned
+from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -89,6 +89,22 @@ def test_fewer_conversations_that_are_as_long_as_ever_are_no_loss(seed):
 def test_days_alike_lose_nothing(seed):
     at, names = conversations(np.random.default_rng(seed))
     assert thinned(table(at, {"conversation": names})) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fewer_since_a_known_moment_have_dropped_and_days_alike_have_not(seed):
+    rng = np.random.default_rng(seed)
+    at = hours(8, daily, rng)
+    fewer = at[(at < 7.2 * DAY) | (rng.random(at.size) < 0.4)]
+    assert dropped(table(fewer), 7.2 * DAY)
+    assert not dropped(table(at), 7.2 * DAY)
+    assert not dropped(table(at[(at < 7.2 * DAY) | (rng.random(at.size) < 0.9)]), 7.2 * DAY)
+
+
+@pytest.mark.parametrize("since", [-1.0, 0.5 * DAY, 7.99 * DAY, 8 * DAY, 9 * DAY])
+def test_a_moment_without_a_day_before_or_requests_after_tells_nothing(since):
+    assert not dropped(table(hours(8, daily, np.random.default_rng(1))), since)
+    assert not dropped(table([]), since)
 
 
 def risen(before, after):

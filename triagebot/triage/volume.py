@@ -119,6 +119,15 @@ def thinned(table: RequestTable) -> float | None:
     return moment if _fewer(at, table.weight, moment) else None
 
 
+def dropped(table: RequestTable, since: float) -> bool:
+    """Whether clearly fewer requests are recorded since a moment that is known beforehand than in the same hours of days before."""
+    at = table.at
+    if not at.size or at[-1] - at[0] < 2 * DAY or not at[0] + DAY <= since < at[-1]:
+        return False
+    now, day = float((at >= since).sum()), float(((at >= since - DAY) & (at < min(at[-1] - DAY, since))).sum())
+    return _fewer(at, table.weight, since) and (day - now) > STEP * np.sqrt(day + now)
+
+
 def _fewer(at: NDArray[np.float64], weight: NDArray[np.float64], since: float) -> bool:
     """Whether fewer requests came since than in the same hours of any day before."""
     now = float(weight[at >= since].sum())
