@@ -61,6 +61,8 @@ DIMENSIONS = (
     "finish_reason",
     "language",  # of the SDK
 )
+# Beside them, for `seen` alone: where a retrieved document comes from, which is its id up to its last `/`, `#` or `:`.
+DOCUMENT_SOURCE = "document_source"
 SEPARATOR = "\x1f"
 
 

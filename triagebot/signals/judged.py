@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from triagebot.domain.signal import Signal
 from triagebot.ports import SeenValue
 from triagebot.signals import phrases
+from triagebot.signals.phrases import SAFE
+from triagebot.signals.sources import source_signal
 
-# Names come from traces. Only these characters reach the SQL text, so that none can end the literal; others are left out.
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,63}")
 _WORDS = ("score", "eval", "evaluation", "judge", "quality", "accuracy", "correctness", "pass", "worse")
 _FEEDBACK = re.compile(r"feedback|thumb|csat|rating|nps|satisf", re.IGNORECASE)
 _FEEDBACK_WORDS = ("feedback", "thumbs", "thumbs-down", "csat", "satisfaction", "complaints", "tickets", "nps", "users")
@@ -34,14 +34,14 @@ RENAMED = 12  # calls of each, from which it is no chance that all of the one co
 def judged_signals(labels: Iterable[str]) -> tuple[Signal, ...]:
     """`labels` are those of the `judge` dimension: `name` or `name@judge`."""
     names = sorted({label.partition("@")[0].strip() for label in labels} - {""})
-    return tuple(_signal(name) for name in names if _SAFE.fullmatch(name))[:MOST]
+    return tuple(_signal(name) for name in names if SAFE.fullmatch(name))[:MOST]
 
 
 def signal_by_name(name: str) -> Signal | None:
-    """The signal of an evaluation or a tool again, from its own name (`eval:…`, `calls:…`); None for any other."""
+    """The signal of an evaluation, a tool or a source again, from its own name (`eval:…`, `calls:…`, `source:…`); else None."""
     kind, _, rest = name.partition(":")
-    known = {"eval": _signal, "calls": _called}.get(kind)
-    return known(rest) if known is not None and _SAFE.fullmatch(rest) else None
+    known = {"eval": _signal, "calls": _called, "source": source_signal}.get(kind)
+    return known(rest) if known is not None and SAFE.fullmatch(rest) else None
 
 
 def _signal(name: str) -> Signal:
@@ -82,7 +82,7 @@ def shape_signals(tools: Sequence[SeenValue]) -> tuple[Signal, ...]:
 
 
 def _most_used(tools: Sequence[SeenValue]) -> list[SeenValue]:
-    return [tool for tool in sorted(tools, key=lambda tool: -tool.requests) if _SAFE.fullmatch(tool.value)]
+    return [tool for tool in sorted(tools, key=lambda tool: -tool.requests) if SAFE.fullmatch(tool.value)]
 
 
 def reshaped(shape: Signal, values: NDArray[np.float64]) -> tuple[Signal, NDArray[np.float64]] | None:

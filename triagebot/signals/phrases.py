@@ -5,6 +5,7 @@ They count habits, they do not judge: a phrase that every answer has moves nothi
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 RATE_LIMIT: Final = r"(?i)rate.?limit|too.?many.?requests|\\b429\\b|throttl|quota.?exceeded|resource.?exhausted"
@@ -38,3 +39,7 @@ TEMPLATE_LEFT: Final = (
     r"\\{\\{|\\}\\}|\\$\\{[a-z_]|\\[object Object\\]|<\\|[a-z_]+\\|>|\\bundefined\\b|\\bNaN\\b|%\\([a-z_]+\\)s"
 )
 STEPS: Final = r"(?i)\\bstep \\d|\\bfirst,|\\bthinking step|let\\x27s think|therefore|\\n\\s*\\d+[.)] "
+
+# Names of evaluations, tools and sources come from traces. Only these characters reach the SQL text, so that none can end the
+# literal; others are left out.
+SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,63}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +19,12 @@ from triagebot.domain.severity import Rubric, assess_severity
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
 from triagebot.domain.withheld import shown_slice
-from triagebot.ports import Journal, RequestTable, TraceStore
+from triagebot.ports import DOCUMENT_SOURCE, Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import SHAPE, called_signals, judged_signals, reshaped, shape_signals
+from triagebot.signals.sources import kept, source_signals
 from triagebot.surfaces.arrivals import moment
+from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Implied, Node, Scope, Snapshot, Source, Sources, Suspect, Weighed
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.attribute import Attribution, attribute
@@ -37,10 +40,11 @@ from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.slices import longer
 from triagebot.triage.symptoms import page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
-from triagebot.triage.volume import grown, one_grown, thinned
+from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 RULER_CONFIDENCE = 0.9
 BESIDE_CONFIDENCE = 0.85
+SAMPLING = re.compile(r"sampling|sampler|sample_?rate", re.IGNORECASE)
 # A page that speaks of load or money asks whether demand grew; on any other page more requests explain nothing.
 DEMAND_WORDS = frozenset(
     (
@@ -128,7 +132,7 @@ def _concluded(
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
     demand = demand_of(table, found) if words & DEMAND_WORDS else ""
-    gone = lost(table) or thinned_of(table)
+    gone = lost(table) or thinned_of(table, found.suspects)
     decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=gone)
     weighed = replace(
         weighed,
@@ -167,12 +171,13 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
 
     async def requests() -> tuple[tuple[Signal, ...], RequestTable]:
         # What the sample does not show has too few requests in the table to be a signal.
-        named = await deps.traces.seen(names, window, ("judge", "tool_names"), sampled=True)
+        named = await deps.traces.seen(names, window, ("judge", "tool_names", DOCUMENT_SOURCE), sampled=True)
         judges = [seen.value for seen in named if seen.dimension == "judge"]
         tools = [seen for seen in named if seen.dimension == "tool_names"]
-        by_name = (*judged_signals(judges), *called_signals(tools), *shape_signals(tools))
-        signals = (*deps.signals, *by_name, *service.signals)
-        return _with_shapes(signals, await deps.traces.requests(names, window, signals, limit=ROWS))
+        found = source_signals([seen for seen in named if seen.dimension == DOCUMENT_SOURCE])
+        by_name = (*judged_signals(judges), *called_signals(tools), *shape_signals(tools), *found)
+        table = await deps.traces.requests(names, window, (*deps.signals, *by_name, *service.signals), limit=ROWS)
+        return _with_shapes((*deps.signals, *kept(by_name, table), *service.signals), table)
 
     (signals, table), coverage, snapshots = await asyncio.gather(
         requests(),
@@ -352,13 +357,16 @@ def beside(decision: Decision, service: Service) -> tuple[Implied, ...]:
     )
 
 
-def thinned_of(table: RequestTable) -> str:
+def thinned_of(table: RequestTable, suspects: Sequence[Suspect]) -> str:
+    """Requests that happened and were not recorded: their conversations lack turns, or fewer came with a change of sampling."""
     since = thinned(table)
-    return (
-        ""
-        if since is None
-        else f"a share of the requests since {moment(since):%Y-%m-%d %H:%M} UTC (conversations lack turns)"
-    )
+    if since is not None:
+        return f"a share of the requests since {moment(since):%Y-%m-%d %H:%M} UTC (conversations lack turns)"
+    for suspect in suspects:
+        at = suspect.change.introduced.latest.timestamp()
+        if SAMPLING.search(f"{suspect.change.artifact} {suspect.change.summary}") and dropped(table, at):
+            return f"a share of the requests since {moment(at):%Y-%m-%d %H:%M} UTC ({describe(suspect)})"
+    return ""
 
 
 def demand_of(table: RequestTable, found: Attribution) -> str:

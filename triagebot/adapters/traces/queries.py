@@ -14,7 +14,7 @@ from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.engine import literal
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
-from triagebot.ports import DIMENSIONS
+from triagebot.ports import DIMENSIONS, DOCUMENT_SOURCE
 
 # A request that began before the window is left out; spans up to this long before it are read to know.
 LEAD: Final = timedelta(minutes=15)
@@ -35,6 +35,13 @@ DIMENSION_SQL: Final[Mapping[str, str]] = {
 }
 if tuple(DIMENSION_SQL) != DIMENSIONS:
     raise ValueError("DIMENSION_SQL does not follow ports.DIMENSIONS")
+# What a span can have several of, joined by the separator, and the column without which it has none.
+_SEVERAL: Final = {"judge": "eval_name", DOCUMENT_SOURCE: "doc_ids"}
+_SEEN_SQL: Final[Mapping[str, str]] = {
+    **DIMENSION_SQL,
+    DOCUMENT_SOURCE: "arrayStringConcat(arrayDistinct(arrayMap(id -> if(match(id, '[/#:]'), extract(id, '^(.+)[/#:]'), id), "
+    "splitByChar(',', doc_ids))), '\\x1f')",
+}
 
 _TYPED: Final = normalise.types()
 _LEVEL: Final = schema.LEVEL.replace("TraceId", "trace_id")
@@ -219,13 +226,13 @@ def seen_query(
 
     Where `sampled`, only traces at `level` and above are read; else none is left out.
     """
-    sql = DIMENSION_SQL[dimension]
+    sql = _SEEN_SQL[dimension]
     columns = normalise.mentioned(sql)
     condition = f"{IN_WINDOW} AND {source.level} >= {{level:UInt8}}" if sampled else IN_WINDOW
-    if source.promoted and dimension == "judge":
-        condition += " AND notEmpty(eval_name)"  # most spans: their other columns need not be read
+    if source.promoted and dimension in _SEVERAL:
+        condition += f" AND notEmpty({_SEVERAL[dimension]})"  # most spans: their other columns need not be read
     read, raw = columns | {"at"} | ({"trace_id"} if counted else set()), ", ".join(sorted(columns))
-    value = f"arrayJoin(splitByChar('\\x1f', toString({sql})))" if dimension == "judge" else sql
+    value = f"arrayJoin(splitByChar('\\x1f', toString({sql})))" if dimension in _SEVERAL else sql
     # Grouped as they are stored first: what makes a value of them is computed once for each combination, not for every span.
     groups = (
         f"SELECT {raw}, min(at) AS since, max(at) AS until{', uniqState(trace_id) AS traces' if counted else ''} "

@@ -164,7 +164,13 @@ RETRIEVAL = (
     ),
     Column("doc_top_score", NUMBER, "arrayReduce('max', tupleElement(@documents, 'score'))"),
     Column("doc_mean_score", NUMBER, "arrayReduce('avg', tupleElement(@documents, 'score'))"),
-    Column("doc_ids", TEXT, "arrayStringConcat(tupleElement(@documents, 'id'), ',')"),
+    # Each behind the source that its metadata names, where the id does not begin with it.
+    Column(
+        "doc_ids",
+        TEXT,
+        f"arrayStringConcat(arrayMap(d -> arrayElement(arrayMap((id, source) -> if(source = '' OR startsWith(id, source), id, "
+        f"concat(source, '/', id)), [tupleElement(d, 'id')], [JSONExtractString({_METADATA}, 'source')]), 1), @documents), ',')",
+    ),
     Column(
         "doc_text_chars",
         NUMBER,
