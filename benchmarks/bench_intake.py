@@ -1,7 +1,8 @@
 """Durable webhook intake against a bare Starlette handler that does nothing, as a ratio of requests a second.
 
-Both are served by uvicorn on loopback in a process of their own; the client is a third process that keeps many connections
-busy with bytes made beforehand, so that it is not what is measured. The two take turns, and the median of the rounds counts.
+Both are served by uvicorn on loopback in a process of their own, set as `triagebot serve` sets its own; the client is a third
+process that keeps many connections busy with bytes made beforehand, so that it is not what is measured. The two take turns, and
+the median of the rounds counts.
 Beside the rates stands the processor time of a request, which other work on the machine spoils least.
 The bare handler reads nothing and answers 202. The intake checks PagerDuty's signature over the raw body, parses it, and
 answers once page and work are committed to SQLite with synchronous=FULL; every request is a page of its own.
@@ -40,6 +41,7 @@ from triagebot.adapters.db.migrate import upgrade
 from triagebot.adapters.pagers.pagerduty import Signature
 from triagebot.adapters.pagers.parse import parse_page
 from triagebot.adapters.registries.events import parse_change_event
+from triagebot.entrypoints import interpreter
 from triagebot.entrypoints.web import WebDeps, build_app
 
 SECRET = "bench-secret"
@@ -76,6 +78,7 @@ def intake_app(folder: str) -> Starlette:
 
 def serve(kind: str, port: int, folder: str) -> None:
     app = bare_app() if kind == "bare" else intake_app(folder)
+    interpreter.settle()
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning", backlog=4096)
 
 

@@ -35,6 +35,7 @@ from triagebot.bootstrap.clock import SystemClock
 from triagebot.bootstrap.server import Server, open_server
 from triagebot.demo.incident import Incident
 from triagebot.domain.times import format_time
+from triagebot.entrypoints import interpreter
 from triagebot.entrypoints.running import build_doors, working
 from triagebot.settings import load_settings
 from triagebot.testing.slack import LocalSlack
@@ -148,6 +149,7 @@ async def run(incidents: int, pages: int, most: float) -> tuple[list[float], lis
             transport = httpx2.ASGITransport(app=doors.app)
             http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://bench"))
             async with working(server, doors):
+                interpreter.settle()
                 while not slack.socket.connections:  # noqa: ASYNC110  another end opens it
                     await asyncio.sleep(0.01)
                 took = await clicks(server, slack, incident, incidents, most) if incidents else []

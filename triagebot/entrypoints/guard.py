@@ -8,7 +8,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -66,40 +66,43 @@ def status_of(error: TriagebotError) -> int:
 
 
 class Guard:
-    """ASGI middleware. `limits` gives the largest body by path; other paths take `limit` bytes."""
+    """The outermost ASGI application. `limits` gives the largest body by path; other paths take `limit` bytes.
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, limit: int, limits: Mapping[str, int]) -> None:
+    What is posted to one of the paths in `doors` goes straight there: the router behind takes as long as storing a page does.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, limit: int, limits: Mapping[str, int], doors: Mapping[str, ASGIApp]
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._limit = limit
         self._limits = limits
+        self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        scope["app"] = self  # Starlette's router answers 404 and 405 by itself where no application is named
+        path = scope["path"]
         given, length = _headers(scope)
         request_id = given or f"{random.getrandbits(64):016x}"
         REQUEST_ID.set(request_id)
-        limit = self._limits.get(scope["path"], self._limit)
+        limit = self._limits.get(path, self._limit)
+        door = self._doors.get(path) if scope["method"] == "POST" else None
         status = 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
-                names = [name for name, _ in headers]
-                if b"content-type" in names:
-                    headers += SECURITY_HEADERS
-                    if POLICY[0] not in names:
-                        headers.append(POLICY)
-                message["headers"] = headers
+                message["headers"] = _protected(message.get("headers", ()), request_id)
             await send(message)
 
         try:
-            await self._app(scope, _limited(receive, limit, length), answer)
+            await (door or self._app)(scope, _limited(receive, limit, length), answer)
         except ClientDisconnect:
             logger.info("%s %s: the client went away (%s)", scope["method"], _path(scope), request_id)
         except Exception as error:  # the entrypoint: known errors become one line, others are recorded
@@ -110,7 +113,7 @@ class Guard:
         finally:
             if status:
                 # by route and never by path: anybody may invent those
-                route = getattr(scope.get("route"), "path", "")
+                route = path if door else getattr(scope.get("route"), "path", "")
                 self._metrics.answered(route, status, time.perf_counter() - started)
 
     async def _refuse(self, error: Exception, scope: Scope, send: Send) -> None:
@@ -125,6 +128,17 @@ class Guard:
         headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _protected(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """An answer's headers with its request's id, and with what content must not be used for."""
+    told = [*headers, (b"x-request-id", request_id.encode())]
+    names = [name for name, _ in told]
+    if b"content-type" in names:
+        told += SECURITY_HEADERS
+        if POLICY[0] not in names:
+            told.append(POLICY)
+    return told
 
 
 def error_headers(error: Exception) -> list[tuple[bytes, bytes]]:

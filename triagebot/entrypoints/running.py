@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from typing import Any, Final
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from triagebot.bootstrap.server import Server
 from triagebot.domain.change import Change
@@ -36,10 +35,6 @@ log = logging.getLogger(__name__)
 GIVEN_UP: Final = timedelta(days=7)
 # What is told later when it is down for a while: pages are stored, walked and kept without it.
 _BESIDE: Final = ("slack", "slack_socket")
-
-# Seconds that a walk computes on before the event loop has its turn. An answer in Slack takes some twenty turns: at Python's
-# usual 5 ms each, people would wait a tenth of a second for nothing.
-SWITCH: Final = 0.0005
 
 GUESTS_EVERY: Final = 600.0  # seconds
 
@@ -74,7 +69,7 @@ class Socket:
 class Doors:
     """What serves: the web application, and Slack's WebSocket where an app token is set."""
 
-    app: Starlette
+    app: ASGIApp
     socket: Socket | None
 
 
@@ -132,7 +127,6 @@ async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
     revived = await server.ledger.revive(server.clock.now() - GIVEN_UP)
     if revived:
         log.info("%d pieces of work that were given up are tried again", revived)
-    sys.setswitchinterval(SWITCH)
     await asyncio.to_thread(compile_templates)
     scheduler = schedule(server.watch)
     server.pool.start()

@@ -11,7 +11,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeVar
@@ -38,7 +38,6 @@ class _Job:
     operation: Callable[..., Any]
     row: Any
     bulk: bool
-    loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     result: Any = None
 
@@ -61,14 +60,12 @@ class Writer:
         self._started = False
         self._closed = False
 
-    async def run(self, operation: Callable[[sa.Connection], T]) -> T:
-        result: T = await self._submit(operation, None, bulk=False)
-        return result
+    def run(self, operation: Callable[[sa.Connection], T]) -> Awaitable[T]:
+        return self._submit(operation, None, bulk=False)
 
-    async def run_row(self, operation: Callable[[sa.Connection, Sequence[Row]], Sequence[T]], row: Row) -> T:
+    def run_row(self, operation: Callable[[sa.Connection, Sequence[Row]], Sequence[T]], row: Row) -> Awaitable[T]:
         """`operation(connection, rows)` gets this row together with those of other callers and returns a result for each."""
-        result: T = await self._submit(operation, row, bulk=True)
-        return result
+        return self._submit(operation, row, bulk=True)
 
     async def close(self) -> None:
         """Returns when everything handed in before is committed."""
@@ -85,8 +82,7 @@ class Writer:
         if not self._started:
             self._started = True
             self._thread.start()
-        loop = asyncio.get_running_loop()
-        job = _Job(operation, row, bulk, loop, loop.create_future())
+        job = _Job(operation, row, bulk, asyncio.get_running_loop().create_future())
         self._jobs.put(job)
         return job.future
 
@@ -104,7 +100,7 @@ class Writer:
                 batch.append(following)
             together = len(batch)
             self._commit(batch)
-            for loop, jobs in groupby(batch, key=lambda job: job.loop):
+            for loop, jobs in groupby(batch, key=lambda job: job.future.get_loop()):
                 _tell(loop, list(jobs))
 
     def _linger(self, together: int) -> None:

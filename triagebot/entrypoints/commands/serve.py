@@ -21,6 +21,7 @@ import uvicorn
 from triagebot.bootstrap.clock import SystemClock
 from triagebot.bootstrap.folder import DataFolder
 from triagebot.bootstrap.server import KINDS, Server, open_server
+from triagebot.entrypoints import interpreter
 from triagebot.entrypoints.commands.triage import Moment
 from triagebot.entrypoints.running import build_doors, working
 from triagebot.errors import BadConfig
@@ -71,6 +72,7 @@ async def _serve(settings: Settings, clock: SystemClock) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, web.stop)
         async with working(server, doors):
+            interpreter.settle()
             _introduce(server, url)
             await web.serve([listening])
             click.echo("stopping: finishing what runs …", err=True)
