@@ -748,7 +748,7 @@ class Brake(Protocol):
     """A way to hold or to pin one artifact, as `holds:` of triagebot.yaml declares it.
 
     What was put is never taken for granted: the caller looks again. `pins` False: it only holds, and `look` says what does.
-    `puts_back`: what moves away from a pin is put back. `schedule` is a crontab line of a job that changes the artifact.
+    `puts_back`: what moves away from a pin is put back.
     """
 
     surface: str
@@ -757,8 +757,11 @@ class Brake(Protocol):
     pins: bool
     holds: bool
     puts_back: bool
-    schedule: str
     title: str
+
+    def due(self, now: datetime) -> datetime | None:
+        """When the job that changes the artifact runs next; None where no schedule of one is declared."""
+        ...
 
     async def look(self) -> str:
         """What stands there now; of a brake that only holds, a line on what does. Raises SourceFailed."""

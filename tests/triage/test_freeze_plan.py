@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.incidents import config
+from triagebot.adapters.holds.schedule import trigger_of
 from triagebot.domain.audit import Head
 from triagebot.domain.change import Observation
 from triagebot.domain.freeze import USUAL, Pass
@@ -126,6 +127,9 @@ class Brake:
         self.stands = ""
         for name, value in more.items():
             setattr(self, name, value)
+
+    def due(self, now: datetime) -> datetime | None:
+        return trigger_of(self.schedule).get_next_fire_time(None, now) if self.schedule else None
 
     async def look(self) -> str:
         return self.stands

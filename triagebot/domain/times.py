@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONGEST = 36500 * 86400
 _SPAN = re.compile(r"^\s*(\d{1,6})\s*([smhdw])\s*$")
 
@@ -50,43 +49,6 @@ def format_span(span: timedelta) -> str:
     parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
     shown = [f"{n} {unit}" for n, unit in parts if n]
     return " ".join(shown[:2]) or "0 s"
-
-
-def crontab(line: str) -> str:
-    """A crontab line with its days of the week by their names, for APScheduler: 1 is Monday to cron and Tuesday there, 7 nothing.
-
-    Raises ValueError.
-    """
-    fields = line.split()
-    if len(fields) != 5:
-        raise ValueError(f"{line!r} is no crontab line of five fields")
-    if fields[4] != "*":
-        days = {day for part in fields[4].lower().split(",") for day in _days(part)}
-        fields[4] = ",".join(_DAYS[day] for day in sorted(days))
-    return " ".join(fields)
-
-
-def _days(part: str) -> range:
-    span, _, step = part.partition("/")
-    first, dash, last = span.partition("-")
-    if span == "*":
-        begin, end = 0, 6
-    else:
-        begin = _day(first)
-        end = _day(last) if dash else 6 if step else begin
-        end = 7 if dash and end == 0 < begin else end  # Friday to Sunday
-    if (step and not (step.isdecimal() and int(step))) or end < begin:
-        raise ValueError(f"{part!r} are no days of the week")
-    return range(begin, end + 1, int(step or 1))
-
-
-def _day(word: str) -> int:
-    """As cron counts them: 0 is Sunday, and so is 7."""
-    if word in _DAYS:
-        return _DAYS.index(word)
-    if word.isdecimal() and int(word) < len(_DAYS):
-        return int(word)
-    raise ValueError(f"{word!r} is no day of the week")
 
 
 @dataclass(frozen=True, slots=True)

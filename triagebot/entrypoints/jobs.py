@@ -17,7 +17,6 @@ from typing import Final
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from triagebot.domain.times import crontab
 from triagebot.errors import TriagebotError
 from triagebot.triage import watch
 from triagebot.triage.watch import Watch
@@ -27,8 +26,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`trigger` is a crontab line in UTC, so that slots are the same on every replica. `limit` ends a run that hangs; a slot that
-    was missed by more than `late` is let go.
+    """`trigger` is a crontab line in UTC, so that slots are the same on every replica, with days of the week by their names, since
+    APScheduler counts them from Monday. `limit` ends a run that hangs; a slot that was missed by more than `late` is let go.
     """
 
     name: str
@@ -37,6 +36,10 @@ class Job:
     limit: timedelta = timedelta(minutes=4)
     late: timedelta = timedelta(days=7)
 
+    @property
+    def slots(self) -> CronTrigger:
+        return CronTrigger.from_crontab(self.trigger, timezone=UTC)
+
 
 JOBS: Final = (
     Job(name="poll_registries", trigger="*/5 * * * *", run=watch.poll_registries),
@@ -44,7 +47,7 @@ JOBS: Final = (
     Job(name="read_pager", trigger="4-59/5 * * * *", run=watch.read_pager),
     Job(name="nudge", trigger="* * * * *", run=watch.nudge),
     Job(name="plan_documents", trigger="*/10 * * * *", run=watch.plan_documents),
-    Job(name="digest", trigger="0 8 * * 1", run=watch.digest, late=timedelta(hours=4)),
+    Job(name="digest", trigger="0 8 * * mon", run=watch.digest, late=timedelta(hours=4)),
     Job(name="tell_again", trigger="*/2 * * * *", run=watch.tell_again),
     Job(name="probe_models", trigger="4-59/10 * * * *", run=watch.probe_models),
     Job(name="keep_freezes", trigger="* * * * *", run=watch.keep_freezes),
@@ -74,7 +77,7 @@ def last_slot(trigger: CronTrigger, now: datetime) -> datetime | None:
 
 async def fire(job: Job, watch_: Watch) -> bool:
     """Runs the job unless its slot was claimed already. A failure is logged and costs the slot: the next one comes."""
-    slot = last_slot(CronTrigger.from_crontab(crontab(job.trigger), timezone=UTC), watch_.clock.now())
+    slot = last_slot(job.slots, watch_.clock.now())
     try:
         if slot is None or watch_.clock.now() - slot > job.late:
             return False
@@ -110,7 +113,7 @@ def schedule(watch_: Watch, jobs: Sequence[Job] | None = None) -> AsyncIOSchedul
     for job in jobs_of(watch_) if jobs is None else jobs:
         scheduler.add_job(
             fire_until_stopped,
-            CronTrigger.from_crontab(crontab(job.trigger), timezone=UTC),
+            job.slots,
             args=(job, watch_),
             id=job.name,
             name=job.name,

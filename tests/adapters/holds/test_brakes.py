@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,13 @@ async def test_a_hook_that_is_not_there_or_not_ours_is_told(prompts: Repository)
         await one.look()
     file.chmod(0o755)
     assert await one.look() == "the pre-receive hook of prompts asks it"
+
+
+def test_when_a_declared_job_is_due_next(tmp_path: Path) -> None:
+    now = datetime(2026, 11, 3, 2, 47, tzinfo=UTC)
+    weekly = brake("job", tmp_path, name="refresh", schedule="0 3 * * 1")  # Monday, to cron
+    assert weekly.due(now) == datetime(2026, 11, 9, 3, tzinfo=UTC)
+    assert brake("job", tmp_path, name="refresh").due(now) is None
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC
+from datetime import datetime
+from typing import TYPE_CHECKING
 
+from triagebot.adapters.holds.schedule import trigger_of
 from triagebot.adapters.registries.base import Surroundings
 from triagebot.adapters.registries.options import Options
 from triagebot.domain.service import RegistryEntry
-from triagebot.domain.times import crontab
 from triagebot.errors import Refused
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger
 
 
 class BaseBrake:
@@ -23,9 +27,7 @@ class BaseBrake:
         self.surface, self.artifact = entry.surface, entry.artifact
         self.around = around
         options = Options(entry.options, entry.place, around.root)
-        self.schedule = options.text("schedule", "")
-        if self.schedule:
-            _check(self.schedule, options)
+        self._trigger = _trigger(options)
         self.puts_back = options.choice("when_moved", ("tell", "put_back"), "tell") == "put_back"
         self.title = ""
         self.configure(options)
@@ -34,6 +36,10 @@ class BaseBrake:
     def configure(self, options: Options) -> None:
         """Takes every setting of its own and sets `title`. Raises BadConfig."""
         raise NotImplementedError
+
+    def due(self, now: datetime) -> datetime | None:
+        at: datetime | None = self._trigger.get_next_fire_time(None, now) if self._trigger is not None else None
+        return at
 
     async def look(self) -> str:
         raise NotImplementedError
@@ -54,10 +60,9 @@ def numbered(label: str) -> str:
     return label[1:] if re.fullmatch(r"v\d+", label) else label
 
 
-def _check(schedule: str, options: Options) -> None:
-    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415  only for those who have a schedule
-
+def _trigger(options: Options) -> CronTrigger | None:
+    line = options.text("schedule", "")
     try:
-        CronTrigger.from_crontab(crontab(schedule), timezone=UTC)
+        return trigger_of(line) if line else None
     except ValueError as error:
         raise options.wrong("schedule", f"must be a crontab line such as 0 3 * * 1: {error}") from error

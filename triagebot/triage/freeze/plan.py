@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
-
-from apscheduler.triggers.cron import CronTrigger
 
 from triagebot.domain.change import Observation
 from triagebot.domain.freeze import ANONYMOUS, ANY, GATE, LONGEST, SHORTEST, USUAL, Asked, Freeze, Hold
@@ -17,7 +15,7 @@ from triagebot.domain.mrkdwn import clean, cut
 from triagebot.domain.nodes import OTHER_SURFACES, SURFACES
 from triagebot.domain.people import Person
 from triagebot.domain.service import Service
-from triagebot.domain.times import crontab, format_span, parse_span, parse_time
+from triagebot.domain.times import format_span, parse_span, parse_time
 from triagebot.errors import BadInput, NotFound, Refused, TriagebotError
 from triagebot.ports import Brake
 from triagebot.triage.freeze.parts import ASKS, Parts
@@ -269,8 +267,8 @@ def _clashes(
                 "then, so its replacement has to be let through"
             )
     for brake in parts.brakes.get(service.name, ()):
-        due = _due(brake, now, end) if brake.surface in surfaces else None
-        if due is not None:
+        due = brake.due(now) if brake.surface in surfaces else None
+        if due is not None and due <= end:
             what = (
                 "asks the gate and will be refused"
                 if brake.holds
@@ -278,14 +276,6 @@ def _clashes(
             )
             told.append(f"{brake.title} is due at {due:%H:%M} UTC on {due:%d %B}, inside the freeze: it {what}")
     return told
-
-
-def _due(brake: Brake, now: datetime, end: datetime) -> datetime | None:
-    if not brake.schedule:
-        return None
-    trigger = CronTrigger.from_crontab(crontab(brake.schedule), timezone=UTC)
-    at: datetime | None = trigger.get_next_fire_time(None, now)
-    return at if at is not None and at <= end else None
 
 
 def _time(value: object) -> datetime | None:

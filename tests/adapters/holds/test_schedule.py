@@ -3,9 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from apscheduler.triggers.cron import CronTrigger
 
-from triagebot.domain.times import crontab
+from triagebot.adapters.holds.schedule import trigger_of
 
 SUNDAY = datetime(2026, 11, 8, tzinfo=UTC)
 
@@ -29,7 +28,7 @@ SUNDAY = datetime(2026, 11, 8, tzinfo=UTC)
     ],
 )
 def test_a_line_fires_on_the_days_that_cron_means(field: str, days: str) -> None:
-    trigger = CronTrigger.from_crontab(crontab(f"0 3 * * {field}"), timezone=UTC)
+    trigger = trigger_of(f"0 3 * * {field}")
     fires = [
         str(n)
         for n in range(7)
@@ -41,4 +40,4 @@ def test_a_line_fires_on_the_days_that_cron_means(field: str, days: str) -> None
 @pytest.mark.parametrize("field", ["8", "-1", "5-2", "1-", "mon-", "*/0", "1/x", "someday", "", "1,"])
 def test_what_is_no_day_is_refused(field: str) -> None:
     with pytest.raises(ValueError, match=r"day|five fields"):
-        crontab(f"0 3 * * {field}")
+        trigger_of(f"0 3 * * {field}")
