@@ -62,6 +62,19 @@ def test_nothing_moved_and_a_mix_that_did():
     assert "mix" in told(Decision("none_of_five", (), {}, "", traffic="the mix moved"))
 
 
+def test_what_is_no_longer_recorded_is_to_be_recorded_again():
+    assert "recorded again" in told(Decision("none_of_five", (), {}, "", telemetry="requests are missing"))
+
+
+@pytest.mark.parametrize(
+    ("artifact", "says"), [("m-1 max_output_tokens", "cut off"), ("acme tokens per minute", "old limit back")]
+)
+def test_a_limit_that_was_lowered_is_asked_back(artifact, says):
+    line = told(Decision("none_of_five", (reading("quota", artifact),), {}, ""))
+    assert says in line
+    assert "neighbour" not in line
+
+
 def test_open_changes_are_swapped_one_at_a_time_by_name():
     both = (suspect(), suspect("model_alias", "m"))
     line = told(Decision("undetermined", (), {s.key: 0.5 for s in both}, "open"), suspects=both)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from triagebot.domain.evidence import Finding
-from triagebot.surfaces.contract import Weighed
+from triagebot.surfaces.contract import Suspect, Weighed
+from triagebot.surfaces.quota import LENGTH
 from triagebot.triage.decide import Decision
 
 SEE = {
@@ -48,12 +49,22 @@ def _beside(decision: Decision) -> str:
     if not decision.told:
         if decision.traffic:
             return "See which requests grew: the mix moved, behaviour did not."
+        if decision.telemetry:
+            return "Have all of it recorded again, then walk again: what still is recorded stood still."
         return "Nothing that is measured moved: read the requests that the page names, or close it."
     node = decision.told[0].node
     return {
         "provider": "Move traffic to another provider or model only after checking its own error rate; tell the provider.",
-        "quota": "Pause the neighbour on the key or split the quota, then watch 429s for one window.",
+        "quota": _limit(decision.told[0].suspect),
         "application": "Look at the change named here, or roll it back; prompts and models are not to blame.",
         "traffic": "See which requests grew: the mix moved, behaviour did not.",
         "telemetry": "Restore the attribute that is no longer recorded, then walk again.",
     }.get(node, "Look at the change named here.")
+
+
+def _limit(suspect: Suspect | None) -> str:
+    if suspect is None or "neighbour" in suspect.change.detail:
+        return "Pause the neighbour on the key or split the quota, then watch 429s for one window."
+    if LENGTH.search(f"{suspect.change.artifact} {suspect.change.summary}"):
+        return "Ask for shorter answers or for the old limit back: longer ones are cut off since it was lowered."
+    return "Ask for the old limit back or spread the load, then watch 429s for one window."
