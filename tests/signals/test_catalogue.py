@@ -52,6 +52,11 @@ def asked(text, **attributes):
     return llm(gen_ai__input__messages=json.dumps(messages, ensure_ascii=False), **attributes)
 
 
+def said(question, reply):
+    messages = [{"role": "user", "parts": [{"type": "text", "content": question}]}]
+    return answer(reply, gen_ai__input__messages=json.dumps(messages, ensure_ascii=False))
+
+
 def called(name, n=50, since=0.0, until=1.0):
     day = timedelta(days=1)
     return SeenValue(
@@ -259,6 +264,14 @@ OTHERS = [
     ("input_kind", asked("Is 17 a prime?"), KIND_OF_IS_A_NUMBER),
     ("input_kind", asked("is  4711 happy?"), KIND_OF_IS_A_NUMBER),
     ("input_kind", llm(), NONE),
+    ("other_language", said("Wo ist meine Bestellung und der Beleg?", "Your order is on the way."), 1),
+    ("other_language", said("Wo ist meine Bestellung und der Beleg?", "Die Bestellung ist unterwegs."), 0),
+    ("other_language", said("Where are the orders?", "您的订单是明天到。"), 1),
+    ("other_language", said("ご注文はどこですか", "ご注文は明日届きます"), 0),
+    ("other_language", said("Où est la commande et le colis ?", "El pedido llega mañana y el paquete no."), 1),
+    ("other_language", said("4711", "Your order is on the way."), NONE),
+    ("other_language", said("Where are the orders?", "4711"), NONE),
+    ("other_language", answer("Your order is on the way."), NONE),
     ("eval:helpful", llm(events=((0, "gen_ai.evaluation.result", SCORED),)), 0.25),
     ("eval:helpful", llm(), NONE),
 ]

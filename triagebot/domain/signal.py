@@ -20,7 +20,8 @@ class Signal:
     spans of the request that it is read from, `fold` how several become one.
     `bad` is the direction that harms. `words` are the words of pages it answers to. `needs` are the columns without which
     it is absent (never zero). `title` is what a person reads. `family` groups signals that one kind of change can move:
-    content, length, tool, retrieval, latency, error, ratelimit, stream, retry, usage, cache, eval, feedback, input.
+    content, length, tool, retrieval, latency, speed (of the model), error, upstream (what the provider answers is its
+    own failure), ratelimit, stream, retry, usage, cache, eval, feedback, input.
     """
 
     name: str

@@ -157,23 +157,31 @@ def _tool_rows(draft: Draft, rng: Rng, shift: Floats, calls: Ints) -> tuple[Ints
     return rows, rows * 13 > CONTEXT_LIMIT
 
 
-def _questions(draft: Draft, rng: Rng) -> tuple[list[str], Floats]:
-    """User texts and their tokens. Some texts recur byte by byte, and the same bytes always count the same tokens."""
-    t, w = draft.traffic, draft.world
-    base, pool = paragraphs(), []
-    lengths = np.exp(np.linspace(np.log(8), np.log(6000), 64))
+def _texts(language: str, lengths: Floats) -> list[str]:
+    """One text for each length, in tokens of four characters."""
+    base, pool = paragraphs()[language], []
     for i, length in enumerate(lengths):
-        text = base["en"][i % 24]
+        text = base[i % 24]
         while len(text) < length * 4:
-            text += " " + base["en"][(i + len(text)) % 24]
+            text += " " + base[(i + len(text)) % 24]
         pool.append(text[: int(length * 4)])
+    return pool
+
+
+def _questions(draft: Draft, rng: Rng) -> tuple[list[str], Floats]:
+    """User texts and their tokens, in the user's language. Some texts recur byte by byte, and the same bytes always count the
+    same tokens.
+    """
+    t, w = draft.traffic, draft.world
+    lengths = np.exp(np.linspace(np.log(8), np.log(6000), 64))
+    pools = [_texts(language, lengths) for language in w.languages]
     spot = np.searchsorted(lengths, t.length).clip(0, 63)
     recurring = (rng.random(draft.n) < 0.3) | (t.workload != 0)
     number = rng.integers(10_000, 99_999, draft.n)
     texts = [
-        f"[{w.intents[intent]}] {pool[s]}" if same else f"[{w.intents[intent]}] Case {n}. {pool[s]}"
-        for s, same, n, intent in zip(
-            spot.tolist(), recurring.tolist(), number.tolist(), t.intent.tolist(), strict=True
+        f"[{w.intents[intent]}] {pools[spoken][s]}" if same else f"[{w.intents[intent]}] Case {n}. {pools[spoken][s]}"
+        for s, same, n, intent, spoken in zip(
+            spot.tolist(), recurring.tolist(), number.tolist(), t.intent.tolist(), t.language.tolist(), strict=True
         )
     ]
     size = np.array([len(text) for text in texts], dtype=np.float64)

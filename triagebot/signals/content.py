@@ -359,6 +359,17 @@ CONTENT: Final = (
         "spanish",
         "translation",
     ),
+    Signal(
+        name="other_language",
+        title="answers in another language than the question",
+        sql=f"if(input_recorded = 1 AND {phrases.language_of('input_text')} > 0 AND {phrases.language_of('output_text')} > 0, "
+        f"{phrases.language_of('input_text')} != {phrases.language_of('output_text')}, NULL)",
+        fold="last",
+        bad="up",
+        needs=("input_text", "output_text"),
+        words=("language", "wrong", "locale", "translation", "english", "german", "french", "spanish"),
+        where="output_recorded = 1",
+    ),
     _said(
         "cut_off",
         "answers that stop without punctuation",

@@ -40,6 +40,30 @@ TEMPLATE_LEFT: Final = (
 )
 STEPS: Final = r"(?i)\\bstep \\d|\\bfirst,|\\bthinking step|let\\x27s think|therefore|\\n\\s*\\d+[.)] "
 
+# Words that one language has and those beside it have not, so that the first of them in a text tells which it is.
+LANGUAGES: Final = (
+    (" the ", " and ", " you ", " your ", " this ", " with ", " are ", " to "),
+    (" der ", " und ", " ist ", " nicht ", " sie ", " mit ", " für ", " ein "),
+    (" le ", " les ", " est ", " vous ", " une ", " dans ", " pour ", " et "),
+    (" el ", " los ", " las ", " una ", " por ", " y ", " usted ", " del "),
+    (" il ", " che ", " della ", " sono ", " gli ", " di "),
+    (" não ", " uma ", " você ", " os ", " é ", " em "),
+    (" het ", " een ", " niet ", " van "),
+    (" и ", " не ", " что ", " это "),
+    ("の", "です", "ます"),
+    ("的", "是", "们"),
+    ("니다", "는 ", "을 "),
+)
+
+
+def language_of(text: str) -> str:
+    """SQL that numbers the language in which a text begins; 0 where it cannot be told."""
+    words = [word for own in LANGUAGES for word in own]
+    numbers = [number for number, own in enumerate(LANGUAGES, 1) for _ in own]
+    first = f"multiSearchFirstIndexCaseInsensitiveUTF8(concat(' ', substringUTF8({text}, 1, 400), ' '), {words})"
+    return f"transform({first}, {list(range(1, len(words) + 1))}, {numbers}, 0)"
+
+
 # Names of evaluations, tools and sources come from traces. Only these characters reach the SQL text, so that none can end the
 # literal; others are left out.
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,63}")
