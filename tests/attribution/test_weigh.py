@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tests.attribution.worlds import DAY, candidate, world
+from tests.attribution.worlds import DAY, OTHER, SIZE, candidate, world
+from triagebot.attribution.panel import build_panel
 from triagebot.attribution.scan import slices_of
-from triagebot.attribution.weigh import weigh
+from triagebot.attribution.weigh import Cause, weigh
+from triagebot.domain.signal import Signal
 
 
 def explain(world_, panel, candidates):
@@ -89,3 +93,47 @@ def test_the_same_panel_gives_the_same_answer():
 
     first, second = once(), once()
     assert [(e.best, e.posterior) for e in first] == [(e.best, e.posterior) for e in second]
+
+
+SCORE = Signal(name="score", title="score", sql="1", unit="score", bad="down", family="eval")
+
+
+def scored(w, exposed, *, texts):
+    """A score that falls for those exposed, and answers that grow for them where `texts`."""
+    values = {
+        "score": w.rng.normal(0, 1, w.at.size) - 0.5 * exposed,
+        "size": np.exp(w.rng.normal(5, 1, w.at.size) + 0.6 * (exposed & texts)),
+        "other": (w.rng.random(w.at.size) < 0.2).astype(float),
+    }
+    strata = np.stack([w.region == 1, w.region == 2], axis=1).astype(float)
+    return build_panel(w.at, np.ones(w.at.size), {}, {}, values, (SCORE, SIZE, OTHER), strata)
+
+
+def kind(key, exposed, moves):
+    return replace(candidate(key, exposed), moves=moves.get)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_score_that_moves_alone_speaks_for_the_ruler_and_with_the_texts_for_the_prompt(seed):
+    w = world(seed)
+    exposed = w.at >= 2.0 * DAY
+    both = [kind("ruler", exposed, {"eval": 1.0}), kind("prompt", exposed, {"eval": 1.0, "content": 1.0})]
+    (alone,) = explain(w, scored(w, exposed, texts=False), both)
+    assert alone.posterior["ruler"] > 0.8
+    (with_texts,) = explain(w, scored(w, exposed, texts=True), both)
+    assert with_texts.posterior["prompt"] > 0.9
+
+
+def test_something_unobserved_moves_kinds_no_more_readily_than_what_it_may_be():
+    w = world(2)
+    exposed = w.at >= 2.0 * DAY
+    near = kind("near", w.at >= 2.01 * DAY, {"content": 1.0, "eval": 0.3})
+    panel = scored(w, exposed, texts=True)
+    slices = slices_of(panel, ["region"], least=60, most=8)
+    apart = [
+        weigh(panel, [near], slices, [Cause(prior=1.0, moves={"content": 1.0, "eval": readily})])[0].posterior[""]
+        for readily in (1.0, 0.5, 0.1)
+    ]
+    assert apart == sorted(apart, reverse=True)
+    assert apart[0] > apart[-1]
+    assert weigh(panel, [near], slices)[0].posterior[""] == pytest.approx(apart[0])

@@ -6,7 +6,7 @@ that exposure out of all signals before the next round: what is left over is ano
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -36,6 +36,7 @@ CLEARLY = 5.0  # e^5: about 150 to 1
 IN_THE_RUNNING = 0.3  # of the best story's evidence
 MOST_PAIRED = 5
 STRAYS = 0.2  # of the requests may not show what they were given
+STILL = 0.1  # of the changes of an answer that move its score leave its text as it was, by all that is read from it
 WOKEN = "woken"
 SURE = 0.95
 WITHIN = "within its interval"
@@ -68,6 +69,14 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A kind of cause, recorded or not: its prior odds, and how readily it moves each family of signals."""
+
+    prior: float
+    moves: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """What explains one group of symptoms that moved together.
 
@@ -87,8 +96,13 @@ class Explanation:
     slice: Slice
 
 
-def weigh(panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice]) -> list[Explanation]:
-    """Explanations, the strongest first. Empty: nothing moved that can be told from chance."""
+def weigh(
+    panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice], causes: Sequence[Cause] = ()
+) -> list[Explanation]:
+    """Explanations, the strongest first. Empty: nothing moved that can be told from chance.
+
+    `causes` are what there is beside the candidates: something unobserved is one of them.
+    """
     columns = dict(panel.columns)
     explained: list[Explanation] = []
     open_names = set(columns)
@@ -97,7 +111,7 @@ def weigh(panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice]
         if not live:
             break
         moved = scan(panel, live, slices)
-        board = _Board.build(panel, live, candidates, moved).sharpened(panel, slices)
+        board = _Board.build(panel, live, candidates, moved, causes).sharpened(panel, slices)
         seed = board.seed()
         if seed is None:
             break
@@ -149,11 +163,17 @@ class _Board:
     log_bf: Array  # signals x candidates, prior included
     unobserved: Array
     variant: NDArray[np.int64]
+    causes: Sequence[Cause]
     read: dict[int, list[Array]] = field(default_factory=dict)
 
     @classmethod
     def build(
-        cls, panel: Panel, columns: list[Column], candidates: Sequence[Candidate], moved: dict[str, Moved]
+        cls,
+        panel: Panel,
+        columns: list[Column],
+        candidates: Sequence[Candidate],
+        moved: dict[str, Moved],
+        causes: Sequence[Cause],
     ) -> _Board:
         columns = [c for c in columns if c.signal.name in moved]
         log_bf = np.full((len(columns), len(candidates)), -np.inf)
@@ -172,7 +192,7 @@ class _Board:
                     variant[i, j] = int(own.argmax())
                     log_bf[i, j] = _prior(candidate, column) + _pool(own, candidate)
         unobserved = np.array([np.log(PRIOR_UNOBSERVED) + moved[c.signal.name].log_bf for c in columns])
-        return cls(columns, candidates, moved, log_bf, unobserved, variant)
+        return cls(columns, candidates, moved, log_bf, unobserved, variant, causes)
 
     def sharpened(self, panel: Panel, slices: Sequence[Slice]) -> _Board:
         """The board with the noise of what moved most measured beside its best explanation, not with it."""
@@ -193,7 +213,8 @@ class _Board:
         if not sharper:
             return self
         columns = [sharper.get(c.signal.name, c) for c in self.columns]
-        return _Board.build(panel, columns, self.candidates, self.moved | scan(panel, list(sharper.values()), slices))
+        again = scan(panel, list(sharper.values()), slices)
+        return _Board.build(panel, columns, self.candidates, self.moved | again, self.causes)
 
     def seed(self) -> int | None:
         """The signal whose movement is most certain, None where none is."""
@@ -370,12 +391,25 @@ class _Board:
 
     def _fitting(self, seed: int) -> Array:
         """How far each change moves the kinds of signals that moved with the seed: each kind counts once, in full, down to
-        where a second cause that came in at the same time is the better story.
+        where a second cause that came in at the same time is the better story. Something unobserved is a change as well.
+
+        A score that moves while nothing does of what is scored speaks for the ruler.
         """
         mine = self.columns[seed].signal.family
         kinds = {self.columns[i].signal.family for i in self._companions(seed)} - {mine}
         told = [sum(float(np.log(c.moves(kind) or INCOMPATIBLE)) for kind in kinds) for c in self.candidates]
-        return np.asarray(np.maximum(np.array([*told, 0.0]), np.log(PRIOR_CANDIDATE)))
+        told.append(_unrecorded(self.causes, mine, kinds))
+        fitting = np.maximum(np.array(told), np.log(PRIOR_CANDIDATE))
+        if mine == "eval" and not kinds and self._says_what_is_scored(seed):
+            readily = [c.moves("content") or 0.0 for c in self.candidates]
+            fitting += np.log1p(-(1 - STILL) * np.array([*readily, 0.0]))
+        return np.asarray(fitting)
+
+    def _says_what_is_scored(self, seed: int) -> bool:
+        """Whether the answers' texts are recorded where the score is."""
+        scored = self.columns[seed].group.rows
+        texts = {id(c.group): c.group.rows for c in self.columns if c.signal.family == "content"}
+        return any(np.isin(scored, rows).mean() > SURE for rows in texts.values())
 
     def _readings(self, panel: Panel, row: int, slices: int) -> list[Array]:
         """Each change read in four ways: as it is, within the slice that moved, only once something else woke it, and at the
@@ -467,6 +501,15 @@ class _Board:
             if i != seed and other.earliest - margin <= mine.latest and mine.earliest - margin <= other.latest:
                 near.append(i)
         return near[:MAX_COMPANIONS]
+
+
+def _unrecorded(causes: Sequence[Cause], mine: str, kinds: set[str]) -> float:
+    """Ln of how readily something unobserved that moved the seed moves these kinds too: as readily as what it may be does."""
+    able = [(cause.prior * cause.moves.get(mine, INCOMPATIBLE), cause.moves) for cause in causes]
+    if not able:
+        return 0.0
+    both = sum(odds * float(np.prod([moves.get(kind, INCOMPATIBLE) for kind in kinds])) for odds, moves in able)
+    return float(np.log(both / sum(odds for odds, _ in able)))
 
 
 def _prior(candidate: Candidate, column: Column) -> float:

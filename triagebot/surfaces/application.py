@@ -23,6 +23,8 @@ class Application(Walked):
     families = MappingProxyType(
         {
             "error": 1.0,
+            "upstream": 0.3,
+            "speed": 0.4,
             "stream": 1.0,
             "retry": 1.0,
             "latency": 0.7,

@@ -129,10 +129,10 @@ class Weighed:
 class Node(Protocol):
     """One surface or exit.
 
-    `surfaces` are the change-event surfaces it answers for; `dimensions` of a request that show its version; `moves` the families
-    of signals that a change of it can move, with how readily (1: it is what such changes do); `prior` weighs such a change
-    beside one of another node; `columns` are the normalised span columns that it reads. `hypotheses` are suspects that the
-    traces alone show, beside first-seen versions.
+    `surfaces` are the change-event surfaces it answers for; `dimensions` of a request that show its version; `families` of
+    signals that a change of it can move, with how readily (1: it is what such changes do), and `moves` those of one change;
+    `prior` weighs such a change beside one of another node; `columns` are the normalised span columns that it reads.
+    `hypotheses` are suspects that the traces alone show, beside first-seen versions.
     """
 
     @property
@@ -143,6 +143,9 @@ class Node(Protocol):
 
     @property
     def dimensions(self) -> tuple[str, ...]: ...
+
+    @property
+    def families(self) -> Mapping[str, float]: ...
 
     @property
     def prior(self) -> float: ...

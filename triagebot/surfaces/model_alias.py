@@ -21,6 +21,8 @@ class ModelAlias(Walked):
             "feedback": 1.0,
             "tool": 0.7,
             "latency": 0.7,
+            "speed": 0.7,
+            "upstream": 0.2,
             "usage": 0.5,
             "cache": 0.3,
             "error": 0.3,

@@ -20,11 +20,13 @@ class PromptVersion(Walked):
             "tool": 0.7,
             "usage": 0.7,
             "latency": 0.4,
+            "speed": 0.2,
             "cache": 0.7,
             "retry": 0.3,
             "retrieval": 0.05,
             "stream": 0.05,
             "error": 0.1,
+            "upstream": 0.05,
         }
     )
     columns = ("prompt_version", "prompt_hash")

@@ -27,6 +27,8 @@ class Provider(Walked):
         {
             "latency": 1.0,
             "error": 1.0,
+            "upstream": 1.0,
+            "speed": 1.0,
             "stream": 0.7,
             "ratelimit": 0.5,
             "usage": 0.4,

@@ -22,9 +22,11 @@ LIMITED = frozenset({"rate_limited"})
 BESIDE = 1200.0  # seconds after a call of a neighbour for which its share of a window is still spent
 LEAST_RUN = 40
 # What refuses calls also fails them, has them made again, and makes their callers wait.
-ON_CALLS = MappingProxyType({"ratelimit": 1.0, "error": 0.7, "retry": 1.0, "latency": 0.5})
+ON_CALLS = MappingProxyType(
+    {"ratelimit": 1.0, "error": 0.7, "upstream": 0.3, "retry": 1.0, "latency": 0.5, "speed": 0.2}
+)
 # Where a limit on the length of an answer is cut, answers are cut off and are other answers.
-ON_LENGTH = MappingProxyType({"length": 1.0, "content": 0.5, "latency": 0.3, "error": 0.2})
+ON_LENGTH = MappingProxyType({"length": 1.0, "content": 1.0, "latency": 0.3, "speed": 0.3, "error": 0.2})
 LENGTH = re.compile(r"(output|completion|max)[ _-]?tokens(?!.*\bper\b)|context (length|window)", re.IGNORECASE)
 MOMENTS = 10
 MOSTLY = 0.6
@@ -33,6 +35,7 @@ MOSTLY = 0.6
 class Quota(Walked):
     name = "quota"
     surfaces = ("limit",)
+    families = ON_CALLS
     prior = 0.6
     columns = ("http_status",)
 

@@ -9,6 +9,7 @@ from typing import Any
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.change import Change
 from triagebot.domain.service import Service
+from triagebot.signals.sources import FOUND
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Weighed
 from triagebot.surfaces.firsthand import artifact_for, common_value, first_hand
@@ -35,6 +36,7 @@ class RetrievalCorpus(Walked):
             "feedback": 0.7,
             "usage": 0.5,
             "latency": 0.3,
+            "speed": 0.2,
             "tool": 0.1,
         }
     )
@@ -46,7 +48,8 @@ class RetrievalCorpus(Walked):
         return LOSING if isinstance(changed, Mapping) and _loses(changed) else super().weight(change)
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
-        sign = first_hand(explanation, RETRIEVED)
+        lost = {m.signal for m in (explanation.seed, *explanation.members) if m.signal.startswith(FOUND)}
+        sign = first_hand(explanation, RETRIEVED | lost)
         if sign is None:
             return None
         corpus = common_value(weighed.table, "corpus", sign).rpartition("@")[0]
@@ -54,7 +57,9 @@ class RetrievalCorpus(Walked):
             node=self.name,
             artifact=artifact_for(service, self.surfaces, corpus),
             explanation=number,
-            reason="what is retrieved changed, without a rebuild on record",
+            reason=f"documents of {sign.signal.removeprefix(FOUND)} are found no more"
+            if sign.signal in lost
+            else "what is retrieved changed, without a rebuild on record",
             confidence=0.85,
             strength=sign.best,
         )

@@ -29,6 +29,8 @@ class Telemetry(Walked):
         {
             "usage": 0.5,
             "latency": 0.5,
+            "speed": 0.5,
+            "upstream": 0.3,
             "content": 0.3,
             "length": 0.3,
             "error": 0.3,

@@ -21,7 +21,7 @@ from triagebot.attribution.strata import (
     stack,
 )
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_CANDIDATE
-from triagebot.attribution.weigh import Candidate, Explanation, weigh
+from triagebot.attribution.weigh import Candidate, Cause, Explanation, weigh
 from triagebot.attribution.within import within
 from triagebot.domain.inputs import INPUT
 from triagebot.domain.service import Service
@@ -99,7 +99,8 @@ def attribute(
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST)
     levelled = [s for s in slices if s.dimension in (INPUT, *INPUT_DIMENSIONS)]
-    explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices)
+    causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
+    explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()
     if grown:
         plain = build_panel(table.at, weight, codes, labels, table.signals, told, stack(hours, table.at.size))

@@ -30,7 +30,7 @@ LEAST_IMPLIED = 0.3
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 PLAIN = 25.0  # ln odds from which nobody could overlook it
 # Kinds of signals of which less is simply better: nobody is paged because they improved.
-JUST_BETTER = frozenset({"error", "ratelimit", "retry", "latency", "usage", "cache"})
+JUST_BETTER = frozenset({"error", "upstream", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 
 

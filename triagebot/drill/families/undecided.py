@@ -1,7 +1,7 @@
 """What nobody can decide with this folder, and what has more than one answer."""
 
 from triagebot.drill.arrays import DAY, HOUR, one
-from triagebot.drill.draft import Draft, Redraw
+from triagebot.drill.draft import ENOUGH_TO_TELL_APART, Draft, Redraw
 from triagebot.drill.family import Family, pick_symptom, say, symptom
 from triagebot.drill.knobs import KNOBS
 from triagebot.drill.prompts import with_line
@@ -222,13 +222,15 @@ def too_late_to_tell(d: Draft) -> None:
     t = d.traffic
     at = d.onset(least=60, most=0.3)
     times = t.at[(t.at > at - 20) & d.before_page]
-    second = float(times[min(3, len(times) - 1)]) + 1
+    second = float(times[min(int(d.rng.integers(1, 4)), len(times) - 1)]) + 1
     d.recorded["prompt"] = d.recorded["model"] = 1.0
     prompt = d.cause("prompt_version", d.rollout(at, "step"), event=True, edit=with_line("tone", "Be warmer."))
     if not prompt.artifact.uses.all():
         raise Redraw
-    d.introduce(d.artifact("model_alias"), d.rollout(second, "step"), event=True, harmless=True)
+    model = d.introduce(d.artifact("model_alias"), d.rollout(second, "step"), event=True, harmless=True)
     knob = symptom(d, prompt.mask)
+    if d.tells_apart(model.mask, least=ENOUGH_TO_TELL_APART / 10):
+        raise Redraw  # an effect as plain as this one is told by three requests
     if second - at > HOUR or d.world.page_at - at < 0.02 * DAY:
         raise Redraw
     say(d, knob)
