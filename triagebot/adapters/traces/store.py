@@ -44,7 +44,7 @@ class ChdbStore(Reader):
         first.execute(f"CREATE DATABASE IF NOT EXISTS {database} {'' if lock else 'ENGINE = Memory'}")
         first.execute(schema.own_table(database, on_disk=lock is not None))
         if lock:
-            first.execute(schema.later_columns(database))
+            first.execute(schema.later_changes(database))
         proto = folder / "otlp.proto"
         proto.write_text(schema.PROTO, encoding="utf-8")
         for reader in connections[:2]:
