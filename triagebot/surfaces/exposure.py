@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -27,6 +27,7 @@ from triagebot.surfaces.arrivals import (
     versioned,
 )
 from triagebot.surfaces.contract import Node, Suspect
+from triagebot.surfaces.stages import given, in_scope, roll_outs
 
 Array = NDArray[np.float64]
 
@@ -69,12 +70,13 @@ def suspects(
     unmatched += [a for name in node.dimensions if name in WEIGHTED for a in raised(table, name, unmatched)]
     result: list[tuple[Suspect, Candidate | None]] = []
     rolled: set[tuple[str, str, str]] = set()
-    for change in changes:
+    for stages in roll_outs(changes):
+        change = stages[0]
         # A roll-out in stages is one change: the traces show who had it when.
         if change.after and (change.surface, change.artifact, change.after) in rolled:
             continue
         if _lifecycle(change) or from_probe(change):
-            result.append(_dated(node, change, table))  # the name stayed: no version in the traces shows it
+            result.append(_dated(node, stages, table))  # the name stayed: no version in the traces shows it
             continue
         arrival = next((a for a in unmatched if _matches(a, change)), None) or _in_step(change, unmatched, changes)
         if arrival is not None:
@@ -91,7 +93,7 @@ def suspects(
             )
             result.append((suspect, None))
         else:
-            result.append(_dated(node, change, table))
+            result.append(_dated(node, stages, table))
     fresh: list[Arrival] = []
     for arrival in unmatched:
         if not any(_twin(arrival, other) for other in fresh):
@@ -360,17 +362,18 @@ def _lifecycle(change: Change) -> bool:
     return same and not from_probe(change)
 
 
-def _dated(node: Node, change: Change, table: RequestTable) -> tuple[Suspect, Candidate | None]:
-    scope = _in_scope(change, table)
+def _dated(node: Node, stages: Sequence[Change], table: RequestTable) -> tuple[Suspect, Candidate | None]:
+    change = stages[0]
     start, end = change.introduced.earliest.timestamp(), change.introduced.latest.timestamp()
-    moments = [end] if end - start < 1 else list(np.linspace(start, end, MOMENTS))
-    parts = [((table.at >= m) & scope).astype(float) for m in moments]
+    if end - start < 1:
+        moments, parts = [end], [given(stages, table)]
+    else:
+        moments, scope = list(np.linspace(start, end, MOMENTS)), in_scope(change, table)
+        parts = [((table.at >= m) & scope).astype(float) for m in moments]
     names = ["" if len(moments) == 1 else moment(m).isoformat() for m in moments]
     if change.detail.get("stopped"):
         return _wearing_off(node, change, table, end)
-    suspect = Suspect(
-        key=change.key, node=node.name, change=change, served=False, requests=int((table.at >= end)[scope].sum())
-    )
+    suspect = Suspect(key=change.key, node=node.name, change=change, served=False, requests=int((parts[-1] > 0).sum()))
     if _lifecycle(change) or not any(LEAST <= p.sum() <= table.at.size - LEAST for p in parts):
         return suspect, None
     if change.surface == "limit" and len(parts) == 1:
@@ -401,32 +404,6 @@ def _wearing_off(node: Node, change: Change, table: RequestTable, since: float) 
     if not LEAST <= suspect.requests <= table.at.size - LEAST:
         return suspect, None
     return suspect, _candidate(node, change, parts, ["", "wearing off", "growing"], averaged=False)
-
-
-SCOPE_DIMENSIONS: Mapping[str, str] = {
-    "region": "region",
-    "route": "route",
-    "tenant": "tenant",
-    "workload": "workload",
-    "environment": "environment",
-    "provider": "provider",
-    "model": "model_served",
-    "key": "key",
-    "intent": "intent",
-    "tool": "tool_names",
-    "prompt": "prompt",
-}
-
-
-def _in_scope(change: Change, table: RequestTable) -> Mask:
-    mask = np.ones(table.at.size, dtype=bool)
-    for name, value in change.scope.items():
-        dimension = table.dimensions.get(SCOPE_DIMENSIONS.get(name, name))
-        if dimension is not None and any(label for label in dimension.labels):
-            hit = having(dimension, value)
-            if hit.any():
-                mask &= hit
-    return mask
 
 
 def _candidate(node: Node, change: Change, parts: list[Array], names: list[str], *, averaged: bool) -> Candidate:
