@@ -13,7 +13,8 @@ import pytest
 from tests.e2e.bench import PAGED, ROOM, TOKEN, Bench, bench, event, until
 from tests.triage.replay import worlds
 from tests.triage.replay.worlds import JsonJudge, Model, Time
-from triagebot.bootstrap import server as building
+from triagebot.bootstrap import incidents as building
+from triagebot.bootstrap import walks
 from triagebot.domain.people import Person
 from triagebot.errors import SourceFailed
 from triagebot.testing.slack import LocalSlack
@@ -347,7 +348,7 @@ async def test_a_server_that_stops_goes_on_where_it_was_and_sends_nothing_twice(
     monkeypatch.setattr(building, "open_gateway", lambda *_: second)
     monkeypatch.setattr(building, "open_judge", lambda *_: JsonJudge())
     monkeypatch.setattr(building, "terms_of", lambda *_: worlds.terms())
-    monkeypatch.setattr(building, "ReplaySources", lambda **_: worlds.sources())
+    monkeypatch.setattr(walks, "Sources", lambda **_: worlds.sources())
     async with bench(tmp_path, slack, clock=clock) as here:
         report = await over(here)
         lost = sum(a["lost"] for a in report["arms"])
