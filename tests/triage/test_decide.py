@@ -37,8 +37,8 @@ def found(*explanations, suspects=(PROMPT, MODEL, RELEASE), mixed=()):
     return Attribution(tuple(suspects), tuple(explanations), tuple(r for _, r in mixed), tuple(mixed), {}, None)
 
 
-def decided(attribution, *, words=(), visible=True, blind="nothing is recorded", **more):
-    around = weighed(TABLE, suspects=attribution.suspects, explanations=attribution.explanations)
+def decided(attribution, *, words=(), visible=True, blind="nothing is recorded", table=TABLE, **more):
+    around = weighed(table, suspects=attribution.suspects, explanations=attribution.explanations)
     readings = read(attribution, around, TREE, SERVICE, BY_NAME, frozenset(words))
     return decide(readings, attribution, visible=visible, blind=blind, **more)
 
@@ -240,6 +240,20 @@ def test_where_one_provider_alone_moved_another_ones_notice_is_not_blamed():
     open_ = unexplained(seed, evidence={"": 54.0, notice.key: 46.0})
     (reading,) = decided(found(open_, suspects=(notice,))).told
     assert (reading.suspect, reading.implied.artifact) == (None, "fallback")
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.3, ["quota"]), (0.8, [])])
+def test_a_neighbour_that_grew_while_calls_are_limited_is_told_whatever_made_it_grow(share, told):
+    """Most requests are no neighbour of the others: then it is open which of two changes made them more."""
+    late, rng = np.arange(N) >= N // 2, np.random.default_rng(3)
+    own = rng.random(N) < np.where(late, share + 0.15, share - 0.15)
+    loaded = table(spread(N), {"workload": np.where(own, "eval", "interactive")})
+    first, second = suspect("application", "job", "nightly"), suspect("application", "code", "api")
+    posterior = {first.key: 0.5, second.key: 0.45, "": 0.02}
+    open_ = explanation(moved("rate_limited", N, best=40.0), best=first.key, posterior=posterior)
+    decision = decided(found(open_, suspects=(first, second)), table=loaded)
+    assert causes(decision) == told or (not told and decision.status == "undetermined")
+    assert [r.implied.artifact for r in decision.told if r.implied] == (["eval"] if told else [])
 
 
 def test_what_only_became_cheaper_or_faster_is_nobodys_page():

@@ -94,7 +94,8 @@ class Implied:
     """A node that the evidence points at without a recorded change: its own signals moved first-hand.
 
     `strength` is how clearly (ln Bayes factor): of several nodes the one that shows it most clearly is told. `only`: no other
-    artifact of the node can be meant, since what moved is what this one serves.
+    artifact of the node can be meant, since what moved is what this one serves. `whatever`: it holds whatever change lies
+    behind it.
     """
 
     node: str
@@ -104,6 +105,7 @@ class Implied:
     confidence: float
     strength: float
     only: bool = False
+    whatever: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

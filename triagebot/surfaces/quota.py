@@ -30,6 +30,7 @@ ON_LENGTH = MappingProxyType({"length": 1.0, "content": 1.0, "latency": 0.3, "sp
 LENGTH = re.compile(r"(output|completion|max)[ _-]?tokens(?!.*\bper\b)|context (length|window)", re.IGNORECASE)
 MOMENTS = 10
 MOSTLY = 0.6
+HALF = 0.5
 
 
 class Quota(Walked):
@@ -91,7 +92,14 @@ class Quota(Walked):
         told = f"{neighbour} takes a larger share of the tokens while calls are limited"
         reason = told if neighbour else "calls are limited while own traffic is as before"
         return Implied(
-            node=self.name, artifact=neighbour, explanation=number, reason=reason, confidence=0.85, strength=sign.best
+            node=self.name,
+            artifact=neighbour,
+            explanation=number,
+            reason=reason,
+            confidence=0.85,
+            strength=sign.best,
+            # What made the neighbour grow is the next question: the calls are limited because it did.
+            whatever=bool(neighbour) and _smaller(weighed.table, neighbour),
         )
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:
@@ -118,6 +126,14 @@ def _neighbour(table: RequestTable, during: np.ndarray) -> str:
         if dimension.labels[top] and change[top] > grown:
             best, grown = dimension.labels[top], float(change[top])
     return best
+
+
+def _smaller(table: RequestTable, neighbour: str) -> bool:
+    """Whether a workload or key has fewer requests than all others: what most requests belong to is no neighbour of theirs."""
+    dimensions = [table.dimensions[name] for name in ("workload", "key") if name in table.dimensions]
+    return any(
+        float((d.codes == d.labels.index(neighbour)).mean()) < HALF for d in dimensions if neighbour in d.labels
+    )
 
 
 NODE = Quota()

@@ -108,8 +108,9 @@ def read(
             readings.append(Reading(number, explanation, None, one, {}, one.confidence, relevant, harm))
             continue
         # A date alone that is not sure enough does not silence what a node's own signals say.
-        implied = clearest if not top or not by_key[top].served else None
-        confidence = implied.confidence * (explanation.posterior[""] if top else chance) if implied else 0.0
+        implied = clearest if not top or not by_key[top].served or (clearest and clearest.whatever) else None
+        open_ = 1.0 if implied and implied.whatever else explanation.posterior[""] if top else chance
+        confidence = implied.confidence * open_ if implied else 0.0
         if implied is not None and confidence < LEAST_IMPLIED:
             implied = None
         recorded = _recorded(explanation, implied, found) if implied else None
