@@ -145,6 +145,7 @@ async def bench(request, slack, ledger):
         tell=tell,
         intake=bench.intake,
         draft=bench.draft,
+        account_changed=chat.account_changed,
         reminding=reminding_of(ledger, state, chat, clock, known),
         signing_secret=SECRET,
     )
@@ -700,7 +701,9 @@ async def test_the_listeners_are_those_of_the_manifest(bench):
         "app_home_opened",
         "app_mention",
         "link_shared",
+        "user_change",
     ]
+    assert (await ravi.become(is_admin=True)).acked
     assert (await ravi.open_home()).acked
     assert (await ravi.mention("llm-oncall", "hello")).acked
     bench.slack.socket.ack_timeout = 0.2

@@ -93,6 +93,23 @@ async def test_a_room_that_becomes_shared_is_shown_hashes_from_then_on(bench, to
     assert no_texts(said(bench))
 
 
+async def test_a_member_who_is_made_a_guest_is_one_at_once_in_the_channel_and_as_a_person(bench, told):
+    incident = await told()
+    assert TEXTS[1] in said(bench)
+    assert TEXTS[1] in await bench.ask(f"why prompt {incident}", "zoe", "llm-oncall")
+    zoe = bench.slack.user("zoe")
+    delivery = await zoe.become(is_restricted=True)
+    assert delivery.acked
+    await until(lambda: zoe.id not in bench.chat._rooms._users[1])
+    assert no_texts(await bench.ask(f"why prompt {incident}", "zoe", "llm-oncall"))
+    await bench.tell.verdict(incident)
+    assert no_texts(said(bench))
+    await zoe.become(is_restricted=False)
+    await until(lambda: zoe.id not in bench.chat._rooms._users[1])
+    await bench.tell.verdict(incident)
+    assert TEXTS[1] in said(bench)
+
+
 @pytest.mark.parametrize("who", ["guest", "single", "stranger", "outside"])
 async def test_a_person_who_is_no_member_gets_hashes(bench, told, who):
     """A guest of either kind, somebody of another organisation, and a colleague outside of the private channel."""

@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
-from slack_sdk.web.async_client import AsyncWebClient
-
 from triagebot.adapters.chat.slack import SlackChat
 from triagebot.adapters.chat.unconnected import UnconnectedChat
 from triagebot.adapters.pagers import pagerduty_api
@@ -30,10 +28,6 @@ class Ends:
     chat: Chat
     slack: SlackChat | None
     pager: Pager | None
-
-    @property
-    def client(self) -> AsyncWebClient | None:
-        return self.slack.client if self.slack is not None else None
 
 
 def open_ends(settings: Settings, options: Options, stack: AsyncExitStack) -> Ends:

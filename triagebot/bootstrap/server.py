@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from slack_sdk.web.async_client import AsyncWebClient
-
+from triagebot.adapters.chat.slack import SlackChat
 from triagebot.adapters.db.journal import SqlJournal
 from triagebot.adapters.db.ledger import SqlLedger
 from triagebot.adapters.db.trail import SqlAudit
@@ -63,9 +62,8 @@ __all__ = ["KINDS", "Server", "open_server"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """What the doors of a server need. `slack` is the chat's client where Slack is configured, `spans` is None where a collector
-    writes the store. `probes` raise what is down. `unusable` are the declared registries that nothing can be asked of, one
-    line each. `look_for_guests` is to be called every ten minutes.
+    """What the doors of a server need. `slack` is the chat where Slack is configured, `spans` is None where a collector writes the
+    store. `probes` raise what is down. `unusable` are the declared registries that nothing can be asked of, one line each.
     """
 
     settings: Settings
@@ -75,7 +73,7 @@ class Server:
     traces: TraceStore
     spans: SpanSink | None
     chat: Chat
-    slack: AsyncWebClient | None
+    slack: SlackChat | None
     tell: Tell
     way: Way
     mirror: Mirror
@@ -95,7 +93,6 @@ class Server:
     freezing: Freezing
     rehearse: Rehearse
     fields: Mapping[str, str]
-    look_for_guests: Probe | None
     unusable: tuple[str, ...] = ()
 
     @property
@@ -227,7 +224,7 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         traces=traces.store,
         spans=traces.sink,
         chat=ends.chat,
-        slack=ends.client,
+        slack=ends.slack,
         tell=incidents.tell,
         way=incidents.way,
         mirror=incidents.mirror,
@@ -247,7 +244,6 @@ async def open_server(settings: Settings, stack: AsyncExitStack, *, clock: Clock
         freezing=freezing,
         rehearse=rehearse,
         fields=options.mapping("generic", "fields"),
-        look_for_guests=ends.slack.look_for_guests if ends.slack else None,
         unusable=walks.unusable,
     )
 

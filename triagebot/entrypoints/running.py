@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
 from starlette.types import ASGIApp
 
 from triagebot.bootstrap.server import Server
@@ -74,7 +73,7 @@ class Doors:
 
 
 def build_doors(server: Server) -> Doors:
-    bolt = _bolt(server, server.slack) if server.slack is not None else None
+    bolt = _bolt(server)
     token, secret = server.settings.secret("slack_app_token"), server.settings.secret("slack_signing_secret")
     socket = Socket(socket_mode(bolt, token)) if bolt is not None and token else None
     probes: dict[str, Callable[[], Awaitable[object]]] = dict(server.probes)
@@ -133,8 +132,8 @@ async def working(server: Server, doors: Doors) -> AsyncIterator[None]:
     server.slow.start()
     scheduler.start()
     beside = [asyncio.create_task(catch_up(server.watch), name="missed-jobs")]
-    if server.look_for_guests is not None:
-        beside.append(asyncio.create_task(_every(GUESTS_EVERY, server.look_for_guests), name="guests"))
+    if server.slack is not None:
+        beside.append(asyncio.create_task(_every(GUESTS_EVERY, server.slack.look_for_guests), name="guests"))
     if doors.socket is not None:
         doors.socket.open()
     try:
@@ -192,7 +191,11 @@ def _client(handler: AsyncSocketModeHandler) -> Any:
     return handler.client  # slack_sdk has no types for its methods
 
 
-def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
+def _bolt(server: Server) -> AsyncApp | None:
+    chat = server.slack
+    if chat is None:
+        return None
+
     async def draft(incident: str, person: Person) -> None:
         await server.way.draft_for(incident, person)
         server.pool.wake()
@@ -204,15 +207,16 @@ def _bolt(server: Server, client: AsyncWebClient) -> AsyncApp:
 
     return build_slack_app(
         SlackDeps(
-            client=client,
+            client=chat.client,
             config=server.config,
             ledger=server.ledger,
             journal=server.journal,
-            chat=server.chat,
+            chat=chat,
             clock=server.clock,
             tell=server.tell,
             intake=server.intake,
             draft=draft,
+            account_changed=chat.account_changed,
             roles=server.roles,
             freezes=server.freezing.desk,
             lookup=_lookup(server),

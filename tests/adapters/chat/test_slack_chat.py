@@ -13,6 +13,7 @@ from triagebot.domain.people import Person
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Message, Posted
 from triagebot.testing.slack import LocalSlack, ManualClock
+from triagebot.testing.slack.shapes import user_json
 
 HELLO = Message(text="hello", blocks=({"type": "section", "text": {"type": "mrkdwn", "text": "*hello*"}},))
 
@@ -438,6 +439,26 @@ async def test_who_reads_in_a_channel(slack, chat):
     channel.is_pending_ext_shared = False
     assert (await chat.room("#secret")).outsiders is False
     assert len(slack.calls_to("users.list")) == 3
+
+
+async def test_an_account_that_changes_is_asked_for_anew_and_no_other(slack, chat):
+    ana, bob = (slack.workspace.add_user(name) for name in ("ana", "bob"))
+    slack.workspace.add_channel("secret", private=True, members=[ana])
+    slack.workspace.add_channel("other", private=True, members=[bob])
+    assert not (await chat.room("#secret")).outsiders
+    assert not (await chat.room("#other")).outsiders
+    assert await chat.active(Person(name="", email=ana.email))
+    asked = len(slack.calls_to("conversations.info"))
+    await chat.account_changed(user_json(slack.workspace, ana))  # a status, say
+    assert not (await chat.room("#secret")).outsiders
+    assert len(slack.calls_to("conversations.info")) == asked
+    ana.is_restricted = True
+    await chat.account_changed(user_json(slack.workspace, ana))
+    assert (await chat.room("#secret")).outsiders
+    assert await chat.active(Person(name="", email=ana.email)) is False
+    assert not (await chat.room("#other")).outsiders
+    assert len(slack.calls_to("conversations.info")) == asked + 1
+    assert (len(slack.calls_to("users.list")), len(slack.calls_to("users.info"))) == (1, 1)
 
 
 async def test_many_who_came_since_are_looked_for_together(slack, chat):

@@ -81,6 +81,14 @@ class People:
         self._known[who] = (self._now(), person)
         return person
 
+    def forget(self, id_: str) -> None:
+        """Whatever they were found by."""
+        self._known = {
+            who: found
+            for who, found in self._known.items()
+            if who != id_ and not (found[1] and found[1].slack_id == id_)
+        }
+
     async def _ask(self, who: str) -> Person | None:
         try:
             if _USER.fullmatch(who):

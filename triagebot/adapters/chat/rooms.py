@@ -92,6 +92,16 @@ class Rooms:
         self._users = (self._now(), {str(user["id"]): is_guest(user, team) for user in users})
         return self._users[1]
 
+    def account_changed(self, user: Mapping[str, Any], team: str) -> None:
+        """Slack tells of a user object, for each change of a status too. Who turned into a guest, or is none any more, is asked
+        for anew, and the rooms with them are looked at anew.
+        """
+        id_, known = str(user.get("id")), self._users[1] if self._users else {}
+        if known.get(id_) == is_guest(user, team):
+            return
+        known.pop(id_, None)
+        self._known = {channel: look for channel, look in self._known.items() if id_ not in look[1].members}
+
     async def _pages(self, method: str, name: str, **arguments: Any) -> list[Any]:
         found: list[Any] = []
         cursor = ""

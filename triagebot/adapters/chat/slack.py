@@ -305,6 +305,11 @@ class SlackChat:
         """Beforehand, so that no incident's first message waits for the pages of a large workspace. Raises SourceFailed."""
         await self._rooms.users(await self._team())
 
+    async def account_changed(self, user: Mapping[str, Any]) -> None:
+        """Slack told of a user object: what was known of the account is not trusted any more. Raises SourceFailed."""
+        self._people.forget(str(user.get("id")))
+        self._rooms.account_changed(user, await self._team())
+
     async def room(self, channel: str) -> Room:
         return await self._rooms.look(await self._channels.resolve(channel), await self._team())
 

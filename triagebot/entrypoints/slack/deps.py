@@ -30,7 +30,8 @@ from triagebot.triage.tell import Tell
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackDeps:
     """`intake` stores a page durably, False where it was there already. `draft` asks for an incident's postmortem, `publish` shows
-    one that was changed. `tenants` are those that a service served lately, `digest` the week's word on the ownership of a service.
+    one that was changed. `account_changed` hears of each user object that Slack tells of. `tenants` are those that a service
+    served lately, `digest` the week's word on the ownership of a service.
 
     `replays` is None where none can be asked for, `asking` where threads are not answered.
 
@@ -47,6 +48,7 @@ class SlackDeps:
     tell: Tell
     intake: Callable[[Page, bytes], Awaitable[bool]]
     draft: Callable[[str, Person], Awaitable[None]]
+    account_changed: Callable[[Mapping[str, Any]], Awaitable[None]]
     lookup: Lookup | None = None
     reminding: Reminding
     mirror: Mirror | None = None

@@ -1,8 +1,9 @@
-"""What Slack tells of: somebody opened the App Home, named triagebot, or shared one of its links."""
+"""What Slack tells of: somebody opened the App Home, named triagebot, or shared one of its links; an account changed."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -69,6 +70,18 @@ def listen(app: AsyncApp, deps: SlackDeps) -> None:
         found = await unfurls(deps, event)
         if found:
             await client.chat_unfurl(channel=event["channel"], ts=event["message_ts"], unfurls=found)
+
+    app.event("user_change")(_account_changed(deps))
+
+
+def _account_changed(deps: SlackDeps) -> Callable[..., Awaitable[None]]:
+    async def changed(event: dict[str, Any]) -> None:
+        try:
+            await deps.account_changed(event["user"])
+        except TriagebotError as error:
+            log.warning("an account changed, and may be taken for what it was for ten minutes: %s", error)
+
+    return changed
 
 
 async def _why(deps: SlackDeps, incident: Incident, words: list[str], by: Person) -> Message | None:

@@ -12,7 +12,7 @@ from triagebot.testing.slack.dispatch import Dispatcher
 from triagebot.testing.slack.errors import CannotActError, SlackError
 from triagebot.testing.slack.inputs import STATEFUL, entered, find_element, initial_state, is_empty, option_of
 from triagebot.testing.slack.methods.views import replace, show, stack_of
-from triagebot.testing.slack.shapes import view_json
+from triagebot.testing.slack.shapes import user_json, view_json
 from triagebot.testing.slack.workspace import Channel, Message, User, View
 
 
@@ -115,6 +115,14 @@ class Person:
         event: dict[str, Any] = {"type": "app_home_opened", "user": self.id, "channel": channel.id, "tab": "home"}
         if self.home is not None:
             event["view"] = view_json(self._workspace, self.home)
+        return await self._dispatcher.event(event, self.id)
+
+    async def become(self, **flags: bool) -> Delivery | None:
+        """An administrator changes the account: `is_restricted=True` makes a member a guest."""
+        for name, value in flags.items():
+            setattr(self.user, name, value)
+        about = user_json(self._workspace, self.user)
+        event = {"type": "user_change", "user": about, "cache_ts": int(self._workspace.clock())}
         return await self._dispatcher.event(event, self.id)
 
     # -- clicking -------------------------------------------------------------------------------------------------
