@@ -242,6 +242,14 @@ def test_where_one_provider_alone_moved_another_ones_notice_is_not_blamed():
     assert (reading.suspect, reading.implied.artifact) == (None, "fallback")
 
 
+def test_the_change_that_left_requests_out_goes_with_what_is_no_longer_recorded():
+    sampling = suspect("application", "config", "tail_sampling")
+    still = decided(found(suspects=(sampling,)), lost="a share of the requests", cut=sampling)
+    assert (still.status, still.cut, bool(still.telemetry)) == ("none_of_five", sampling, True)
+    blamed = decided(found(named(moved("refusal", N), PROMPT)), lost="a share of the requests", cut=sampling)
+    assert (causes(blamed), blamed.cut) == (["support/system"], None)
+
+
 @pytest.mark.parametrize(("share", "told"), [(0.3, ["quota"]), (0.8, [])])
 def test_a_neighbour_that_grew_while_calls_are_limited_is_told_whatever_made_it_grow(share, told):
     """Most requests are no neighbour of the others: then it is open which of two changes made them more."""

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
-from tests.fakes.walks import table
+from tests.fakes.walks import change, table
 from triagebot.attribution.shares import Risen
+from triagebot.domain.times import Interval
+from triagebot.surfaces.arrivals import moment
+from triagebot.surfaces.contract import Suspect
+from triagebot.triage.investigate import thinned_of
 from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 HOUR, DAY = 3600.0, 86400.0
@@ -105,6 +109,25 @@ def test_fewer_since_a_known_moment_have_dropped_and_days_alike_have_not(seed):
 def test_a_moment_without_a_day_before_or_requests_after_tells_nothing(since):
     assert not dropped(table(hours(8, daily, np.random.default_rng(1))), since)
     assert not dropped(table([]), since)
+
+
+def sampling(artifact, since=7.2 * DAY, summary=""):
+    at = moment(since)
+    told = change("config", artifact, summary=summary, introduced=Interval(at, at))
+    return Suspect(key=told.key, node="application", change=told, served=False, requests=0)
+
+
+def test_a_change_of_sampling_from_which_on_fewer_came_left_them_out():
+    rng = np.random.default_rng(0)
+    at = hours(8, daily, rng)
+    fewer = table(at[(at < 7.2 * DAY) | (rng.random(at.size) < 0.4)])
+    cut = sampling("otel-collector tail_sampling")
+    told, by = thinned_of(fewer, [sampling("autoscaling"), cut])
+    assert (by, "tail_sampling" in told) == (cut, True)
+    assert thinned_of(fewer, [sampling("collector", summary="Lower the sampling rate")])[1] is not None
+    assert thinned_of(fewer, [sampling("autoscaling")]) == ("", None)
+    assert thinned_of(fewer, [sampling("otel-collector tail_sampling", 4 * DAY)]) == ("", None)
+    assert thinned_of(table(at), [cut]) == ("", None)
 
 
 def risen(before, after):

@@ -63,7 +63,8 @@ class Decision:
     """`told` are the readings that make up the verdict, the page's own symptom first.
 
     `ruler` is evidence from beside the product, which itself stood still: an evaluation that stepped with its own definition,
-    or a probe. `traffic` says what grew, `telemetry` what is no longer recorded.
+    or a probe. `traffic` says what grew, `telemetry` what is no longer recorded, and `cut` is the change that
+    left it out, where one is on record.
     """
 
     status: VerdictStatus
@@ -73,6 +74,7 @@ class Decision:
     ruler: tuple[Suspect, Symptom | None] | None = None
     traffic: str = ""
     telemetry: str = ""
+    cut: Suspect | None = None
 
 
 def read(
@@ -214,6 +216,7 @@ def decide(
     ruler: tuple[Suspect, Symptom | None] | None = None,
     demand: str = "",
     lost: str = "",
+    cut: Suspect | None = None,
 ) -> Decision:
     """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not.
 
@@ -221,7 +224,7 @@ def decide(
     """
     readings = [r for r in readings if not _beside(r)]
     if not readings:
-        return _still(found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=lost)
+        return _still(found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=lost, cut=cut)
     clearest = max((r.explanation.strength for r in readings if r.suspect is not None), default=0.0)
     ordered = sorted(readings, key=lambda reading: _rank(reading, clearest))
     first = ordered[0]
@@ -232,7 +235,7 @@ def decide(
     if first.suspect is None and first.implied is None:
         # What is known for certain beside what nothing explains.
         if not first.words and (lost or found.mixed or demand):
-            return _still(found, visible=visible, blind=blind, ruler=None, demand=demand, lost=lost)
+            return _still(found, visible=visible, blind=blind, ruler=None, demand=demand, lost=lost, cut=cut)
         possible = dict(first.possible)
         why = (
             "what moved follows no change that is on record"
@@ -253,6 +256,7 @@ def _still(
     ruler: tuple[Suspect, Symptom | None] | None,
     demand: str,
     lost: str,
+    cut: Suspect | None,
 ) -> Decision:
     """The product stood still: the ruler moved, the traffic did, nothing did, or it could not have been seen."""
     if ruler is not None:
@@ -261,7 +265,7 @@ def _still(
         )
     if lost:
         why = f"no longer recorded: {lost}; what still is stood still"
-        return Decision("none_of_five", (), {}, why, telemetry=why)
+        return Decision("none_of_five", (), {}, why, telemetry=why, cut=cut)
     traffic = _mix(found.mixed[0][1]) if found.mixed else demand
     if traffic:
         return Decision("none_of_five", (), {}, traffic, traffic=traffic)

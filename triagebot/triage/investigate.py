@@ -132,10 +132,11 @@ def _concluded(
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
     demand = demand_of(table, found) if words & DEMAND_WORDS else ""
-    gone = lost(table) or thinned_of(table, found.suspects)
-    decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=gone)
+    gone, cut = (lost(table), None) if lost(table) else thinned_of(table, found.suspects)
+    decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=gone, cut=cut)
     weighed = replace(
         weighed,
+        suspects=tuple(replace(s, node="telemetry") if s is decision.cut else s for s in weighed.suspects),
         blamed={r.suspect.key: r.confidence for r in decision.told if r.suspect} | ruled(decision),
         possible=decision.possible,
         implied=tuple(r.implied for r in decision.told if r.implied) + beside(decision, service),
@@ -270,6 +271,9 @@ async def _causes(
     if decision.ruler is not None:
         explains = (decision.ruler[1].signal,) if decision.ruler[1] is not None else ()
         causes.append(await changed_cause(decision.ruler[0], RULER_CONFIDENCE, explains, snapshots, service, deps))
+    if decision.cut is not None:
+        cut = replace(decision.cut, node="telemetry")
+        causes.append(await changed_cause(cut, BESIDE_CONFIDENCE, (), snapshots, service, deps))
     for implied in beside(decision, service):
         ownership = await deps.owners.resolve(service, implied.node, implied.artifact, (), Author())
         causes.append(
@@ -343,13 +347,15 @@ async def changed_cause(
 
 
 def ruled(decision: Decision) -> dict[str, float]:
-    return {decision.ruler[0].key: RULER_CONFIDENCE} if decision.ruler is not None else {}
+    """The changes that are blamed although nothing of the product moved."""
+    blamed = {decision.ruler[0].key: RULER_CONFIDENCE} if decision.ruler is not None else {}
+    return blamed | ({decision.cut.key: BESIDE_CONFIDENCE} if decision.cut is not None else {})
 
 
 def beside(decision: Decision, service: Service) -> tuple[Implied, ...]:
     """Traffic or telemetry as the cause, where the product itself stood still."""
     node, reason = ("traffic", decision.traffic) if decision.traffic else ("telemetry", decision.telemetry)
-    if not reason:
+    if not reason or decision.cut is not None:
         return ()
     confidence = BESIDE_CONFIDENCE
     return (
@@ -357,16 +363,18 @@ def beside(decision: Decision, service: Service) -> tuple[Implied, ...]:
     )
 
 
-def thinned_of(table: RequestTable, suspects: Sequence[Suspect]) -> str:
-    """Requests that happened and were not recorded: their conversations lack turns, or fewer came with a change of sampling."""
-    since = thinned(table)
-    if since is not None:
-        return f"a share of the requests since {moment(since):%Y-%m-%d %H:%M} UTC (conversations lack turns)"
+def thinned_of(table: RequestTable, suspects: Sequence[Suspect]) -> tuple[str, Suspect | None]:
+    """Requests that happened and were not recorded, with the change that left them out: fewer came with a change of sampling,
+    or their conversations lack turns.
+    """
     for suspect in suspects:
         at = suspect.change.introduced.latest.timestamp()
         if SAMPLING.search(f"{suspect.change.artifact} {suspect.change.summary}") and dropped(table, at):
-            return f"a share of the requests since {moment(at):%Y-%m-%d %H:%M} UTC ({describe(suspect)})"
-    return ""
+            return f"a share of the requests since {moment(at):%Y-%m-%d %H:%M} UTC ({describe(suspect)})", suspect
+    since = thinned(table)
+    if since is None:
+        return "", None
+    return f"a share of the requests since {moment(since):%Y-%m-%d %H:%M} UTC (conversations lack turns)", None
 
 
 def demand_of(table: RequestTable, found: Attribution) -> str:
