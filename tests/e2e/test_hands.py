@@ -168,6 +168,10 @@ async def test_action_items_are_done_and_given_to_somebody_in_slack(here: Bench)
     await until(lambda: ada.home and all(item["text"][:40] in str(ada.home.body) for item in (first, second)))
     await give(ada.home, first, zoe)
     await until(lambda: first["text"][:40] not in str(ada.home.body))
+    here.clock.advance(hours=7)  # it was night
+    await here.server.reminded.reminding.run()
+    direct = here.slack.workspace.history(here.slack.workspace.open_direct([zoe.id]).id)
+    assert [m.text for m in direct] == [f"Ada Obi gave you an action item of INC-1: {first['text']}"]
     await ada.click(ada.home, "action_done", block_id=block(second))
     await until(lambda: f"Done: {second['text'][:40]}" in str(ada.home.body))
     await here.slack.user("zoe").open_home()

@@ -2,7 +2,7 @@
 
 from triagebot.adapters.db.reminders import SqlReminders
 from triagebot.domain.reminder import QuietHours
-from triagebot.triage.reminding.documents import ACTION, POSTMORTEM, ActionRule, PostmortemRule
+from triagebot.triage.reminding.documents import ACTION, GIVEN, POSTMORTEM, ActionRule, GivenRule, PostmortemRule
 from triagebot.triage.reminding.engine import Reminding
 from triagebot.triage.reminding.incidents import PAGE, STALE, PageRule, StaleRule
 from triagebot.triage.reminding.line import Line
@@ -27,6 +27,7 @@ def both_of(database, ledger, chat, clock, config, pager=None, quiet=NEVER):
         KIND: ownership,
         POSTMORTEM: PostmortemRule(ledger=ledger),
         ACTION: ActionRule(ledger=ledger, quiet=quiet),
+        GIVEN: GivenRule(ledger=ledger),
     }
     reminding = Reminding(ledger=ledger, rows=rows, chat=chat, clock=clock, rules=rules, quiet=quiet)
     plan = Plan(ledger=ledger, rows=rows, clock=clock, ownership=ownership, waits=waits, quiet=quiet)

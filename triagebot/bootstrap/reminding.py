@@ -13,7 +13,7 @@ from triagebot.domain.reminder import QuietHours
 from triagebot.domain.service import Config
 from triagebot.ports import Chat, Clock, FreezeBook, Ledger, Pager
 from triagebot.triage.mirror import Mirror
-from triagebot.triage.reminding.documents import ACTION, POSTMORTEM, ActionRule, PostmortemRule
+from triagebot.triage.reminding.documents import ACTION, GIVEN, POSTMORTEM, ActionRule, GivenRule, PostmortemRule
 from triagebot.triage.reminding.engine import Reminding, Rule
 from triagebot.triage.reminding.freezes import LIFT, LiftRule
 from triagebot.triage.reminding.incidents import PAGE, STALE, PageRule, StaleRule
@@ -56,6 +56,7 @@ def open_reminding(
         KIND: ownership,
         POSTMORTEM: PostmortemRule(ledger=ledger),
         ACTION: ActionRule(ledger=ledger, quiet=quiet),
+        GIVEN: GivenRule(ledger=ledger),
         LIFT: LiftRule(ledger=ledger, book=book),
     }
     reminding = Reminding(ledger=ledger, rows=rows, chat=chat, clock=clock, rules=rules, quiet=quiet)

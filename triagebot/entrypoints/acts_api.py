@@ -196,7 +196,9 @@ async def _done(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any])
 
 
 async def _assign(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:
-    return await doors.hands.assign_action(id_, str(asked.get("item") or ""), await doors.owner(asked), by)
+    text = await doors.hands.assign_action(id_, str(asked.get("item") or ""), await doors.owner(asked), by)
+    await doors.reminding.run()
+    return text
 
 
 async def _ask(doors: ActDoors, id_: str, by: Person, asked: Mapping[str, Any]) -> str:

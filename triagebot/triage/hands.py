@@ -18,7 +18,7 @@ from triagebot.ports import Clock, Ledger
 from triagebot.triage.messages.numbers import moment
 from triagebot.triage.mirror import Mirror
 from triagebot.triage.postmortem import lifecycle
-from triagebot.triage.reminding.documents import action_of, answers_for
+from triagebot.triage.reminding.documents import action_of, answers_for, is_person
 from triagebot.triage.roles import RoleDesk
 from triagebot.triage.severity import level_of
 from triagebot.triage.tell import Tell
@@ -168,9 +168,11 @@ class Hands:
         return f"Done: {before.get('text')}"
 
     async def assign_action(self, id_: str, item: str, who: Person | None, by: Person) -> str:
-        """Raises Refused for somebody who cannot own, NotFound."""
+        """Its new owner hears of it (reminding/documents.GivenRule). Raises Refused for somebody who cannot own, NotFound."""
         before, owner = await self.action(id_, item), _who_can_own(who)
-        await self._edited(id_, by, {"id": item, "owner": {"name": owner.name, "email": owner.email}})
+        given_by = "" if is_person(by, _named(owner)) else by.name or by.email
+        given = {"id": item, "owner": {"name": owner.name, "email": owner.email}, "given_by": given_by}
+        await self._edited(id_, by, given)
         return f"{owner.name} has: {before.get('text')}"
 
     # -- inside --------------------------------------------------------------------------------------------------------

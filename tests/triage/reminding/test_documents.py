@@ -8,9 +8,10 @@ from tests.fakes.reminders import NEVER
 from tests.triage.postmortem import worlds as records
 from tests.triage.postmortem.test_lifecycle import opened
 from tests.triage.reminding.conftest import House
-from tests.triage.reminding.worlds import EVA
+from tests.triage.reminding.worlds import EVA, MARIA, OLA
 from triagebot.domain.reminder import QuietHours
 from triagebot.ports import Posted, Told
+from triagebot.triage.hands import Hands
 from triagebot.triage.postmortem import draft, edit, review
 
 
@@ -101,3 +102,80 @@ async def test_an_item_is_overdue_on_the_morning_after(database, quiet, hour):
     for row in rows:
         assert (row.due - timedelta(days=1)).date().isoformat() == due[row.ref]
         assert row.due.hour == hour
+
+
+def hands_of(house, planned=True):
+    """`planned` False: the process dies once the document is stored."""
+
+    async def publish(document):
+        incident = await house.ledger.incident(document["incident"])
+        if planned and incident is not None:
+            await house.plan.document(incident)
+
+    return Hands(house.ledger, None, house.clock, None, publish=publish)
+
+
+def given(house):
+    return [(to, m.text) for to, m in house.chat.sent if "gave you" in m.text]
+
+
+@pytest.mark.parametrize("planned", [True, False])
+async def test_who_is_given_an_action_item_hears_of_it_once(house, planned):
+    incident = await drafted(house)
+    item = (await house.ledger.document(incident))["actions"][0]
+    said = await hands_of(house, planned).assign_action(incident, item["id"], OLA, EVA)
+    assert said == f"Ola Berg has: {item['text']}"
+    restarted = house.replica()
+    for one in (house, restarted, restarted):
+        await one.plan.documents()
+        await one.reminding.run()
+        house.clock.advance(minutes=15)
+    assert given(house) == [("ola@example.com", f"{EVA.name} gave you an action item of {incident}: {item['text']}")]
+    shown = str(house.chat.sent[0][1].blocks)
+    assert f"due {item['due']}" in shown
+    assert f"{incident} {item['id']}" in shown  # its button
+    assert len(await house.told(incident, "reminded")) == 1
+
+
+async def test_a_lost_answer_posts_it_once(house):
+    incident = await drafted(house)
+    item = (await house.ledger.document(incident))["actions"][0]["id"]
+    await hands_of(house).assign_action(incident, item, OLA, EVA)
+    house.chat.lose = True
+    assert await house.reminding.run() == 0
+    house.chat.lose = False
+    house.clock.advance(minutes=5)
+    assert await house.reminding.run() == 1
+    assert len(given(house)) == 1
+
+
+async def test_nobody_is_told_of_what_they_took_themselves_have_done_or_do_not_have_any_more(house):
+    incident = await drafted(house)
+    item = (await house.ledger.document(incident))["actions"][0]["id"]
+    hands = hands_of(house)
+    await hands.assign_action(incident, item, EVA, EVA)
+    await house.reminding.run()
+    await hands.assign_action(incident, item, OLA, EVA)
+    await hands.assign_action(incident, item, MARIA, EVA)  # before Ola was told
+    await house.reminding.run()
+    assert [to for to, _ in given(house)] == [MARIA.email]
+    await hands.assign_action(incident, item, OLA, MARIA)
+    await edit(house.ledger, house.clock, incident, OLA, {"actions": [{"id": item, "done": True}]})
+    await house.plan.documents()
+    house.clock.advance(minutes=15)
+    await house.reminding.run()
+    assert len(given(house)) == 1
+
+
+async def test_drafted_again_the_item_is_still_given_and_nobody_hears_of_it_again(house):
+    incident = await drafted(house)
+    item = (await house.ledger.document(incident))["actions"][0]["id"]
+    await hands_of(house).assign_action(incident, item, OLA, EVA)
+    await house.reminding.run()
+    await draft(house.ledger, house.clock, incident)
+    await house.plan.documents()
+    house.clock.advance(days=1)
+    await house.reminding.run()
+    stored = next(a for a in (await house.ledger.document(incident))["actions"] if a["id"] == item)
+    assert (stored["owner"]["email"], stored["given_by"]) == (OLA.email, EVA.name)
+    assert len(given(house)) == 1

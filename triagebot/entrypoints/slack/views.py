@@ -156,6 +156,7 @@ async def submit_give(deps: SlackDeps, body: Mapping[str, Any], ack: AsyncAck, b
         await _nobody(ack, refused)
         return None
     await ack(response_action="update", view=modals.done_modal("Action item", escape(text)))
+    await deps.reminding.run()
     await publish_home(deps, by)
     return None
 

@@ -83,6 +83,18 @@ def action_nudge(incident: Incident, item: Mapping[str, Any], *, late: str, link
     return render("nudge/action", values, actions=[done], at=f"nudge:{incident.id}:{item['id']}")
 
 
+def given_nudge(incident: Incident, item: Mapping[str, Any], *, link: str) -> Message:
+    values = {
+        "incident": incident,
+        "by": str(item.get("given_by") or ""),
+        "text": str(item.get("text") or ""),
+        "due": str(item.get("due") or ""),
+        "link": link,
+    }
+    done = button(ACTION_DONE, f"{incident.id} {item['id']}", "Done")
+    return render("nudge/given", values, actions=[done], at=f"nudge:{incident.id}:{item['id']}")
+
+
 def thread_nudge(incident: Incident, text: str) -> Message:
     """Said in the thread when there is nobody to write to."""
     return render("nudge/thread", {"incident": incident, "text": text})

@@ -83,7 +83,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionItem:
-    """Something to do. `id` stays the same when the document is drafted again, so that people's edits find their item."""
+    """Something to do. `id` stays the same when the document is drafted again, so that people's edits find their item. `given_by`
+    is who made it the owner's, where that was somebody else.
+    """
 
     id: str
     text: str
@@ -92,6 +94,7 @@ class ActionItem:
     due: date | None
     why: str = ""
     done: bool = False
+    given_by: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -102,7 +105,7 @@ class ActionItem:
             "due": self.due.isoformat() if self.due else None,
             "why": self.why,
             "done": self.done,
-        }
+        } | ({"given_by": self.given_by} if self.given_by else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,7 @@ def action_of(value: Mapping[str, Any]) -> ActionItem:
         due=_due(value.get("due")),
         why=str(value.get("why") or ""),
         done=bool(value.get("done")),
+        given_by=str(value.get("given_by") or ""),
     )
 
 
@@ -121,7 +122,7 @@ def actions_edited(items: Sequence[Mapping[str, Any]], changes: Any) -> list[dic
 
 
 def _checked(change: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
-    result = {key: item[key] for key in ("text", "surface", "owner", "due", "why", "done")}
+    result = {key: item[key] for key in ("text", "surface", "owner", "due", "why", "done", "given_by") if key in item}
     if "text" in change:
         result["text"] = show.clean(change["text"])
     if "surface" in change:
@@ -130,6 +131,7 @@ def _checked(change: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, An
         result["surface"] = change["surface"]
     if "owner" in change:
         result["owner"] = _owner(change["owner"], "an action item's owner")
+        result["given_by"] = show.clean(change.get("given_by") or "", show.LABEL)
     if "due" in change:
         day = _due(change["due"])
         result["due"] = day.isoformat() if day else None

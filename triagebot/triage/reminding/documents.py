@@ -1,4 +1,4 @@
-"""A postmortem that nobody has reviewed, and an action item that is overdue."""
+"""A postmortem that nobody has reviewed, an action item that somebody was given, and one that is overdue."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from triagebot.domain.people import Person
 from triagebot.domain.reminder import QuietHours, Reminder
 from triagebot.domain.times import format_span, parse_time
 from triagebot.ports import Ledger
-from triagebot.triage.messages.nudges import action_nudge, postmortem_nudge
+from triagebot.triage.messages.nudges import action_nudge, given_nudge, postmortem_nudge
 from triagebot.triage.reminding.engine import Done, Nudge, Wait
 from triagebot.triage.reminding.incidents import person_of_event
 from triagebot.triage.tell import INCIDENT
 
 POSTMORTEM: Final = "postmortem"
 ACTION: Final = "action"
+GIVEN: Final = "given"
 DAY: Final = timedelta(days=1)
 _DAILY: Final = 5  # after that many nudges a week goes by between two
 
@@ -69,6 +70,32 @@ class ActionRule:
             text=f"Reminded {owner.name if owner else 'the channel'} of an action item that is {late} overdue: {item['text']}",
             after=now + (DAY if row.sent < _DAILY else 7 * DAY),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenRule:
+    """Who was given an action item by somebody else hears of it, once. The row's payload has the `item` and `to` whom."""
+
+    ledger: Ledger
+
+    async def __call__(self, row: Reminder, now: datetime) -> Nudge | Wait | Done:
+        incident, document = await self.ledger.incident(row.incident), await self.ledger.document(row.incident)
+        item = action_of(document, str(row.payload["item"]))
+        owner = _person(item.get("owner")) if item is not None and given_to(item) == row.payload["to"] else None
+        if incident is None or item is None or owner is None:
+            return Done()
+        return Nudge(
+            to=owner,
+            message=given_nudge(incident, item, link=await _link(self.ledger, incident)),
+            text=f"Told {owner.name} of an action item from {item['given_by']}: {item['text']}",
+            after=None,
+        )
+
+
+def given_to(item: Mapping[str, Any]) -> str:
+    """The address of the owner whom somebody else gave an item that is not done; "" for any other item."""
+    owner = item.get("owner") or {}
+    return str(owner.get("email") or "").lower() if item.get("given_by") and not item.get("done") else ""
 
 
 def drafted_at(incident: Incident, document: Mapping[str, Any]) -> datetime:

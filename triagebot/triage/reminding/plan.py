@@ -10,7 +10,7 @@ from triagebot.domain.freeze import LIVE
 from triagebot.domain.incident import Incident
 from triagebot.domain.reminder import QuietHours
 from triagebot.ports import Clock, FreezeBook, Ledger, Reminders
-from triagebot.triage.reminding.documents import ACTION, DAY, POSTMORTEM, drafted_at, due_from
+from triagebot.triage.reminding.documents import ACTION, DAY, GIVEN, POSTMORTEM, drafted_at, due_from, given_to
 from triagebot.triage.reminding.freezes import LIFT, over
 from triagebot.triage.reminding.incidents import PAGE, STALE, open_since, page_ref
 from triagebot.triage.reminding.ownership import OwnershipRule
@@ -62,7 +62,14 @@ class Plan:
 
     async def document(self, incident: Incident) -> None:
         document = None if incident.drill else await self.ledger.document(incident.id)
-        if document is None or incident.status != "resolved":
+        if document is None:
+            return
+        for item in document.get("actions") or ():
+            to = given_to(item)
+            if to:
+                ref, about = f"{incident.id}:{item['id']}:{to}", {"item": item["id"], "to": to}
+                await self.rows.remind(GIVEN, ref, due=self.clock.now(), incident=incident.id, payload=about)
+        if incident.status != "resolved":
             return
         known = {(row.kind, row.ref) for row in await self.rows.waiting(incident.id)}
         if document.get("status") == "DRAFT" and (POSTMORTEM, incident.id) not in known:
