@@ -239,9 +239,9 @@ def seen_query(
         f"FROM {source.spans(read, condition, present)} GROUP BY {raw}"
     )
     return (
-        f"SELECT toString(value) AS value, toUnixTimestamp64Micro(min(since)) AS first, toUnixTimestamp64Micro(max(until)) AS last, "
-        f"{'uniqMerge(traces)' if counted else '0'} AS requests FROM (SELECT *, {value} AS value FROM ({groups})) "
-        "WHERE value != '' GROUP BY value ORDER BY requests DESC, value LIMIT 5000"
+        f"SELECT toString({value}) AS value, toUnixTimestamp64Micro(min(since)) AS first, toUnixTimestamp64Micro(max(until)) AS last, "
+        f"{'uniqMerge(traces)' if counted else '0'} AS requests FROM ({groups}) "
+        "GROUP BY value HAVING value != '' ORDER BY requests DESC, value LIMIT 5000"
     )
 
 
