@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import spread, table
-from triagebot.attribution.strata import long_inputs
+from triagebot.attribution.strata import long_inputs, risings
 
 N = 2000
 RNG = np.random.default_rng(4)
@@ -47,3 +47,55 @@ def test_requests_without_a_version_do_not_count_as_one():
     """Who retrieves nothing sends less, and has no corpus."""
     corpus = np.where(CHARS < 60, "", "kb@1")
     assert longest({"input_chars": CHARS}, corpus=corpus) is not None
+
+
+def two_tasks(*, grew=True, more=0.0, documents=0.0):
+    """Tokens of two tasks, 100 and 500 or so, the second of which grew in the second half; with what is sent beside them."""
+    rng = np.random.default_rng(8)
+    late = np.arange(N) >= N // 2
+    second = rng.random(N) < np.where(late & grew, 0.5, 0.2)
+    tokens = np.where(second, rng.normal(500, 30, N), rng.normal(100, 6, N))
+    return (tokens + more * late + documents * (late & second)).round()
+
+
+def grown(**signals):
+    return [(r.dimension, r.value) for r in risings(table(spread(N), {}, signals))]
+
+
+def test_a_task_that_grew_is_told_by_its_tokens_where_no_text_is_recorded():
+    ((dimension, value),) = grown(asked_tokens=two_tasks())
+    assert dimension == "input"
+    assert 150 < int(value.removeprefix("over ").removesuffix(" tokens")) < 400
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        two_tasks(grew=False),
+        two_tasks(more=150.0),
+        two_tasks(documents=100.0),
+        two_tasks(grew=False, more=600.0),
+        np.full(N, 90.0),
+        np.full(N, np.nan),
+        np.zeros(N),
+        CHARS,
+    ],
+    ids=[
+        "as ever",
+        "a longer prompt",
+        "more documents",
+        "a much longer prompt",
+        "same",
+        "none",
+        "zero",
+        "no two tasks",
+    ],
+)
+def test_what_is_sent_beside_the_input_is_no_task_that_grew(tokens):
+    assert grown(asked_tokens=tokens) == []
+
+
+def test_where_texts_are_recorded_tokens_tell_nothing_more():
+    tokens = two_tasks()
+    assert ("input", "long") in grown(asked_tokens=tokens, input_chars=tokens * 4)
+    assert not any("tokens" in value for _, value in grown(asked_tokens=tokens, input_chars=tokens * 4))

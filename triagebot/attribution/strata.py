@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen, risen
-from triagebot.domain.inputs import SIZES, over
+from triagebot.domain.inputs import INPUT, SIZES, over
 from triagebot.ports import Dimension, RequestTable
 
 Array = NDArray[np.float64]
@@ -38,6 +38,9 @@ MOSTLY_NAMED = 0.8  # of the requests name their conversation
 LONG_AND_SHORT = (0.2, 0.8)
 SIZED = 0.9  # of the requests say how long their input is
 LONGEST = 0.75
+GAP = 1.25  # times as many tokens, with hardly an input between
+MOST_GAPS = 3
+FEW = 10  # requests of a part, before and since
 A_PART = 0.1  # of the requests at least: many inputs may be of the same length
 PARTS = 8  # of the window, by requests
 UNLIKE = 4.0  # standard errors: of some hundred groups none is so far off by chance
@@ -169,7 +172,49 @@ def risings(table: RequestTable) -> list[Risen]:
         labels = tuple("" if value < 0 else f"beginning {value:.0f}" for value in values)
         kinds.append(("input", labels, codes.astype(np.int32)))
     found = [r for name, labels, codes in kinds for r in risen(name, labels, codes, table.at, table.weight, clusters)]
-    return sorted(found, key=lambda r: -r.z)
+    return sorted([*found, *_by_tokens(table, clusters)], key=lambda r: -r.z)
+
+
+def _by_tokens(table: RequestTable, clusters: NDArray[np.int32] | None) -> list[Risen]:
+    """Short or long inputs whose share rose, where only tokens tell how long they are.
+
+    What is sent beside the input counts in them as well: a prompt that grew moves every request, more documents some of them.
+    Among the long ones and among all others their number must be what it was: then there are only more of the ones.
+    """
+    tokens = table.signals.get("asked_tokens")
+    recorded = table.signals.get("input_chars")
+    if tokens is None or (recorded is not None and np.isfinite(recorded).sum() >= LEAST):
+        return []
+    known = np.isfinite(tokens)
+    if known.sum() < SIZED * known.size or not known.size:
+        return []
+    found = []
+    for bound in _gaps(tokens[known]):
+        labels = ("", f"up to {bound} tokens", over(bound, "tokens"))
+        codes = np.where(known, 1 + (tokens > bound), 0).astype(np.int32)
+        for rise in risen(INPUT, labels, codes, table.at, table.weight, clusters):
+            parts = (rise.mask, known & ~rise.mask)
+            if all(_as_ever(tokens[part], table.at[part] >= rise.since) for part in parts):
+                found.append(rise)
+    return sorted(found, key=lambda r: -r.z)[:1]
+
+
+def _gaps(sizes: Array) -> list[int]:
+    """Sizes that hardly any input has, between those of two tasks: the widest gaps first."""
+    steps = np.maximum(np.quantile(sizes, np.arange(0.03, 0.975, 0.01)), 1.0)
+    wide = steps[1:] / steps[:-1]
+    return [int(np.sqrt(steps[i] * steps[i + 1])) for i in np.argsort(-wide)[:MOST_GAPS] if wide[i] >= GAP]
+
+
+def _as_ever(values: Array, late: NDArray[np.bool_]) -> bool:
+    """Whether the ranks of the late values are those of all."""
+    n, m = int(late.sum()), int((~late).sum())
+    if min(n, m) < FEW:
+        return False
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    spread = float(ranks.std()) * np.sqrt(1 / n + 1 / m)
+    return bool(abs(ranks[late].mean() - ranks[~late].mean()) <= UNLIKE * max(spread, 1e-9))
 
 
 def asked_columns(table: RequestTable) -> list[Array]:
