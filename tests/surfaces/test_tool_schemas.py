@@ -26,3 +26,19 @@ def test_a_tool_that_returns_other_types_is_named_by_its_own_results():
     implied = NODES["tool_schemas"].imply(told, 0, weighed(table(spread(n))), SERVICE)
     assert implied.artifact == "get_order"
     assert "get_order" in implied.reason
+
+
+@pytest.mark.parametrize(
+    ("other", "best", "told"),
+    [
+        ("request_ms", 90.0, True),
+        ("tool_calls", 90.0, False),
+        ("calls:search", 90.0, False),
+        ("tool_calls", 20.0, True),
+    ],
+)
+def test_more_is_returned_where_more_is_called(other, best, told):
+    """Found on a generated incident in which the model began to call more tools and the tools were blamed."""
+    n = 200
+    why = explanation(moved("tool_result_chars", n, best=40.0), moved(other, n, best=best))
+    assert (NODES["tool_schemas"].imply(why, 0, weighed(table(spread(n))), SERVICE) is not None) is told

@@ -23,7 +23,7 @@ _FEEDBACK = re.compile(r"feedback|thumb|csat|rating|nps|satisf", re.IGNORECASE)
 _FEEDBACK_WORDS = ("feedback", "thumbs", "thumbs-down", "csat", "satisfaction", "complaints", "tickets", "nps", "users")
 MOST = 12
 MOST_TOOLS = 8
-SHAPE, RESHAPED = "shape:", "reshaped:"
+SHAPE, RESHAPED, CALLS = "shape:", "reshaped:", "calls:"
 FIRST_PART = 0.3  # of what a tool returned: what it does before anything may have changed
 LEAST = 30
 MOST_SHAPES = 12
@@ -133,7 +133,7 @@ def _shape(name: str) -> Signal:
 
 def _called(name: str) -> Signal:
     return Signal(
-        name=f"calls:{name}",
+        name=f"{CALLS}{name}",
         title=f"requests that call “{name}”",
         sql=f"if(tool_name != '', tool_name = '{name}', NULL)",
         over="tool",

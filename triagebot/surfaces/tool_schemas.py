@@ -8,24 +8,17 @@ from types import MappingProxyType
 from triagebot.attribution.weigh import Explanation
 from triagebot.domain.change import Change
 from triagebot.domain.service import Service
-from triagebot.signals.judged import RESHAPED
+from triagebot.signals.judged import CALLS, RESHAPED
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Weighed
 from triagebot.surfaces.firsthand import artifact_for, common_value, first_hand
 
 # First-hand signs of what a tool itself returned, as opposed to how the model called it.
 RETURNED = frozenset(
-    {
-        "tool_failed",
-        "tool_result_error",
-        "tool_answer_error",
-        "tool_result_empty",
-        "tool_result_not_json",
-        "tool_result_keys",
-        "tool_result_nulls",
-        "tool_result_chars",
-    }
+    {"tool_failed", "tool_result_error", "tool_answer_error", "tool_result_empty", "tool_result_not_json"}
 )
+# How much is returned is one only where the model calls what it called before: other tools return other things, more calls more.
+AMOUNTS = frozenset({"tool_result_keys", "tool_result_nulls", "tool_result_chars"})
 
 # Other words for the same tools come with most releases of a server: they sway which tool is called, hardly what is answered.
 WORDING = frozenset({"description_changed", "parameter_description", "annotations_changed"})
@@ -62,8 +55,10 @@ class ToolSchemas(Walked):
         return WORDED if kinds and kinds <= WORDING else self.families
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
-        moved = {m.signal for m in (explanation.seed, *explanation.members)}
-        sign = first_hand(explanation, RETURNED | {name for name in moved if name.startswith(RESHAPED)})
+        moved = (explanation.seed, *explanation.members)
+        called = max((m.best for m in moved if m.signal == "tool_calls" or m.signal.startswith(CALLS)), default=0.0)
+        own = {m.signal for m in moved if m.signal.startswith(RESHAPED) or (m.signal in AMOUNTS and m.best > called)}
+        sign = first_hand(explanation, RETURNED | own)
         if sign is None:
             return None
         if sign.signal.startswith(RESHAPED):
