@@ -111,6 +111,21 @@ def test_a_moment_without_a_day_before_or_requests_after_tells_nothing(since):
     assert not dropped(table([]), since)
 
 
+def test_a_batch_that_begins_while_fewer_others_come_is_no_loss():
+    """Found on a generated incident: its requests are conversations of one turn each."""
+    rng = np.random.default_rng(6)
+    at, names = conversations(rng)
+    chosen = {name for name in np.unique(names) if rng.random() < 0.2}
+    kept = (at < 7 * DAY) | np.array([name in chosen for name in names])
+    batch = np.sort(rng.uniform(7 * DAY, 7.95 * DAY, 45))
+    times = np.concatenate([at[kept], batch])
+    order = np.argsort(times)
+    who = np.concatenate([names[kept], [f"b{k}" for k in range(45)]])[order]
+    work = np.concatenate([np.full(kept.sum(), "interactive"), np.full(45, "batch")])[order]
+    assert thinned(table(times[order], {"conversation": who})) is not None
+    assert thinned(table(times[order], {"conversation": who, "workload": work})) is None
+
+
 def sampling(artifact, since=7.2 * DAY, summary=""):
     at = moment(since)
     told = change("config", artifact, summary=summary, introduced=Interval(at, at))

@@ -87,17 +87,18 @@ def thinned(table: RequestTable) -> float | None:
     """Since when fewer of the requests that happen are recorded (seconds); None where that cannot be told.
 
     When fewer come, conversations are fewer and as long as ever. When requests are dropped on their way, turns are missing
-    from the middle of conversations.
+    from the middle of conversations. Of the main workload alone: a batch asks once, and begins when it likes.
     """
-    at, conversation = table.at, conversations(table)
+    conversation, main = conversations(table), _main(table)
+    at, weight = table.at[main], table.weight[main]
     if conversation is None or at.size < 200 or at[-1] - at[0] < DAY:
         return None
-    named = conversation.named
+    named, codes = conversation.named, conversation.codes[main]
     first = np.full(len(conversation.labels), np.inf)
-    np.minimum.at(first, conversation.codes, at)
-    turns = np.bincount(conversation.codes, table.weight, minlength=len(conversation.labels))
+    np.minimum.at(first, codes, at)
+    turns = np.bincount(codes, weight, minlength=len(conversation.labels))
     last = np.zeros(len(conversation.labels))
-    np.maximum.at(last, conversation.codes, at)
+    np.maximum.at(last, codes, at)
     whole = named & np.isfinite(first)
     lasting = float(np.quantile(last[whole] - first[whole], 0.9)) if whole.any() else 0.0
     whole &= first < at[-1] - 2 * lasting  # the last ones have not ended yet
@@ -116,7 +117,15 @@ def thinned(table: RequestTable) -> float | None:
     moment = float(began[splits[best]])
     if z[best] < STEP or after[best] > THINNED * before[best]:
         return None
-    return moment if _fewer(at, table.weight, moment) else None
+    return moment if _fewer(at, weight, moment) else None
+
+
+def _main(table: RequestTable) -> NDArray[np.bool_]:
+    """The requests of the workload that most of them belong to; all where none is recorded."""
+    dimension = table.dimensions.get("workload")
+    if dimension is None or not table.at.size:
+        return np.ones(table.at.size, dtype=bool)
+    return np.asarray(dimension.codes == np.bincount(dimension.codes).argmax())
 
 
 def dropped(table: RequestTable, since: float) -> bool:
