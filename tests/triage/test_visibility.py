@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.fakes.walks import after, page, spread, table, weighed
+from tests.fakes.walks import after, change, page, spread, table, weighed
 from triagebot.domain.change import Change
 from triagebot.domain.times import Interval
 from triagebot.signals.catalogue import SIGNALS
@@ -69,6 +69,14 @@ def test_a_version_that_has_served_a_handful_shows_neither_an_effect_nor_its_abs
     visible, blind = recorded("refusals", versions, 0.0)
     assert not visible
     assert "support/system@v2 has served 7 requests" in blind
+
+
+@pytest.mark.parametrize(("at", "visible"), [(1 - 7 / N, False), (0.9, True), ((0.9, 1 - 7 / N), True)])
+def test_a_change_of_a_surface_a_handful_of_requests_ago_is_neither_cleared_nor_blamed(at, visible):
+    """Where no version is recorded; a change that may have come long before is none of it."""
+    told = recorded("refusals", ["support/system@v1"] * N, 0.0, change("prompt_version", at=at))
+    assert told[0] is visible
+    assert visible or "came 7 requests ago" in told[1]
 
 
 def test_a_version_that_a_handful_still_have_beside_all_others_hides_nothing():

@@ -63,6 +63,13 @@ def _too_new(weighed: Weighed) -> str:
             first = int(np.flatnonzero(dimension.codes == code)[0])
             if label and counts[code] >= NEARLY_ALL * (table.at.size - first):
                 return f"{label} has served {counts[code]} requests: neither an effect nor its absence can be shown yet"
+    for suspect in weighed.suspects:
+        change = suspect.change
+        since = int((table.at >= change.introduced.latest.timestamp()).sum())
+        if suspect.node in SURFACES and not suspect.served and change.introduced.exact and 0 < since < TOO_FEW:
+            return (
+                f"{change.artifact} {change.after} came {since} requests ago: its effect or absence cannot be shown yet"
+            )
     return ""
 
 
