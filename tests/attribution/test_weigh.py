@@ -137,3 +137,19 @@ def test_something_unobserved_moves_kinds_no_more_readily_than_what_it_may_be():
     assert apart == sorted(apart, reverse=True)
     assert apart[0] > apart[-1]
     assert weigh(panel, [near], slices)[0].posterior[""] == pytest.approx(apart[0])
+
+
+def test_a_change_that_one_slice_alone_feels_is_found_by_its_date():
+    """There and then is where one looks who knows when the change came; among all moments and slices it is nothing yet."""
+    told = 0
+    for seed in range(20):
+        w = world(seed)
+        region, late = w.rng.integers(0, 12, w.at.size).astype(np.int32), w.at >= 3.6 * DAY
+        values = {"score": w.rng.normal(0, 1, w.at.size) - 1.1 * (late & (region == 1))}
+        strata = np.stack([region == k for k in range(1, 12)], axis=1).astype(float)
+        codes, labels = {"region": region}, {"region": tuple("abcdefghijkl")}
+        panel = build_panel(w.at, np.ones(w.at.size), codes, labels, values, (SCORE,), strata)
+        found = weigh(panel, [candidate("late", late)], slices_of(panel, ["region"], least=60, most=12))
+        assert {e.slice.value for e in found} <= {"b"}
+        told += [e.best for e in found] == ["late"]
+    assert told >= 13

@@ -112,7 +112,7 @@ def weigh(
             break
         moved = scan(panel, live, slices)
         board = _Board.build(panel, live, candidates, moved, causes).sharpened(panel, slices)
-        seed = board.seed()
+        seed = board.seed(len(slices))
         if seed is None:
             break
         open_names &= board.stirred()
@@ -216,13 +216,17 @@ class _Board:
         again = scan(panel, list(sharper.values()), slices)
         return _Board.build(panel, columns, self.candidates, self.moved | again, self.causes)
 
-    def seed(self) -> int | None:
+    def seed(self, slices: int) -> int | None:
         """The signal whose movement is most certain, None where none is."""
         if not self.columns:
             return None
-        strength = self.strength()
+        strength, bar = self.strength(), np.log(MOVED / (1 - MOVED))
+        if strength.max() < bar:
+            # In one slice alone a change may be felt that nobody would see there without knowing its date.
+            for i in np.flatnonzero(strength > STIRRED):
+                strength[i] = np.logaddexp.reduce([strength[i], *self._narrowed(int(i), slices)])
         top = int(strength.argmax())
-        return top if strength[top] > np.log(MOVED / (1 - MOVED)) else None
+        return top if strength[top] > bar else None
 
     def stirred(self) -> set[str]:
         """Signals worth another look in the next round; taking a cause out of the others would show nothing new."""
@@ -246,9 +250,11 @@ class _Board:
             other = self._along(panel, i, stories, len(slices))
             other = np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
             pooled = pooled + COMPANION_WEIGHT * new * other
-        pooled = np.maximum(pooled, self._nearly(seed, stories, len(slices))) + self._fitting(seed)
+        pooled = np.maximum(pooled, self._nearly(seed, stories, len(slices)))
+        pooled = self._hardly_apart(seed, stories, pooled, len(slices)) + self._fitting(seed)
         odds = pooled - np.logaddexp.reduce(pooled)
-        nothing = float(1 / (1 + np.exp(min(self.strength()[seed], 500.0))))
+        strength = float(np.logaddexp(self.strength()[seed], np.logaddexp.reduce(readings[1])))
+        nothing = float(1 / (1 + np.exp(min(strength, 500.0))))
         posterior = {c.key: float(np.exp(odds[j]) * (1 - nothing)) for j, c in enumerate(self.candidates)}
         posterior[""] = float(np.exp(odds[-1]) * (1 - nothing))
         best = int(odds.argmax())
@@ -264,7 +270,7 @@ class _Board:
                 members=members,
                 posterior=posterior,
                 nothing=nothing,
-                strength=float(self.strength()[seed]),
+                strength=strength,
                 effect=float(effect[0]),
                 best=key,
                 variant=variant,
@@ -380,14 +386,32 @@ class _Board:
         moved = self.moved[column.signal.name]
         own = stories.exposures[column.group.rows]
         apart = np.abs(own[:, :-1] - own[:, -1:]).sum(axis=0)
-        least = np.full(len(self.candidates) + 1, -np.inf)
+        least = moved.best + self._price(column, stories, slices) + np.log(STRAYS) * apart
+        return np.append(least, -np.inf)
+
+    def _hardly_apart(self, seed: int, stories: _Stories, pooled: Array, slices: int) -> Array:
+        """The stories with each change worth at least what the requests that set it apart from the best one, one of them left
+        out, may be strays: which of two versions that went out minutes apart a request was given, its spans say, but not whether
+        a cache still held an answer, or the last server had it yet.
+        """
+        best, column = int(pooled.argmax()), self.columns[seed]
+        price = self._price(column, stories, slices)
+        if best == len(self.candidates) or price[best] == -np.inf:
+            return pooled
+        own = stories.exposures[column.group.rows]
+        apart = np.abs(own - own[:, [best]]).sum(axis=0)[:-1]
+        least = pooled[best] + price - price[best] + np.log(STRAYS) * np.maximum(apart - 1, 0)
+        return np.append(np.maximum(pooled[:-1], least), pooled[-1])
+
+    def _price(self, column: Column, stories: _Stories, slices: int) -> Array:
+        """Ln prior odds of each change's story, its place chosen; none of one that was fitted to the onset."""
+        told = []
         for j, candidate in enumerate(self.candidates):
-            if stories.readings[j] > 1:
-                continue
-            share = slice_share(stories.readings[j], slices)
+            reading = stories.readings[j]
             moments = candidate.exposure.shape[1] if candidate.averaged else 1
-            least[j] = moved.best + _prior(candidate, column) + np.log(share / moments) + np.log(STRAYS) * apart[j]
-        return least
+            chosen = np.log(slice_share(reading, slices) / moments) if reading <= 1 else -np.inf
+            told.append(_prior(candidate, column) + chosen)
+        return np.array(told)
 
     def _fitting(self, seed: int) -> Array:
         """How far each change moves the kinds of signals that moved with the seed: each kind counts once, in full, down to

@@ -131,9 +131,7 @@ def _neighbour(table: RequestTable, during: np.ndarray) -> str:
 def _smaller(table: RequestTable, neighbour: str) -> bool:
     """Whether a workload or key has fewer requests than all others: what most requests belong to is no neighbour of theirs."""
     dimensions = [table.dimensions[name] for name in ("workload", "key") if name in table.dimensions]
-    return any(
-        float((d.codes == d.labels.index(neighbour)).mean()) < HALF for d in dimensions if neighbour in d.labels
-    )
+    return any(float((d.codes == d.labels.index(neighbour)).mean()) < HALF for d in dimensions if neighbour in d.labels)
 
 
 NODE = Quota()
