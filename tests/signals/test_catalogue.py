@@ -406,3 +406,10 @@ def test_a_tool_under_a_new_name_is_no_choice():
     assert {s.name for s in called_signals([old, new, *others])} == {"calls:search", "calls:comment", "calls:once"}
     gone = called("get_issue", until=0.6)
     assert "calls:get_issue" in {s.name for s in called_signals([gone, *others])}
+
+
+def test_how_a_page_was_heard_of_is_no_word_for_a_tool():
+    (ticket, _) = called_signals([called("create_ticket", 90), called("search", 50)])
+    assert ticket.name == "calls:create_ticket"
+    assert not {"ticket", "support"} & set(ticket.words)
+    assert "create" in ticket.words

@@ -28,6 +28,27 @@ FIRST_PART = 0.3  # of what a tool returned: what it does before anything may ha
 LEAST = 30
 MOST_SHAPES = 12
 EVER_NEW = 0.01  # of the results have a shape that none before had
+# How pages say that they were heard of: a support ticket is no word for the tool that creates tickets.
+HEARD = frozenset(
+    [
+        "ticket",
+        "tickets",
+        "support",
+        "customer",
+        "customers",
+        "user",
+        "users",
+        "account",
+        "accounts",
+        "answer",
+        "answers",
+        "request",
+        "requests",
+        "service",
+        "agent",
+        "report",
+    ]
+)
 RENAMED = 12  # calls of each, from which it is no chance that all of the one come before all of the other
 
 
@@ -140,5 +161,5 @@ def _called(name: str) -> Signal:
         family="tool",
         bad="both",
         needs=("tool_name",),
-        words=("tool", "tools", *(w for w in re.findall(r"[a-z]+", name.lower()) if len(w) > 3)),
+        words=("tool", "tools", *(w for w in re.findall(r"[a-z]+", name.lower()) if len(w) > 3 and w not in HEARD)),
     )
