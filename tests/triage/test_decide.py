@@ -190,11 +190,18 @@ def test_a_faint_harmless_movement_beside_the_page_opens_nothing():
     assert decided(found(unexplained(moved("output_chars", N, best=60.0))), visible=True).status == "undetermined"
 
 
-@pytest.mark.parametrize(("variant", "status"), [("", "implicated"), (WITHIN, "undetermined")])
-def test_a_date_that_is_an_interval_needs_more_to_be_named(variant, status):
-    told = change("tool_schemas", "mcp")
-    dated = Suspect(key=told.key, node="tool_schemas", change=told, served=False, requests=90)
-    seen = found(named(moved("refusal", N), dated, 0.93, variant=variant), suspects=(dated,))
+@pytest.mark.parametrize(
+    ("node", "variant", "status"),
+    [
+        ("tool_schemas", "", "implicated"),
+        ("tool_schemas", WITHIN, "undetermined"),
+        ("eval_freshness", WITHIN, "implicated"),
+    ],
+)
+def test_a_date_that_is_an_interval_needs_more_to_be_named_but_of_a_ruler(node, variant, status):
+    told = change(node, "mcp")
+    dated = Suspect(key=told.key, node=node, change=told, served=False, requests=90)
+    seen = found(named(moved("feedback", N), dated, 0.93, variant=variant), suspects=(dated,))
     assert decided(seen).status == status
 
 
@@ -248,6 +255,15 @@ def test_the_change_that_left_requests_out_goes_with_what_is_no_longer_recorded(
     assert (still.status, still.cut, bool(still.telemetry)) == ("none_of_five", sampling, True)
     blamed = decided(found(named(moved("refusal", N), PROMPT)), lost="a share of the requests", cut=sampling)
     assert (causes(blamed), blamed.cut) == (["support/system"], None)
+
+
+@pytest.mark.parametrize(("alone", "told"), [(-6.0, 2), (4.0, 1)])
+def test_the_ruler_is_no_second_cause_where_the_first_explains_the_score(alone, told):
+    judge = suspect("eval_freshness", artifact="answer_quality")
+    score = moved("feedback", N, best=20.0, effect=-0.6)
+    fell = named(score, judge, 0.98, evidence={judge.key: 13.0, PROMPT.key: alone, "": 8.0})
+    both = found(named(moved("truncated", N, best=60.0), PROMPT), fell, suspects=(PROMPT, judge))
+    assert len(decided(both).told) == told
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.3, ["quota"]), (0.8, [])])

@@ -30,6 +30,7 @@ LEAST_IMPLIED = 0.3
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 PLAIN = 25.0  # ln odds from which nobody could overlook it
 # Kinds of signals of which less is simply better: nobody is paged because they improved.
+RULER = "eval_freshness"
 JUST_BETTER = frozenset({"error", "upstream", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 
@@ -165,7 +166,8 @@ def _bar(suspect: Suspect, explanation: Explanation) -> float:
     """The chance from which a change is named: served, known by its date, or known to lie somewhere in an interval."""
     if suspect.served or from_probe(suspect.change):
         return NAMED
-    return NAMED_WITHIN if explanation.variant == WITHIN else NAMED_BY_DATE
+    # Rulers are few, and seldom changed: that one's interval holds somebody else's onset is no matter of one in five.
+    return NAMED_WITHIN if explanation.variant == WITHIN and suspect.node != RULER else NAMED_BY_DATE
 
 
 def _clearest(
@@ -298,6 +300,8 @@ def _also(other: Reading, first: Reading) -> bool:
         return True
     if other.suspect is None:
         return False
+    if other.node == RULER and first.suspect and other.explanation.evidence.get(first.suspect.key, 0.0) > 0:
+        return False  # a product that broke lowers its scores: nothing is left to ask of the ruler
     if other.harm:
         return True
     apart = abs(other.explanation.seed.start - first.explanation.seed.start)
