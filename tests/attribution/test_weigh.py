@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tests.attribution.worlds import DAY, OTHER, SIZE, candidate, world
+from triagebot.attribution.hypotheses import Cause
 from triagebot.attribution.panel import build_panel
 from triagebot.attribution.scan import slices_of
-from triagebot.attribution.weigh import Cause, weigh
+from triagebot.attribution.weigh import weigh
 from triagebot.domain.signal import Signal
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from tests.attribution.worlds import DAY, candidate, world
+from triagebot.attribution.board import Board
 from triagebot.attribution.scan import scan, slices_of
-from triagebot.attribution.weigh import _Board, weigh
+from triagebot.attribution.stories import stories_of
+from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
 
 
@@ -77,9 +79,9 @@ def test_a_story_of_the_slice_that_moved_is_not_told_of_another_slice():
     told = within(candidate("true", had), slices)
     column = panel.columns["failed"]
     moved = {"failed": replace(scan(panel, [column], slices)["failed"], slice=one)}
-    board = _Board.build(panel, [column], [told], moved, ())
+    board = Board.build(panel, [column], [told], moved, ())
     board = replace(board, variant=np.array([[told.everywhere + told.inside.index(other)]]))
     narrowed = [np.array([-9.0]), np.array([0.0]), np.array([-np.inf]), np.array([-np.inf])]
-    stories = board._stories(panel, 0, narrowed)
+    stories = stories_of(board, panel, 0, narrowed)
     assert (stories.exposures[:, 0] == had * one.mask).all()
     assert stories.names == [("true", "")]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from triagebot.attribution.hypotheses import Candidate
 from triagebot.attribution.panel import Panel, build_panel
-from triagebot.attribution.weigh import Candidate
 from triagebot.domain.signal import Signal
 
 DAY = 86400.0

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from triagebot.adapters.memory_journal import MemoryJournal
+from triagebot.attribution.hypotheses import Explanation
 from triagebot.attribution.panel import Slice
 from triagebot.attribution.scan import Moved
-from triagebot.attribution.weigh import Explanation
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.page import Page
 from triagebot.domain.people import Author, Claim, Ownership

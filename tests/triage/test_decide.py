@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import SERVICE, after, change, explanation, moved, spread, table, weighed
+from triagebot.attribution.hypotheses import WITHIN
 from triagebot.attribution.shares import Risen
-from triagebot.attribution.weigh import WITHIN
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.contract import Suspect
 from triagebot.surfaces.tree import TREE

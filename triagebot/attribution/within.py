@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
+from triagebot.attribution.hypotheses import Candidate
 from triagebot.attribution.panel import Slice
 from triagebot.attribution.thresholds import MIN_SIDE
-from triagebot.attribution.weigh import Candidate
 
 BESIDE: Final = 0.1  # of the requests since it came have not got it: else every slice shows it as a step in time
 

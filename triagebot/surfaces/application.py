@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from triagebot.attribution.weigh import Explanation
+from triagebot.attribution.hypotheses import Explanation
 from triagebot.domain.service import Service
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Weighed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from triagebot.attribution.weigh import Candidate, Explanation
+from triagebot.attribution.hypotheses import Candidate, Explanation
 from triagebot.domain.change import Change
 from triagebot.domain.evidence import Evidence, Finding, FindingStatus
 from triagebot.domain.nodes import TITLES

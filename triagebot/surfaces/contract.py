@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from triagebot.attribution.weigh import Candidate, Explanation
+from triagebot.attribution.hypotheses import Candidate, Explanation
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.evidence import Finding
 from triagebot.domain.people import Claim

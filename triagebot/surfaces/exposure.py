@@ -10,7 +10,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.weigh import Candidate
+from triagebot.attribution.hypotheses import Candidate
 from triagebot.domain.change import Change
 from triagebot.ports import SEPARATOR, RequestTable
 from triagebot.surfaces.arrivals import (

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from triagebot.attribution.hypotheses import Explanation
 from triagebot.attribution.scan import Moved
-from triagebot.attribution.weigh import Explanation
 from triagebot.domain.service import Service
 from triagebot.ports import SEPARATOR, RequestTable
 

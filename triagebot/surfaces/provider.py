@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from triagebot.attribution.hypotheses import Explanation
 from triagebot.attribution.scan import Moved
-from triagebot.attribution.weigh import Explanation
 from triagebot.domain.service import Service
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.base import Walked

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from triagebot.attribution.weigh import Candidate, Explanation
+from triagebot.attribution.hypotheses import Candidate, Explanation
 from triagebot.domain.change import Change
 from triagebot.domain.service import Service
 from triagebot.domain.times import Interval

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from triagebot.attribution.weigh import Explanation
+from triagebot.attribution.hypotheses import Explanation
 from triagebot.domain.change import Change
 from triagebot.domain.service import Service
 from triagebot.signals.sources import FOUND

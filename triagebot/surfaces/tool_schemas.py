@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from triagebot.attribution.weigh import Explanation
+from triagebot.attribution.hypotheses import Explanation
 from triagebot.domain.change import Change
 from triagebot.domain.service import Service
 from triagebot.signals.judged import CALLS, RESHAPED

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from triagebot.attribution.bayes import weigh_exposures
+from triagebot.attribution.hypotheses import Candidate, Cause, Explanation
 from triagebot.attribution.panel import Panel, Slice, build_panel
 from triagebot.attribution.scan import Moved, slices_of
 from triagebot.attribution.shares import Risen
@@ -21,7 +22,7 @@ from triagebot.attribution.strata import (
     stack,
 )
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_CANDIDATE
-from triagebot.attribution.weigh import Candidate, Cause, Explanation, weigh
+from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
 from triagebot.domain.inputs import INPUT
 from triagebot.domain.service import Service

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from triagebot.attribution.hypotheses import Candidate
 from triagebot.attribution.panel import Panel, build_panel
 from triagebot.attribution.shift import Shift, Shifts, shifts
 from triagebot.attribution.strata import asked_columns, hour_columns, input_columns, stack
-from triagebot.attribution.weigh import Candidate
 from triagebot.domain.nodes import TITLES
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal

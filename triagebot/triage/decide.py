@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from triagebot.attribution.hypotheses import WITHIN, Explanation
 from triagebot.attribution.shares import Risen
 from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
-from triagebot.attribution.weigh import WITHIN, Explanation
 from triagebot.domain.evidence import Symptom, VerdictStatus
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.service import Service

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from triagebot.attribution.weigh import WOKEN, Explanation
+from triagebot.attribution.hypotheses import WOKEN, Explanation
 from triagebot.domain.evidence import Cause, Evidence, Finding, Symptom, Verdict
 from triagebot.domain.page import Page
 from triagebot.domain.people import Author, Claim, Ownership

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.contrast import strata_of, stratified_z
+from triagebot.attribution.hypotheses import Candidate
 from triagebot.attribution.panel import scale
-from triagebot.attribution.weigh import Candidate
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
 from triagebot.surfaces.contract import Node, Suspect

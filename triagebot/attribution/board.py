@@ -1,0 +1,204 @@
+"""All signals against all changes: what moved, how surely, and what each change would explain of it in each of its readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.attribution.bayes import Contrasts, weigh_exposures
+from triagebot.attribution.hypotheses import Candidate, Cause, Explanation, pooled_evidence, prior_odds, step_of
+from triagebot.attribution.panel import Column, Panel, Slice, adjusted, redispersed
+from triagebot.attribution.scan import Moved, scan, slice_share
+from triagebot.attribution.thresholds import MOVED, PRIOR_UNOBSERVED
+
+Array = NDArray[np.float64]
+MAX_COMPANIONS = 6
+SHARPENED = 10  # signals a round whose noise is measured again …
+NO_DOUBT = 30.0  # … where even with too much noise there is no doubt (ln odds) that they moved
+TOGETHER = 1800.0  # seconds: sooner than two changes are mostly apart
+STIRRED = -2.0  # ln odds that it moved
+CLEARLY = 5.0  # e^5: about 150 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    columns: list[Column]
+    candidates: Sequence[Candidate]
+    moved: dict[str, Moved]
+    log_bf: Array  # signals x candidates, prior included
+    unobserved: Array
+    variant: NDArray[np.int64]
+    causes: Sequence[Cause]
+    read: dict[int, list[Array]] = field(default_factory=dict)
+
+    @classmethod
+    def build(
+        cls,
+        panel: Panel,
+        columns: list[Column],
+        candidates: Sequence[Candidate],
+        moved: dict[str, Moved],
+        causes: Sequence[Cause],
+    ) -> Board:
+        columns = [c for c in columns if c.signal.name in moved]
+        log_bf = np.full((len(columns), len(candidates)), -np.inf)
+        variant = np.zeros((len(columns), len(candidates)), dtype=np.int64)
+        if candidates:
+            joined = np.concatenate([c.exposure for c in candidates], axis=1)
+            ends = np.cumsum([c.exposure.shape[1] for c in candidates])
+            contrasts: dict[int, Contrasts] = {}
+            for i, column in enumerate(columns):
+                group = column.group
+                if id(group) not in contrasts:
+                    contrasts[id(group)] = Contrasts.build(group, joined)
+                weighed, _ = contrasts[id(group)].weigh(column)
+                for j, candidate in enumerate(candidates):
+                    own = weighed[ends[j] - candidate.exposure.shape[1] : ends[j]]
+                    variant[i, j] = int(own.argmax())
+                    log_bf[i, j] = prior_odds(candidate, column) + pooled_evidence(own, candidate)
+        unobserved = np.array([np.log(PRIOR_UNOBSERVED) + moved[c.signal.name].log_bf for c in columns])
+        return cls(columns, candidates, moved, log_bf, unobserved, variant, causes)
+
+    def sharpened(self, panel: Panel, slices: Sequence[Slice]) -> Board:
+        """The board with the noise of what moved most measured beside its best explanation, not with it."""
+        sharper: dict[str, Column] = {}
+        strength = self.strength()
+        for i in self.all_moved()[:SHARPENED]:
+            column = self.columns[i]
+            if strength[i] < NO_DOUBT:
+                continue
+            best = int(self.log_bf[i].argmax()) if self.candidates else -1
+            if best >= 0 and self.log_bf[i, best] > self.unobserved[i]:
+                exposure = self.candidates[best].exposure[:, int(self.variant[i, best])]
+            else:
+                exposure = step_of(panel, self.moved[column.signal.name])
+            dispersion = redispersed(panel, column, exposure)
+            if dispersion < 0.9 * column.dispersion:
+                sharper[column.signal.name] = replace(column, dispersion=dispersion)
+        if not sharper:
+            return self
+        columns = [sharper.get(c.signal.name, c) for c in self.columns]
+        again = scan(panel, list(sharper.values()), slices)
+        return Board.build(panel, columns, self.candidates, self.moved | again, self.causes)
+
+    def seed(self, slices: int) -> int | None:
+        """The signal whose movement is most certain, None where none is."""
+        if not self.columns:
+            return None
+        strength, bar = self.strength(), np.log(MOVED / (1 - MOVED))
+        if strength.max() < bar:
+            # In one slice alone a change may be felt that nobody would see there without knowing its date.
+            for i in np.flatnonzero(strength > STIRRED):
+                strength[i] = np.logaddexp.reduce([strength[i], *self._narrowed(int(i), slices)])
+        top = int(strength.argmax())
+        return top if strength[top] > bar else None
+
+    def stirred(self) -> set[str]:
+        """Signals worth another look in the next round; taking a cause out of the others would show nothing new."""
+        strength = self.strength()
+        return {c.signal.name for c, odds in zip(self.columns, strength, strict=True) if odds > STIRRED}
+
+    def strength(self) -> Array:
+        """Ln odds that anything moved the signal."""
+        stacked = np.concatenate([self.log_bf, self.unobserved[:, None]], axis=1)
+        return np.asarray(np.logaddexp.reduce(stacked, axis=1))
+
+    def others(self, panel: Panel, explanation: Explanation, slices: int) -> frozenset[str]:
+        """Signals that moved and that something else than this explanation's best fits better by far."""
+        place = next((j for j, c in enumerate(self.candidates) if c.key == explanation.best), len(self.candidates))
+        found = set()
+        for i in self.all_moved():
+            told = np.logaddexp.reduce(self.readings(panel, i, slices))
+            row = np.concatenate([told, self.unobserved[i : i + 1]])
+            name = self.columns[i].signal.name
+            if name != explanation.seed.signal and row[place] < row.max() - CLEARLY:
+                found.add(name)
+        return frozenset(found)
+
+    def all_moved(self) -> list[int]:
+        strength = self.strength()
+        return [int(i) for i in np.argsort(-strength) if strength[i] > np.log(MOVED / (1 - MOVED))]
+
+    def companions(self, seed: int) -> list[int]:
+        """Signals that moved at the same time as the seed, so far as the data can tell."""
+        mine = self.moved[self.columns[seed].signal.name]
+        margin = 0.02 * (mine.latest - mine.earliest) + TOGETHER
+        near = []
+        for i in self.all_moved():
+            other = self.moved[self.columns[i].signal.name]
+            if i != seed and other.earliest - margin <= mine.latest and mine.earliest - margin <= other.latest:
+                near.append(i)
+        return near[:MAX_COMPANIONS]
+
+    def beside(self, row: int) -> Column:
+        """The signal as the scan saw it move: that the slice which moved differs from the rest is no effect of a change."""
+        column = self.columns[row]
+        slice_ = self.moved[column.signal.name].slice
+        return adjusted(column, slice_.mask.astype(float)) if slice_.dimension else column
+
+    def readings(self, panel: Panel, row: int, slices: int) -> list[Array]:
+        """Each change read in four ways: as it is, within the slice that moved, only once something else woke it, and at the
+        moment that the signal shows, where its own date is an interval.
+        """
+        if row not in self.read:
+            self.read[row] = [
+                self.log_bf[row] + np.log(0.5),
+                self._narrowed(row, slices),
+                self._woken(panel, row),
+                self._within(panel, row),
+            ]
+        return self.read[row]
+
+    def _within(self, panel: Panel, row: int) -> Array:
+        """Each change of which only an interval is known, at the request in it at which the signal moved: a date between two
+        looks of a poller is no worse a fit than one to the second, it only costs the choice.
+        """
+        column = self.columns[row]
+        moved = self.moved[column.signal.name]
+        result = np.full(len(self.candidates), -np.inf)
+        for j, candidate in enumerate(self.candidates):
+            if not candidate.averaged or candidate.exposure.shape[1] < 2:
+                continue
+            between = (candidate.exposure[:, 0] - candidate.exposure[:, -1]) > 0
+            if not between.any() or not panel.at[between][0] <= moved.start <= panel.at[between][-1]:
+                continue
+            exposure = candidate.exposure[:, 0] * (panel.at >= moved.start)
+            weighed, _ = weigh_exposures(column, exposure[:, None])
+            near = between & (panel.at >= moved.earliest) & (panel.at <= moved.latest)
+            result[j] = prior_odds(candidate, column) + weighed[0] + np.log(max(1.0, near.sum() / 3) / between.sum())
+        return result
+
+    def _narrowed(self, seed: int, count: int) -> Array:
+        """Each change within the slice that moved alone, at the price of having chosen it: a version may hurt one route only."""
+        slice_ = self.moved[self.columns[seed].signal.name].slice
+        if not slice_.dimension or not self.candidates:
+            return np.full(len(self.candidates), -np.inf)
+        column = self.beside(seed)
+        joined = np.concatenate([c.exposure[:, : c.everywhere] for c in self.candidates], axis=1)
+        weighed, _ = weigh_exposures(column, joined * slice_.mask[:, None])
+        ends = np.cumsum([c.everywhere for c in self.candidates])
+        told = [
+            prior_odds(c, column) + pooled_evidence(weighed[end - c.everywhere : end], c)
+            for c, end in zip(self.candidates, ends, strict=True)
+        ]
+        return np.asarray(np.array(told) + np.log(slice_share(1, count)))
+
+    def _woken(self, panel: Panel, seed: int) -> Array:
+        """Each change only while and where the signal moved: an old change that something else woke.
+
+        It counts only where that fits clearly better than the time and place alone: then those who had the change were hurt,
+        and others there and then were not.
+        """
+        moved = self.moved[self.columns[seed].signal.name]
+        if not self.candidates or moved.shape == "drift":
+            return np.full(len(self.candidates), -np.inf)
+        column = self.beside(seed)
+        when = step_of(panel, moved)
+        plain = [c.exposure[:, 0] * when for c in self.candidates]
+        weighed, _ = weigh_exposures(column, np.stack(plain, axis=1))
+        priors = np.array([prior_odds(c, column) for c in self.candidates])
+        price = moved.best - moved.log_bf + np.log(4.0)
+        return np.where(weighed > moved.best + CLEARLY, priors + weighed - price, -np.inf)

@@ -1,0 +1,110 @@
+"""What may have moved a signal: changes as the exposure they predict, causes that nobody recorded, and the story of a movement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.attribution.panel import Column, Panel, Slice
+from triagebot.attribution.scan import Moved
+from triagebot.attribution.thresholds import INCOMPATIBLE, PRIOR_CANDIDATE
+
+Array = NDArray[np.float64]
+WOKEN = "woken"
+WITHIN = "within its interval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A change as the exposure it predicts: for each request 0 to 1, with the prior odds that it moves a signal.
+
+    `exposure` holds one or more columns (requests x variants), the first the plain one; a variant may be "conversations
+    born under it" or a moment within the interval in which the change came in. `averaged` says the variants are moments of
+    which one is true (their evidence is averaged), else the best variant counts, at the price of having chosen it.
+    `moves(signal family)` is how readily this kind of change moves such signals, 0 to 1, None where it is not known to.
+    `inside` are the slices of the last variants, each of which is the change within that slice alone.
+    """
+
+    key: str
+    node: str
+    exposure: Array
+    variants: tuple[str, ...]
+    averaged: bool
+    prior: float
+    moves: Callable[[str], float | None]
+    inside: tuple[Slice, ...] = ()
+
+    @property
+    def everywhere(self) -> int:
+        """How many of the variants are of no slice."""
+        return int(self.exposure.shape[1]) - len(self.inside)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A kind of cause, recorded or not: its prior odds, and how readily it moves each family of signals."""
+
+    prior: float
+    moves: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What explains one group of symptoms that moved together.
+
+    `seed` says it most clearly, `members` moved with it and are explained by the same. `posterior` maps candidate keys
+    (and "" for something unobserved) to probabilities that sum to one minus `nothing`.
+    """
+
+    seed: Moved
+    members: tuple[Moved, ...]
+    posterior: dict[str, float]
+    nothing: float
+    strength: float
+    effect: float
+    best: str
+    variant: str
+    evidence: dict[str, float]
+    slice: Slice
+
+
+def prior_odds(candidate: Candidate, column: Column) -> float:
+    compatible = candidate.moves(column.signal.family) or INCOMPATIBLE
+    return float(np.log(candidate.prior * PRIOR_CANDIDATE * compatible))
+
+
+def unrecorded(causes: Sequence[Cause], mine: str, kinds: set[str]) -> float:
+    """Ln of how readily something unobserved that moved the seed moves these kinds too: as readily as what it may be does."""
+    able = [(cause.prior * cause.moves.get(mine, INCOMPATIBLE), cause.moves) for cause in causes]
+    if not able:
+        return 0.0
+    both = sum(odds * float(np.prod([moves.get(kind, INCOMPATIBLE) for kind in kinds])) for odds, moves in able)
+    return float(np.log(both / sum(odds for odds, _ in able)))
+
+
+def pooled_evidence(own: Array, candidate: Candidate) -> float:
+    if own.size == 1:
+        return float(own[0])
+    if candidate.averaged:
+        return float(np.logaddexp.reduce(own) - np.log(own.size))
+    # The plain reading has half of the weight, the variants share the rest, those within one slice half of it.
+    narrow = max(own.size - candidate.everywhere, 0)
+    wide = own.size - narrow - 1
+    rest = 0.25 if narrow else 0.5
+    weights = np.concatenate(
+        [[0.5 if wide else 0.75], np.full(wide, rest / max(wide, 1)), np.full(narrow, 0.25 / max(narrow, 1))]
+    )
+    return float(np.logaddexp.reduce(own + np.log(weights)))
+
+
+def step_of(panel: Panel, moved: Moved) -> Array:
+    if moved.shape == "drift":
+        span = max(panel.at[-1] - panel.at[0], 1.0)
+        return np.asarray(np.where(moved.slice.mask, (panel.at - panel.at[0]) / span, 0.0))
+    inside = panel.at >= moved.start
+    if moved.end is not None:
+        inside &= panel.at < moved.end
+    return np.asarray((inside & moved.slice.mask).astype(float))

@@ -1,0 +1,242 @@
+"""What explains one group of symptoms: the story of each change told by its seed, tried on what moved with it, and weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagebot.attribution.bayes import weigh_exposures, weigh_two
+from triagebot.attribution.board import Board
+from triagebot.attribution.hypotheses import WITHIN, WOKEN, Explanation, prior_odds, step_of, unrecorded
+from triagebot.attribution.panel import Column, Panel, Slice, adjusted, without
+from triagebot.attribution.scan import Moved, slice_share
+from triagebot.attribution.thresholds import INCOMPATIBLE, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
+
+Array = NDArray[np.float64]
+# Signals of one answer are read from the same text: a companion is worth about a third of a new one.
+COMPANION_WEIGHT = 0.35
+IN_THE_RUNNING = 0.3  # of the best story's evidence
+MOST_PAIRED = 5
+STRAYS = 0.2  # of the requests may not show what they were given
+# Of the changes of an answer that move its score so many may leave its text as it was, by all that is read from it: a judgement.
+STILL = 0.1
+SURE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Stories:
+    """What each change (and, last, something unobserved) would have done to whom: requests x stories.
+
+    `readings` are places in what `Board.readings` returns.
+    """
+
+    exposures: Array
+    names: list[tuple[str, str]]
+    readings: list[int]
+    slice: Slice
+
+
+def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> tuple[Explanation, Array]:
+    """The explanation of a signal that moved, and the exposure (requests) that goes with it."""
+    readings = board.readings(panel, seed, len(slices))
+    row = np.concatenate([np.logaddexp.reduce(readings), board.unobserved[seed : seed + 1]])
+    stories = stories_of(board, panel, seed, readings)
+    row = _pairs(board, seed, row, stories)
+    pooled = row.copy()
+    companions = board.companions(seed)
+    news = _news(board, panel, [seed, *companions], stories.exposures[:, int(row.argmax())])[1:]
+    for i, new in zip(companions, news, strict=True):
+        other = _along(board, panel, i, stories, len(slices))
+        other = np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
+        pooled = pooled + COMPANION_WEIGHT * new * other
+    pooled = np.maximum(pooled, _nearly(board, seed, stories, len(slices)))
+    pooled = _hardly_apart(board, seed, stories, pooled, len(slices)) + _fitting(board, seed)
+    odds = pooled - np.logaddexp.reduce(pooled)
+    strength = float(np.logaddexp(board.strength()[seed], np.logaddexp.reduce(readings[1])))
+    nothing = float(1 / (1 + np.exp(min(strength, 500.0))))
+    posterior = {c.key: float(np.exp(odds[j]) * (1 - nothing)) for j, c in enumerate(board.candidates)}
+    posterior[""] = float(np.exp(odds[-1]) * (1 - nothing))
+    best = int(odds.argmax())
+    moved = _placed(board, panel, seed, best, stories)
+    evidence = {c.key: float(row[j]) for j, c in enumerate(board.candidates)} | {"": float(row[-1])}
+    exposure = stories.exposures[:, best]
+    key, variant = ("", moved.shape) if best == len(board.candidates) else stories.names[best]
+    _, effect = weigh_exposures(board.beside(seed), exposure[:, None])
+    members = tuple(board.moved[board.columns[i].signal.name] for i in board.all_moved() if i != seed)
+    return (
+        Explanation(
+            seed=moved,
+            members=members,
+            posterior=posterior,
+            nothing=nothing,
+            strength=strength,
+            effect=float(effect[0]),
+            best=key,
+            variant=variant,
+            evidence=evidence,
+            slice=moved.slice,
+        ),
+        exposure,
+    )
+
+
+def _placed(board: Board, panel: Panel, seed: int, best: int, stories: Stories) -> Moved:
+    """Where and since when the seed moved: as the scan has it, or within the slice in which its cause alone is felt."""
+    moved = board.moved[board.columns[seed].signal.name]
+    if best == len(board.candidates) or stories.readings[best] != 0:
+        return moved
+    candidate = board.candidates[best]
+    within = int(board.variant[seed, best]) - candidate.everywhere
+    if within < 0:
+        return moved
+    start = float(panel.at[np.flatnonzero(stories.exposures[:, best])[0]])
+    return replace(
+        moved, slice=candidate.inside[within], shape="step", start=start, end=None, earliest=start, latest=start
+    )
+
+
+def stories_of(board: Board, panel: Panel, seed: int, readings: list[Array]) -> Stories:
+    """Each change as the seed reads it best, and something unobserved at the seed's time and place."""
+    moved = board.moved[board.columns[seed].signal.name]
+    when = step_of(panel, moved)
+    exposures, names, chosen = [], [], []
+    for j, candidate in enumerate(board.candidates):
+        k = int(board.variant[seed, j])
+        reading = int(np.argmax([r[j] for r in readings]))
+        if reading == 1 and k >= candidate.everywhere:
+            k = 0  # within the slice that moved, whatever other slice the change is felt in
+        exposure, variant = candidate.exposure[:, k], candidate.variants[k]
+        if reading == 1:
+            exposure = exposure * moved.slice.mask
+        elif reading == 2:
+            exposure, variant = candidate.exposure[:, 0] * when, WOKEN
+        elif reading == 3:
+            exposure, variant = candidate.exposure[:, 0] * (panel.at >= moved.start), WITHIN
+        exposures.append(exposure)
+        names.append((candidate.key, variant))
+        chosen.append(reading)
+    return Stories(np.stack([*exposures, when], axis=1), names, chosen, moved.slice)
+
+
+def _pairs(board: Board, seed: int, row: Array, stories: Stories) -> Array:
+    """The stories with what two changes on record explain together added to the one of them that explains more.
+
+    Two changes that moved one signal fit it together; alone, either of them fits worse than a step that nobody recorded
+    and that both can be taken for.
+    """
+    count = len(board.candidates)
+    if int(row.argmax()) != count or count < 2:
+        return row
+    column = board.beside(seed)
+    running = [int(k) for k in np.argsort(-row[:count])[:MOST_PAIRED] if row[k] > IN_THE_RUNNING * row[count]]
+    priors = [prior_odds(c, column) + np.log(0.5) for c in board.candidates]
+    told = row.copy()
+    for k, first in enumerate(running):
+        for second in running[k + 1 :]:
+            both = weigh_two(column, stories.exposures[:, [first, second]])
+            told[first] = np.logaddexp(told[first], both + priors[first] + priors[second])
+    return told
+
+
+def _along(board: Board, panel: Panel, row: int, stories: Stories, slices: int) -> Array:
+    """How well each story fits a companion: as the seed tells it, or as the companion would have it by itboard.
+
+    What a story costs (that the change did anything, where and when) is paid once, by the seed.
+    """
+    column = board.columns[row]
+    if stories.slice.dimension:
+        column = adjusted(column, stories.slice.mask.astype(float))
+    told, _ = weigh_exposures(column, stories.exposures)
+    own = np.logaddexp.reduce(board.readings(panel, row, slices))
+    active = np.array([prior_odds(c, column) for c in board.candidates] + [np.log(PRIOR_UNOBSERVED)])
+    return np.asarray(np.maximum(told, np.append(own, board.unobserved[row]) - active))
+
+
+def _news(board: Board, panel: Panel, rows: Sequence[int], exposure: Array) -> list[float]:
+    """How much each signal says that those before it do not, 0 to 1: the share of its noise that they do not share.
+
+    Signals of one answer stray together (a refusal is short, in English, without numbers): where a story fits a few
+    requests badly it does so for all of them, and that must count once.
+    """
+    seen: list[Array] = []
+    news = []
+    for i in rows:
+        column = board.columns[i]
+        noise = without(column, exposure)
+        whole = np.zeros(panel.size)
+        whole[column.group.rows] = noise / max(float(np.linalg.norm(noise)), 1e-12)
+        left = whole
+        for other in seen:
+            left = left - other * float(other @ left)
+        news.append(float(left @ left))
+        if news[-1] > 1e-6:
+            seen.append(left / np.sqrt(news[-1]))
+    return news
+
+
+def _nearly(board: Board, seed: int, stories: Stories, slices: int) -> Array:
+    """What a change is worth at least that differs from the best step in a few requests.
+
+    One in five may not show what it was given (answered from a cache, by a fallback, or as before by chance), in all of its
+    signals together: a few of those at the very onset must not make a stranger of the change that came in with it. One that
+    was fitted to the onset (within an interval, or woken) has nothing to be forgiven.
+    """
+    column = board.columns[seed]
+    moved = board.moved[column.signal.name]
+    own = stories.exposures[column.group.rows]
+    apart = np.abs(own[:, :-1] - own[:, -1:]).sum(axis=0)
+    least = moved.best + _price(board, column, stories, slices) + np.log(STRAYS) * apart
+    return np.append(least, -np.inf)
+
+
+def _hardly_apart(board: Board, seed: int, stories: Stories, pooled: Array, slices: int) -> Array:
+    """The stories with each change worth at least what the requests that set it apart from the best one, one of them left
+    out, may be strays: which of two versions that went out minutes apart a request was given, its spans say, but not whether
+    a cache still held an answer, or the last server had it yet.
+    """
+    best, column = int(pooled.argmax()), board.columns[seed]
+    price = _price(board, column, stories, slices)
+    if best == len(board.candidates) or price[best] == -np.inf:
+        return pooled
+    own = stories.exposures[column.group.rows]
+    apart = np.abs(own - own[:, [best]]).sum(axis=0)[:-1]
+    least = pooled[best] + price - price[best] + np.log(STRAYS) * np.maximum(apart - 1, 0)
+    return np.append(np.maximum(pooled[:-1], least), pooled[-1])
+
+
+def _price(board: Board, column: Column, stories: Stories, slices: int) -> Array:
+    """Ln prior odds of each change's story, its place chosen; none of one that was fitted to the onset."""
+    told = []
+    for j, candidate in enumerate(board.candidates):
+        reading = stories.readings[j]
+        moments = candidate.exposure.shape[1] if candidate.averaged else 1
+        chosen = np.log(slice_share(reading, slices) / moments) if reading <= 1 else -np.inf
+        told.append(prior_odds(candidate, column) + chosen)
+    return np.array(told)
+
+
+def _fitting(board: Board, seed: int) -> Array:
+    """How far each change moves the kinds of signals that moved with the seed: each kind counts once, in full, down to
+    where a second cause that came in at the same time is the better story. Something unobserved is a change as well.
+
+    A score that moves while nothing does of what is scored speaks for the ruler.
+    """
+    mine = board.columns[seed].signal.family
+    kinds = {board.columns[i].signal.family for i in board.companions(seed)} - {mine}
+    told = [sum(float(np.log(c.moves(kind) or INCOMPATIBLE)) for kind in kinds) for c in board.candidates]
+    told.append(unrecorded(board.causes, mine, kinds))
+    fitting = np.maximum(np.array(told), np.log(PRIOR_CANDIDATE))
+    if mine == "eval" and not kinds and _says_what_is_scored(board, seed):
+        readily = [c.moves("content") or 0.0 for c in board.candidates]
+        fitting += np.log1p(-(1 - STILL) * np.array([*readily, 0.0]))
+    return np.asarray(fitting)
+
+
+def _says_what_is_scored(board: Board, seed: int) -> bool:
+    """Whether the answers' texts are recorded where the score is."""
+    scored = board.columns[seed].group.rows
+    texts = {id(c.group): c.group.rows for c in board.columns if c.signal.family == "content"}
+    return any(np.isin(scored, rows).mean() > SURE for rows in texts.values())
