@@ -32,3 +32,33 @@ def test_a_corpus_that_nobody_rebuilds_grows_older_without_having_moved(seed):
     noise = np.random.default_rng(seed).lognormal(3.4, 0.6, N)
     left = grows(noise + 3 * AT / DAY, versions=1)
     assert left < 0.1 * grows(noise + 3 * AT / DAY, versions=10)
+
+
+FAILED = Signal(name="failed", title="failures", sql="1", family="error")
+
+
+def strays(values):
+    """How much more the values vary together than independent requests would, as the panel has it."""
+    at = np.linspace(0, 4 * DAY, values.size)
+    panel = build_panel(at, np.ones(values.size), {}, {}, {"failed": values}, (FAILED,), np.zeros((values.size, 0)))
+    return panel.columns["failed"].dispersion
+
+
+@pytest.mark.parametrize("size", [320, 1000])
+def test_rare_failures_that_come_one_by_one_are_not_taken_for_waves(size):
+    rng = np.random.default_rng(5)
+    found = [strays((rng.random(size) < 0.05).astype(float)) for _ in range(200)]
+    assert np.quantile(found, 0.95) < 1.8
+    assert np.median(found) < 1.2
+
+
+def test_failures_that_come_in_waves_are():
+    rng = np.random.default_rng(6)
+    waves = np.repeat(rng.random(40) < 0.25, 100)
+    assert strays((rng.random(4000) < np.where(waves, 0.25, 0.02)).astype(float)) > 5
+
+
+def test_one_step_is_no_wave():
+    rng = np.random.default_rng(7)
+    found = [strays((rng.random(4000) < np.where(np.arange(4000) < 2000, 0.05, 0.25)).astype(float)) for _ in range(50)]
+    assert np.median(found) < 1.8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,28 +76,36 @@ def prior_odds(candidate: Candidate, column: Column) -> float:
     return float(np.log(candidate.prior * PRIOR_CANDIDATE * compatible))
 
 
-def unrecorded(causes: Sequence[Cause], mine: str, kinds: set[str]) -> float:
-    """Ln of how readily something unobserved that moved the seed moves these kinds too: as readily as what it may be does."""
+def readily(moves: Callable[[str], float | None], kinds: Collection[str], *, still: float) -> float:
+    """How readily what moves signals so moves all of these kinds; `still` of it leaves the text of an answer as it was."""
+    moved = float(np.prod([moves(kind) or INCOMPATIBLE for kind in kinds]))
+    return moved * (1 - (1 - still) * (moves("content") or 0.0))
+
+
+def unrecorded(causes: Sequence[Cause], mine: str, kinds: Collection[str], *, still: float) -> float:
+    """The same of something unobserved that moved a signal of family `mine`: as readily as the causes that it may be do."""
     able = [(cause.prior * cause.moves.get(mine, INCOMPATIBLE), cause.moves) for cause in causes]
     if not able:
-        return 0.0
-    both = sum(odds * float(np.prod([moves.get(kind, INCOMPATIBLE) for kind in kinds])) for odds, moves in able)
-    return float(np.log(both / sum(odds for odds, _ in able)))
+        return 1.0
+    return sum(odds * readily(moves.get, kinds, still=still) for odds, moves in able) / sum(odds for odds, _ in able)
+
+
+def shares(candidate: Candidate, size: int) -> Array:
+    """The prior odds of the first `size` variants of a change, among themselves."""
+    if size == 1 or candidate.averaged:
+        return np.full(size, 1 / size)
+    # The plain reading has half of the weight, the variants share the rest, those within one slice half of it.
+    narrow = max(size - candidate.everywhere, 0)
+    wide = size - narrow - 1
+    rest = 0.25 if narrow else 0.5
+    return np.concatenate(
+        [[0.5 if wide else 0.75], np.full(wide, rest / max(wide, 1)), np.full(narrow, 0.25 / max(narrow, 1))]
+    )
 
 
 def pooled_evidence(own: Array, candidate: Candidate) -> float:
-    if own.size == 1:
-        return float(own[0])
-    if candidate.averaged:
-        return float(np.logaddexp.reduce(own) - np.log(own.size))
-    # The plain reading has half of the weight, the variants share the rest, those within one slice half of it.
-    narrow = max(own.size - candidate.everywhere, 0)
-    wide = own.size - narrow - 1
-    rest = 0.25 if narrow else 0.5
-    weights = np.concatenate(
-        [[0.5 if wide else 0.75], np.full(wide, rest / max(wide, 1)), np.full(narrow, 0.25 / max(narrow, 1))]
-    )
-    return float(np.logaddexp.reduce(own + np.log(weights)))
+    """Ln of the evidence for a change from that for its variants."""
+    return float(np.logaddexp.reduce(own + np.log(shares(candidate, own.size))))
 
 
 def step_of(panel: Panel, moved: Moved) -> Array:

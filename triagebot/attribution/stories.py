@@ -10,8 +10,17 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import weigh_exposures, weigh_two
 from triagebot.attribution.board import Board
-from triagebot.attribution.hypotheses import WITHIN, WOKEN, Explanation, prior_odds, step_of, unrecorded
-from triagebot.attribution.panel import Column, Panel, Slice, adjusted, without
+from triagebot.attribution.hypotheses import (
+    WITHIN,
+    WOKEN,
+    Explanation,
+    prior_odds,
+    readily,
+    shares,
+    step_of,
+    unrecorded,
+)
+from triagebot.attribution.panel import Panel, Slice, adjusted, without
 from triagebot.attribution.scan import Moved, slice_share
 from triagebot.attribution.thresholds import INCOMPATIBLE, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
 
@@ -188,7 +197,7 @@ def _nearly(board: Board, seed: int, stories: Stories, slices: int) -> Array:
     moved = board.moved[column.signal.name]
     own = stories.exposures[column.group.rows]
     apart = np.abs(own[:, :-1] - own[:, -1:]).sum(axis=0)
-    least = moved.best + _price(board, column, stories, slices) + np.log(STRAYS) * apart
+    least = moved.best + _price(board, seed, stories, slices) + np.log(STRAYS) * apart
     return np.append(least, -np.inf)
 
 
@@ -198,7 +207,7 @@ def _hardly_apart(board: Board, seed: int, stories: Stories, pooled: Array, slic
     a cache still held an answer, or the last server had it yet.
     """
     best, column = int(pooled.argmax()), board.columns[seed]
-    price = _price(board, column, stories, slices)
+    price = _price(board, seed, stories, slices)
     if best == len(board.candidates) or price[best] == -np.inf:
         return pooled
     own = stories.exposures[column.group.rows]
@@ -207,15 +216,17 @@ def _hardly_apart(board: Board, seed: int, stories: Stories, pooled: Array, slic
     return np.append(np.maximum(pooled[:-1], least), pooled[-1])
 
 
-def _price(board: Board, column: Column, stories: Stories, slices: int) -> Array:
-    """Ln prior odds of each change's story, its place chosen; none of one that was fitted to the onset."""
-    told = []
+def _price(board: Board, seed: int, stories: Stories, slices: int) -> Array:
+    """Ln prior odds of each change's story, its place and its variant chosen; none of one that was fitted to the onset."""
+    column = board.columns[seed]
+    told = np.full(len(board.candidates), -np.inf)
     for j, candidate in enumerate(board.candidates):
-        reading = stories.readings[j]
-        moments = candidate.exposure.shape[1] if candidate.averaged else 1
-        chosen = np.log(slice_share(reading, slices) / moments) if reading <= 1 else -np.inf
-        told.append(prior_odds(candidate, column) + chosen)
-    return np.array(told)
+        reading, k = stories.readings[j], int(board.variant[seed, j])
+        if reading <= 1:
+            size = int(candidate.exposure.shape[1]) if reading == 0 else candidate.everywhere
+            chosen = shares(candidate, size)[k if k < size else 0] * slice_share(reading, slices)
+            told[j] = prior_odds(candidate, column) + np.log(chosen)
+    return told
 
 
 def _fitting(board: Board, seed: int) -> Array:
@@ -226,13 +237,10 @@ def _fitting(board: Board, seed: int) -> Array:
     """
     mine = board.columns[seed].signal.family
     kinds = {board.columns[i].signal.family for i in board.companions(seed)} - {mine}
-    told = [sum(float(np.log(c.moves(kind) or INCOMPATIBLE)) for kind in kinds) for c in board.candidates]
-    told.append(unrecorded(board.causes, mine, kinds))
-    fitting = np.maximum(np.array(told), np.log(PRIOR_CANDIDATE))
-    if mine == "eval" and not kinds and _says_what_is_scored(board, seed):
-        readily = [c.moves("content") or 0.0 for c in board.candidates]
-        fitting += np.log1p(-(1 - STILL) * np.array([*readily, 0.0]))
-    return np.asarray(fitting)
+    still = STILL if mine == "eval" and not kinds and _says_what_is_scored(board, seed) else 1.0
+    told = [readily(c.moves, kinds, still=still) for c in board.candidates]
+    told.append(unrecorded(board.causes, mine, kinds, still=still))
+    return np.asarray(np.log(np.maximum(told, PRIOR_CANDIDATE)))
 
 
 def _says_what_is_scored(board: Board, seed: int) -> bool:

@@ -376,7 +376,7 @@ def _dated(node: Node, stages: Sequence[Change], table: RequestTable) -> tuple[S
     suspect = Suspect(key=change.key, node=node.name, change=change, served=False, requests=int((parts[-1] > 0).sum()))
     if _lifecycle(change) or not any(LEAST <= p.sum() <= table.at.size - LEAST for p in parts):
         return suspect, None
-    if change.surface == "limit" and len(parts) == 1:
+    if change.surface == "limit" and len(parts) == 1 and "ratelimit" in node.moves(change):
         parts += [parts[0] * _busy(table, share) for share in BUSY]
         parts += [parts[0] * _daily(table, start, hours) for start, hours in DAILY]
         named = [f"every day for {hours} hours from {start:02d}:00 UTC" for start, hours in DAILY]
