@@ -20,7 +20,7 @@ class PromptVersion(Walked):
             "tool": 0.7,
             "usage": 0.7,
             "latency": 0.4,
-            "speed": 0.2,
+            "speed": 0.7,
             "cache": 0.7,
             "retry": 0.3,
             "retrieval": 0.05,

@@ -21,9 +21,19 @@ from triagebot.surfaces.firsthand import exposed, first_hand
 LIMITED = frozenset({"rate_limited"})
 BESIDE = 1200.0  # seconds after a call of a neighbour for which its share of a window is still spent
 LEAST_RUN = 40
-# What refuses calls also fails them, has them made again, and makes their callers wait.
+# What refuses calls also fails them, has them made again (their tokens counted anew, their prompt in the cache), and makes their
+# callers wait.
 ON_CALLS = MappingProxyType(
-    {"ratelimit": 1.0, "error": 0.7, "upstream": 0.3, "retry": 1.0, "latency": 0.5, "speed": 0.2}
+    {
+        "ratelimit": 1.0,
+        "error": 0.7,
+        "upstream": 0.3,
+        "retry": 1.0,
+        "latency": 0.5,
+        "speed": 0.2,
+        "usage": 0.4,
+        "cache": 0.3,
+    }
 )
 # Where a limit on the length of an answer is cut, answers are cut off and are other answers.
 ON_LENGTH = MappingProxyType({"length": 1.0, "content": 1.0, "latency": 0.3, "speed": 0.3, "error": 0.2})

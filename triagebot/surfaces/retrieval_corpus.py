@@ -36,7 +36,7 @@ class RetrievalCorpus(Walked):
             "feedback": 0.7,
             "usage": 0.5,
             "latency": 0.3,
-            "speed": 0.2,
+            "speed": 0.4,
             "tool": 0.1,
         }
     )

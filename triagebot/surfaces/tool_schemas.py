@@ -41,7 +41,7 @@ class ToolSchemas(Walked):
             "eval": 0.6,
             "feedback": 0.6,
             "latency": 0.4,
-            "speed": 0.2,
+            "speed": 0.5,
             "upstream": 0.05,
             "retry": 0.5,
             "cache": 0.5,

@@ -102,7 +102,7 @@ def read(
         rivals = _rivals(explanation, top, by_key)
         if top and clearest is not None and clearest.node == by_key[top].node:
             # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
-            chance = max(chance, clearest.confidence * chance / (chance + sum(rivals.values())))
+            chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))
         if top and chance >= bar:
             readings.append(Reading(number, explanation, by_key[top], None, {}, chance, relevant, harm))
             continue
