@@ -61,8 +61,7 @@ def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> t
         other = _along(board, panel, i, stories, len(slices))
         other = np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
         pooled = pooled + COMPANION_WEIGHT * new * other
-    pooled = np.maximum(pooled, _nearly(board, seed, stories, len(slices)))
-    pooled = _hardly_apart(board, seed, stories, pooled, len(slices)) + _fitting(board, seed)
+    pooled = np.maximum(pooled, _nearly(board, seed, stories, len(slices))) + _fitting(board, seed)
     odds = pooled - np.logaddexp.reduce(pooled)
     strength = float(np.logaddexp(board.strength()[seed], np.logaddexp.reduce(readings[1])))
     nothing = float(1 / (1 + np.exp(min(strength, 500.0))))
@@ -199,21 +198,6 @@ def _nearly(board: Board, seed: int, stories: Stories, slices: int) -> Array:
     apart = np.abs(own[:, :-1] - own[:, -1:]).sum(axis=0)
     least = moved.best + _price(board, seed, stories, slices) + np.log(STRAYS) * apart
     return np.append(least, -np.inf)
-
-
-def _hardly_apart(board: Board, seed: int, stories: Stories, pooled: Array, slices: int) -> Array:
-    """The stories with each change worth at least what the requests that set it apart from the best one, one of them left
-    out, may be strays: which of two versions that went out minutes apart a request was given, its spans say, but not whether
-    a cache still held an answer, or the last server had it yet.
-    """
-    best, column = int(pooled.argmax()), board.columns[seed]
-    price = _price(board, seed, stories, slices)
-    if best == len(board.candidates) or price[best] == -np.inf:
-        return pooled
-    own = stories.exposures[column.group.rows]
-    apart = np.abs(own - own[:, [best]]).sum(axis=0)[:-1]
-    least = pooled[best] + price - price[best] + np.log(STRAYS) * np.maximum(apart - 1, 0)
-    return np.append(np.maximum(pooled[:-1], least), pooled[-1])
 
 
 def _price(board: Board, seed: int, stories: Stories, slices: int) -> Array:

@@ -40,9 +40,8 @@ ROLLED_BY = ("region", "route", "tenant", "workload", "intent", "provider", "mod
 HALF_HOUR = 1800.0
 HOUR = 3600.0
 BUSY = (0.5, 0.8)  # shares of the requests that come at quieter times
-DAILY = tuple(
-    (start, hours) for hours in (6, 12) for start in range(0, 24, 2)
-)  # UTC: a working day, of one region or of several
+# (first hour of the day in UTC, hours): a working day, of one region or of several.
+DAILY = tuple((start, hours) for hours in (6, 12) for start in range(0, 24, 2))
 WORN_OFF = 36 * 3600.0  # seconds until a cache that nobody warms, or an answer that nobody renews, has run out
 SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
 

@@ -132,7 +132,8 @@ def _concluded(
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
     demand = demand_of(table, found) if words & DEMAND_WORDS else ""
-    gone, cut = (lost(table), None) if lost(table) else thinned_of(table, found.suspects)
+    attributes = lost(table)
+    gone, cut = (attributes, None) if attributes else thinned_of(table, found.suspects)
     decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=gone, cut=cut)
     weighed = replace(
         weighed,
