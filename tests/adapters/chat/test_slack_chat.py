@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from triagebot.adapters.chat.calls import AnswerLost
+from triagebot.adapters.chat.calls import AnswerLost, Calls
 from triagebot.adapters.chat.pace import Pace
 from triagebot.adapters.chat.rooms import is_guest
 from triagebot.adapters.chat.slack import SlackChat
@@ -365,6 +365,42 @@ async def test_a_document_stands_in_place_of_its_older_version(slack, connect, r
     assert [f.content for f in files if f.name.startswith("symptom")] == [b"a", b"b"]
     assert sum(f.deleted for f in slack.workspace.files.values()) == 1
     assert hers in thread
+
+
+@pytest.mark.parametrize("calls", range(1, 8))
+async def test_who_is_killed_while_it_replaces_a_document_leaves_nothing(slack, connect, room, monkeypatch, calls):
+    """After any of its calls, `put` included: the next process leaves one file, and no message of a deleted one."""
+    posted = await connect().post("llm-oncall", HELLO, key="k", fresh=True)
+    document = {"title": "t", "alt": "a", "replaces": True}
+    await connect().upload(posted, "postmortem.md", b"# a", key="a", **document)
+
+    class Killed(BaseException):
+        pass
+
+    def through(original):
+        async def call(*arguments, **named):
+            nonlocal calls
+            result = await original(*arguments, **named)
+            calls -= 1
+            if not calls:
+                raise Killed
+            return result
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for name in ("once", "put"):
+            patched.setattr(Calls, name, through(getattr(Calls, name)))
+        try:
+            await connect().upload(posted, "postmortem.md", b"# b", key="b", **document)
+        except Killed:
+            pass
+        else:
+            assert calls > 0  # it had come to its end before
+    await connect().upload(posted, "postmortem.md", b"# b", key="b", **document)
+    files = [f for f in slack.workspace.files.values() if f.complete and not f.deleted]
+    assert [f.content for f in files] == [b"# b"]
+    assert [m.files for m in slack.workspace.thread(room.id, posted.ts)[1:]] == [[files[0].id]]
 
 
 async def test_an_older_version_that_may_not_be_deleted_stays(slack, connect, room):

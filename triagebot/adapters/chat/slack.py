@@ -257,18 +257,22 @@ class SlackChat:
                 return
 
     async def _uploads(self, posted: Posted, of_name: re.Pattern[str]) -> list[tuple[str, str, str]]:
-        """Our own files of that name in the thread: (name, stamp of its message, id)."""
+        """Our own files of that name in the thread: (name, stamp of its message, id). One that was deleted has no name any more."""
         us = (await self._whoami()).get("user_id")
         return [
-            (str(file["name"]), str(message["ts"]), str(file["id"]))
+            (str(file.get("name") or ""), str(message["ts"]), str(file["id"]))
             async for message in self._messages(posted.channel, posted)
             for file in message.get("files", ())
-            if message.get("user") == us and of_name.fullmatch(file.get("name") or "")
+            if message.get("user") == us
+            and (file.get("mode") == "tombstone" or of_name.fullmatch(file.get("name") or ""))
         ]
 
     async def _take_away(self, channel: str, ts: str, file: str) -> None:
-        """Message and file, so that no "this file was deleted" stands in the thread. Where Slack declines, it stays."""
-        for method, arguments in (("chat.delete", {"channel": channel, "ts": ts}), ("files.delete", {"file": file})):
+        """File and message, so that no "this file was deleted" stands in the thread. Where Slack declines, it stays.
+
+        The file first: who is killed in between leaves a message that the next one finds, not a file that nobody does.
+        """
+        for method, arguments in (("files.delete", {"file": file}), ("chat.delete", {"channel": channel, "ts": ts})):
             try:
                 await self._calls.safely(method, **arguments)
             except (Declined, NotFound) as kept:

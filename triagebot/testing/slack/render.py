@@ -7,7 +7,7 @@ from typing import Any
 
 from triagebot.testing.slack.blocks import elements_of
 from triagebot.testing.slack.mrkdwn import to_text, visible
-from triagebot.testing.slack.workspace import Channel, Message, Workspace
+from triagebot.testing.slack.workspace import Channel, File, Message, Workspace
 
 
 def render_thread(workspace: Workspace, channel: Channel | str, ts: str, *, width: int = 100) -> str:
@@ -62,12 +62,16 @@ def _body(workspace: Workspace, message: Message) -> Iterator[str]:
                 yield from ("▌ " + line for line in to_text(workspace, attachment[name]).splitlines())
         for block in attachment.get("blocks", []):
             yield from ("▌ " + line for line in _block(workspace, block))
-    for file_id in message.files:
-        file = workspace.files[file_id]
-        label = "image" if file.mimetype.startswith("image/") else "file"
-        yield f"[{label}: {visible(file.title or file.name)}, {file.length:,} bytes]"
+    yield from (_file(workspace.files[f]) for f in message.files)
     if message.reactions:
         yield "  ".join(f":{name}: {len(who)}" for name, who in message.reactions.items())
+
+
+def _file(file: File) -> str:
+    if file.deleted:
+        return "This file was deleted."
+    label = "image" if file.mimetype.startswith("image/") else "file"
+    return f"[{label}: {visible(file.title or file.name)}, {file.length:,} bytes]"
 
 
 def _text(workspace: Workspace, obj: dict[str, Any]) -> str:

@@ -124,6 +124,8 @@ def _threading(workspace: Workspace, message: Message) -> dict[str, Any]:
 
 
 def file_json(workspace: Workspace, file: File) -> dict[str, Any]:
+    if file.deleted:
+        return {"id": file.id, "mode": "tombstone"}
     return {
         "id": file.id,
         "name": file.name,
