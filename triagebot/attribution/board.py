@@ -21,6 +21,7 @@ NO_DOUBT = 30.0  # … where even with too much noise there is no doubt (ln odds
 TOGETHER = 1800.0  # seconds: sooner than two changes are mostly apart
 STIRRED = -2.0  # ln odds that it moved
 CLEARLY = 5.0  # e^5: about 150 to 1
+HAS_MOVED = float(np.log(MOVED / (1 - MOVED)))  # ln odds
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,13 @@ class Board:
         """The signal whose movement is most certain, None where none is."""
         if not self.columns:
             return None
-        strength, bar = self.strength(), np.log(MOVED / (1 - MOVED))
-        if strength.max() < bar:
+        strength = self.strength()
+        if strength.max() < HAS_MOVED:
             # In one slice alone a change may be felt that nobody would see there without knowing its date.
             for i in np.flatnonzero(strength > STIRRED):
                 strength[i] = np.logaddexp.reduce([strength[i], *self._narrowed(int(i), slices)])
         top = int(strength.argmax())
-        return top if strength[top] > bar else None
+        return top if strength[top] > HAS_MOVED else None
 
     def stirred(self) -> set[str]:
         """Signals worth another look in the next round; taking a cause out of the others would show nothing new."""
@@ -120,7 +121,7 @@ class Board:
 
     def all_moved(self) -> list[int]:
         strength = self.strength()
-        return [int(i) for i in np.argsort(-strength) if strength[i] > np.log(MOVED / (1 - MOVED))]
+        return [int(i) for i in np.argsort(-strength) if strength[i] > HAS_MOVED]
 
     def companions(self, seed: int) -> list[int]:
         """Signals that moved at the same time as the seed, so far as the data can tell."""

@@ -162,7 +162,8 @@ def risings(table: RequestTable) -> list[Risen]:
     clusters = conversation.codes if conversation is not None else None
     kinds = [(name, d.labels, d.codes) for name in INPUT_DIMENSIONS if (d := table.dimensions.get(name)) is not None]
     chars = table.signals.get("input_chars")
-    if chars is not None and np.isfinite(chars).sum() >= LEAST:
+    texts = chars is not None and bool(np.isfinite(chars).sum() >= LEAST)
+    if chars is not None and texts:
         bounds = np.nanquantile(chars, LONG_AND_SHORT)
         parts = np.where(np.isnan(chars), 0, 1 + np.digitize(chars, bounds)).astype(np.int32)
         kinds.append(("input", ("", "short", "middling", "long"), parts))
@@ -172,18 +173,17 @@ def risings(table: RequestTable) -> list[Risen]:
         labels = tuple("" if value < 0 else f"beginning {value:.0f}" for value in values)
         kinds.append(("input", labels, codes.astype(np.int32)))
     found = [r for name, labels, codes in kinds for r in risen(name, labels, codes, table.at, table.weight, clusters)]
-    return sorted([*found, *_by_tokens(table, clusters)], key=lambda r: -r.z)
+    return sorted([*found, *(() if texts else _by_tokens(table, clusters))], key=lambda r: -r.z)
 
 
 def _by_tokens(table: RequestTable, clusters: NDArray[np.int32] | None) -> list[Risen]:
-    """Short or long inputs whose share rose, where only tokens tell how long they are.
+    """Short or long inputs whose share rose, for where only tokens tell how long they are.
 
     What is sent beside the input counts in them as well: a prompt that grew moves every request, more documents some of them.
     Among the long ones and among all others their number must be what it was: then there are only more of the ones.
     """
     tokens = table.signals.get("asked_tokens")
-    recorded = table.signals.get("input_chars")
-    if tokens is None or (recorded is not None and np.isfinite(recorded).sum() >= LEAST):
+    if tokens is None:
         return []
     known = np.isfinite(tokens)
     if known.sum() < SIZED * known.size or not known.size:

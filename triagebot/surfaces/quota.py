@@ -43,6 +43,11 @@ MOSTLY = 0.6
 HALF = 0.5
 
 
+def on_length(change: Change) -> bool:
+    """Whether a limit is one on how long answers may be, not on how many calls."""
+    return bool(LENGTH.search(f"{change.artifact} {change.summary}"))
+
+
 class Quota(Walked):
     name = "quota"
     surfaces = ("limit",)
@@ -51,7 +56,7 @@ class Quota(Walked):
     columns = ("http_status",)
 
     def moves(self, change: Change) -> Mapping[str, float]:
-        return ON_LENGTH if LENGTH.search(f"{change.artifact} {change.summary}") else ON_CALLS
+        return ON_LENGTH if on_length(change) else ON_CALLS
 
     def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]:
         """Each of our own workloads beside the main one: calls are limited while it runs, from some moment of the window on."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from triagebot.domain.evidence import Finding
 from triagebot.surfaces.contract import Suspect, Weighed
-from triagebot.surfaces.quota import LENGTH
+from triagebot.surfaces.quota import on_length
 from triagebot.triage.decide import Decision
 
 SEE = {
@@ -65,6 +65,6 @@ def _beside(decision: Decision) -> str:
 def _limit(suspect: Suspect | None) -> str:
     if suspect is None or "neighbour" in suspect.change.detail:
         return "Pause the neighbour on the key or split the quota, then watch 429s for one window."
-    if LENGTH.search(f"{suspect.change.artifact} {suspect.change.summary}"):
+    if on_length(suspect.change):
         return "Ask for shorter answers or for the old limit back: longer ones are cut off since it was lowered."
     return "Ask for the old limit back or spread the load, then watch 429s for one window."
