@@ -1,9 +1,11 @@
 """Parameters: what goes in comes out, whatever it is made of."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -70,3 +72,32 @@ async def test_a_connection_is_free_when_its_statement_has_ended_not_when_nobody
     go_on.set()
     await following
     assert taken == ["after"]
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc, which is Linux's"
+)
+def test_freed_memory_goes_back_when_it_is_asked_for(connection: Connection) -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    connection.execute("CREATE DATABASE large ENGINE = Memory")
+    connection.execute("CREATE TABLE large.t ENGINE = Memory AS SELECT repeat('x', 1000) AS x FROM numbers(200000)")
+    connection.execute("DROP DATABASE large")
+    kept = resident()
+    connection.give_back()
+    assert kept - resident() > 100_000_000
+
+
+def test_an_engine_with_another_allocator_has_nothing_to_give_back(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(sql: str) -> None:
+        asked.append(sql)
+        raise SourceFailed("trace store: jemalloc is not enabled")
+
+    monkeypatch.setattr(connection, "execute", refuse)
+    connection.give_back()
+    assert len(asked) == 1

@@ -144,6 +144,8 @@ class SpoolSink:
             async with self._loaded:
                 self._done = target
                 self._loaded.notify_all()
+            if not self._arrived.is_set():
+                await self._store.give_back()
 
     async def _load_all(self, segments: Sequence[Path], *, patient: bool) -> None:
         """Two at a time, as the store takes them. Raises SourceFailed once all have been tried."""

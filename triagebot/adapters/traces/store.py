@@ -96,6 +96,10 @@ class ChdbStore(Reader):
         await self._writers.run(Connection.execute, statement)
         self.changed()
 
+    async def give_back(self) -> None:
+        """Hands memory that loads and queries have freed back to the system: for when nothing more is to come at once."""
+        await self._writers.run(Connection.give_back)
+
     async def works(self) -> bool:
         """Whether the engine answers and the disk has room: what then cannot be loaded is at fault itself."""
         try:
