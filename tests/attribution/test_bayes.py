@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.attribution.worlds import SIZE
+from tests.attribution.worlds import DAY, SIGNALS, SIZE, world
 from triagebot.attribution.bayes import Facts, log_bayes_factor, squared_z, weigh_exposures
 from triagebot.attribution.panel import adjusted, build_panel
 
@@ -49,6 +50,43 @@ def test_one_request_before_a_step_within_a_slice_decides_nothing():
     size = rng.normal(0, 0.1, n)
     size[0] = -8.0  # the slice's first request is of another kind
     panel = build_panel(at, np.ones(n), {}, {}, {"size": size}, (SIZE,), np.zeros((n, 0)))
-    within = adjusted(panel.columns["size"], mine.astype(float))
+    within = adjusted(panel.columns["size"], mine)
     after = (mine & (at > 0)).astype(float)
     assert weigh_exposures(within, after[:, None])[0][0] == 0.0
+
+
+def sliced(seed, risk, base=0.02):
+    """A panel of which one region fails by `risk`, its column beside that region, and the region."""
+    w = world(seed)
+    there = w.region == 1
+    panel = w.panel(risk(w) * there, base=base, aware=False)
+    return w, there, adjusted(panel.columns["failed"], there)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_events_within_a_slice_say_as_much_of_a_time_as_of_all_other_times_of_it(seed):
+    w, there, column = sliced(seed, lambda w: np.where(w.at > 2.5 * DAY, 0.5, 0.3))
+    late = (w.at > 2.5 * DAY) & there
+    both, effects = weigh_exposures(column, np.stack([late, there & ~late], axis=1).astype(float))
+    assert both[0] == pytest.approx(both[1], rel=1e-6)
+    assert effects[0] == pytest.approx(-effects[1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_events_within_a_slice_are_weighed_by_its_own_rate(seed):
+    """Where the others hardly fail, a rise within it says no more than if there were no others."""
+    w, there, column = sliced(seed, lambda w: np.where(w.at > 2.5 * DAY, 0.4, 0.3), base=0.0)
+    beside, _ = weigh_exposures(column, ((w.at > 2.5 * DAY) & there).astype(float)[:, None])
+    rows, raw = column.group.rows, column.raw
+    alone = build_panel(
+        w.at[there],
+        np.ones(int(there.sum())),
+        {},
+        {},
+        {"failed": raw[there[rows]]},
+        SIGNALS,
+        np.zeros((int(there.sum()), 0)),
+    )
+    own, _ = weigh_exposures(alone.columns["failed"], (w.at[there] > 2.5 * DAY).astype(float)[:, None])
+    ratio = column.dispersion / alone.columns["failed"].dispersion
+    assert beside[0] * ratio == pytest.approx(own[0], rel=0.15, abs=0.5)

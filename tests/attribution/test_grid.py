@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from tests.attribution.worlds import world
+from tests.attribution.worlds import DAY, world
 from triagebot.attribution.bayes import weigh_exposures
 from triagebot.attribution.grid import Grid, edges_of
 from triagebot.attribution.panel import adjusted
-from triagebot.attribution.scan import slices_of
+from triagebot.attribution.scan import scan, slices_of
+from triagebot.attribution.thresholds import MIN_SIDE
 
 
 def gridded(seed=3, aware=False):
@@ -22,7 +23,7 @@ def gridded(seed=3, aware=False):
 
 
 def alone(column, slice_, exposure):
-    within = adjusted(column, slice_.mask.astype(float)) if slice_.dimension else column
+    within = adjusted(column, slice_.mask) if slice_.dimension else column
     log_bf, effect = weigh_exposures(within, (exposure * slice_.mask)[:, None])
     return log_bf[0], effect[0]
 
@@ -53,6 +54,18 @@ def test_a_pulse():
             assert value == 0.0 or best.effect[s, c] == pytest.approx(effect, abs=1e-6)
             assert best.average[s, c] <= best.value[s, c]
             assert slice_.mask[start:end].sum() <= 0.5 * slice_.mask.sum()
+            assert value == 0.0 or slice_.mask[:start].sum() >= MIN_SIDE
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_step_is_not_told_as_a_pulse_that_lasted_until_then(seed):
+    made = world(seed)
+    risk = np.where(made.region == 1, np.where(made.at > 1.7 * DAY, 0.35, 0.12), 0.0)
+    panel = made.panel(risk, aware=False)
+    slices = slices_of(panel, ("region",), least=60, most=5)
+    told = scan(panel, [panel.columns["failed"]], slices)["failed"]
+    assert (told.shape, told.slice.value) == ("step", "b")
+    assert abs(told.start - 1.7 * DAY) < 0.2 * DAY
 
 
 def test_the_slice_that_moved_shows_it_most():

@@ -3,7 +3,7 @@ import pytest
 
 from tests.attribution.worlds import DAY
 from triagebot.attribution.bayes import weigh_exposures
-from triagebot.attribution.panel import build_panel
+from triagebot.attribution.panel import build_panel, scale
 from triagebot.domain.signal import Signal
 
 AGE = Signal(name="age", title="age", sql="1", unit="days", bad="up", family="retrieval")
@@ -62,3 +62,13 @@ def test_one_step_is_no_wave():
     rng = np.random.default_rng(7)
     found = [strays((rng.random(4000) < np.where(np.arange(4000) < 2000, 0.05, 0.25)).astype(float)) for _ in range(50)]
     assert np.median(found) < 1.8
+
+
+def test_a_number_that_nobody_could_tell_from_the_usual_one_counts_as_that():
+    """Tokens per character, say: a few short answers stray, all others differ by rounding alone."""
+    signal = Signal(name="ratio", title="ratio", sql="1", unit="ratio", bad="both", family="usage")
+    raw = 0.25 + np.random.default_rng(1).uniform(-0.004, 0.004, 400)
+    raw[[3, 11, 40]] = 0.19
+    values, events = scale(raw, signal)
+    assert events
+    assert np.flatnonzero(values).tolist() == [3, 11, 40]

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.attribution.worlds import DAY, OTHER, SIZE, candidate, world
+from tests.attribution.worlds import DAY, OTHER, SIGNALS, SIZE, candidate, world
+from triagebot.attribution.bayes import weigh_exposures
 from triagebot.attribution.hypotheses import Cause
 from triagebot.attribution.panel import build_panel
 from triagebot.attribution.scan import slices_of
@@ -74,7 +75,7 @@ def test_an_incompatible_change_is_not_preferred_to_something_unobserved():
 def test_a_slice_that_always_failed_more_does_not_make_an_old_change_the_cause_of_its_step(seed):
     w = world(seed)
     there = w.region == 1
-    risk = 0.3 * there + 0.2 * (there & (w.at >= 2.6 * DAY))
+    risk = 0.3 * there + 0.25 * (there & (w.at >= 2.6 * DAY))
     found = explain(w, w.panel(risk, aware=False), [candidate("old", w.at >= 1.0 * DAY)])
     assert [e.best for e in found] == [""]
 
@@ -154,3 +155,27 @@ def test_a_change_that_one_slice_alone_feels_is_found_by_its_date():
         assert {e.slice.value for e in found} <= {"b"}
         told += [e.best for e in found] == ["late"]
     assert told >= 13
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_long_conversation_is_no_movement(seed):
+    """Somebody who asks in short words, fifteen times in an hour, differs from everybody else fifteen times."""
+    w = world(seed)
+    panel = w.panel(np.zeros(w.at.size))
+    rows = np.flatnonzero(w.at > 2 * DAY)[:15]
+    size = panel.raw["size"].copy()
+    size[rows] *= 60
+    talk = panel.codes["conversation"].copy()
+    for codes, moves in ((np.where(np.isin(np.arange(talk.size), rows), talk[rows[0]], talk), False), (talk, True)):
+        told = build_panel(
+            w.at,
+            np.ones(w.at.size),
+            {**panel.codes, "conversation": codes.astype(np.int32)},
+            panel.labels,
+            {"size": size},
+            SIGNALS,
+            panel.strata,
+        )
+        exposure = np.isin(np.arange(w.at.size), rows).astype(float)
+        log_bf, _ = weigh_exposures(told.columns["size"], exposure[:, None])
+        assert bool(log_bf[0] > 10) is moves

@@ -5,6 +5,7 @@ import pytest
 
 from tests.attribution.worlds import DAY, candidate, world
 from triagebot.attribution.board import Board
+from triagebot.attribution.panel import Slice
 from triagebot.attribution.scan import scan, slices_of
 from triagebot.attribution.stories import stories_of
 from triagebot.attribution.weigh import weigh
@@ -85,3 +86,17 @@ def test_a_story_of_the_slice_that_moved_is_not_told_of_another_slice():
     stories = stories_of(board, panel, 0, narrowed)
     assert (stories.exposures[:, 0] == had * one.mask).all()
     assert stories.names == [("true", "")]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_those_of_a_route_that_never_got_it_are_not_the_others_beside_it(seed):
+    """They always were another kind, in one tenant more than in the next: that is no effect of a change of their neighbours."""
+    w = world(seed)
+    route, tenant = w.rng.integers(0, 2, w.at.size), w.region
+    had = (w.at >= 1.5 * DAY) & (route == 0)
+    panel = w.panel(0.3 * ((route == 0) & (tenant == 1)))
+    levels = [Slice("route", str(k), route == k) for k in (0, 1)]
+    slices = [*slices_of(panel, ["region"], least=60, most=8), *levels]
+    assert within(candidate("old", had), slices).inside == ()
+    partly = had & (w.rng.random(w.at.size) < 0.5)
+    assert {s.value for s in within(candidate("ramp", partly), slices).inside} == {"a", "b", "c", "0"}

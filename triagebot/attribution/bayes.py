@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.thresholds import EFFECT_SCALES, MIN_EVENTS, MIN_SIDE
+from triagebot.attribution.thresholds import EFFECT_SCALES, MIN_APART, MIN_EVENTS, MIN_SIDE
 
 if TYPE_CHECKING:
     from triagebot.attribution.panel import Column, Group
@@ -49,13 +49,12 @@ def weigh_two(column: Column, exposures: Array) -> float:
     if information[1] < 1e-3 * contrasts.information[1]:
         return -np.inf
     product = np.array([column.residual @ one, column.residual @ two])
-    facts = column.facts
     if column.binary:
-        z2 = squared_z(product, information, contrasts.exposed, facts)
+        z2 = squared_z(product, information, contrasts.exposed, contrasts.facts(column))
     else:
         gained = product**2 / information
-        total = column.sigma2 * facts.n
-        z2 = gained / (max(total - float(gained.sum()), 0.02 * total) / facts.n)
+        total = column.sigma2 * column.raw.size
+        z2 = gained / (max(total - float(gained.sum()), 0.02 * total) / column.raw.size)
     return float(log_bayes_factor(z2 / column.dispersion, information).sum())
 
 
@@ -67,40 +66,55 @@ class Contrasts:
     information: Array
     exposed: Array  # weight of the exposed
     usable: NDArray[np.bool_]
+    group: Group
+    within: NDArray[np.bool_]  # whether all of the exposed are of the slice that the group adjusts for
 
     @classmethod
     def build(cls, group: Group, exposures: Array) -> Contrasts:
         own = exposures[group.rows]
         residual = group.residual(own)
         information = np.einsum("ij,ij->j", residual, residual)
-        usable = enough(own.sum(axis=0), own.shape[0], information)
-        return cls(residual, information, group.root_weight**2 @ own, usable)
+        usable = enough(own.sum(axis=0), group.apart @ own, own.shape[0], information)
+        outside = np.ones(own.shape[0], dtype=bool) if group.slice is None else ~group.slice
+        within = ~np.asarray(own[outside]).any(axis=0)
+        return cls(residual, information, group.root_weight**2 @ own, usable, group, np.asarray(within))
+
+    def facts(self, column: Column) -> Facts:
+        """Of the signal: for events within the slice that was adjusted for, of that slice."""
+        mine = self.group.slice
+        if mine is None or not column.binary:
+            return column.facts
+        size, rate = column.events(mine)
+        n, rates = np.where(self.within, size, float(column.raw.size)), np.where(self.within, rate, column.rate)
+        return Facts(n, column.sigma2, True, rates)
 
     def weigh(self, column: Column) -> tuple[Array, Array]:
         """(ln BF, effect) of each on one signal of the group."""
         product = column.residual @ self.residual
-        log_bf, effect = evidence(product, self.information, self.exposed, self.usable, column.facts, column.dispersion)
+        facts = self.facts(column)
+        log_bf, effect = evidence(product, self.information, self.exposed, self.usable, facts, column.dispersion)
         return log_bf, np.where(self.usable, effect, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the z of a contrast needs of its signal. `sigma2` and `rate` may be those of several signals that broadcast against
-    the contrasts, all of them events or none.
+    """What the z of a contrast needs of its signal. They may be those of several signals that broadcast against the contrasts,
+    all of them events or none. For events, `n` requests at this `rate` are compared with each other: all of them, or those
+    of a slice that is held against itself.
     """
 
-    n: float
+    n: Array | float
     sigma2: Array | float
     binary: bool
     rate: Array | float
 
 
-def enough(count: Array, size: float, information: Array) -> NDArray[np.bool_]:
-    """Whether contrasts of `count` exposed among `size` requests say anything: both sides large enough, also in what adjustment
-    leaves to compare (within a slice, hundreds after a step and one before it are one).
+def enough(count: Array, apart: Array, size: float, information: Array) -> NDArray[np.bool_]:
+    """Whether contrasts of `count` exposed, in `apart` conversations, among `size` requests say anything: both sides large
+    enough, also in what adjustment leaves to compare (within a slice, hundreds after a step and one before it are one).
     """
     left = information >= MIN_SIDE / 2  # as much as MIN_SIDE requests against MIN_SIDE others
-    return np.asarray((count >= MIN_SIDE) & (size - count >= MIN_SIDE) & left)
+    return np.asarray((count >= MIN_SIDE) & (apart >= MIN_APART) & (size - count >= MIN_SIDE) & left)
 
 
 def evidence(

@@ -138,7 +138,7 @@ class Board:
         """The signal as the scan saw it move: that the slice which moved differs from the rest is no effect of a change."""
         column = self.columns[row]
         slice_ = self.moved[column.signal.name].slice
-        return adjusted(column, slice_.mask.astype(float)) if slice_.dimension else column
+        return adjusted(column, slice_.mask) if slice_.dimension else column
 
     def readings(self, panel: Panel, row: int, slices: int) -> list[Array]:
         """Each change read in four ways: as it is, within the slice that moved, only once something else woke it, and at the

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import Facts, enough, evidence
 from triagebot.attribution.panel import Column, Group, Slice
-from triagebot.attribution.thresholds import STEPS
+from triagebot.attribution.thresholds import MIN_SIDE, STEPS
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -34,16 +34,20 @@ class Best:
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Sums per bin, slices x bins x what: residuals of the signals and basis of the strata, both times the root weight,
-    weights, and exposed counts. Residuals and basis have each slice's own level taken out.
+    weights, counts of requests and of conversations. Residuals and basis have each slice's own level taken out; `sizes` (slices)
+    and `rates` (slices x signals) are of events within each slice.
     """
 
     residuals: Array
     basis: Array
     weight: Array
     count: Array
+    apart: Array
     time: Array
     n: float
     columns: Sequence[Column]
+    sizes: Array
+    rates: Array
 
     @classmethod
     def build(
@@ -72,9 +76,12 @@ class Grid:
             basis=np.concatenate([basis, level[:, :, None]], axis=2),
             weight=weight,
             count=np.stack([_sizes(own, edges) for own in rows]).astype(float),
+            apart=np.stack([_binned(group.apart[:, None], own, edges)[:, 0] for own in rows]),
             time=(at[edges] - at[0]) / max(at[-1] - at[0], 1.0),
             n=float(at.size),
             columns=columns,
+            sizes=weight.sum(axis=1),
+            rates=_rates(group, columns, rows),
         )
 
     def steps(self) -> tuple[Array, Best]:
@@ -83,7 +90,8 @@ class Grid:
         def tail(values: Array) -> Array:
             return np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
 
-        log_bf, effect = self._weighed(tail(self.residuals), tail(self.basis), tail(self.weight), tail(self.count))
+        of = np.arange(len(self.sizes))[:, None]
+        log_bf, effect = self._weighed(of, *map(tail, self._sums()))
         top = log_bf.argmax(axis=1)[:, None]
         best = Best(
             value=np.take_along_axis(log_bf, top, 1)[:, 0],
@@ -99,8 +107,8 @@ class Grid:
         first, last = np.triu_indices(edges.size, k=1)
         first, last = edges[first], edges[last]
         before = _before(self.count)
-        # A pulse that takes in most requests is the rest of the window, told upside down.
-        kept = (first > 0) & (before[:, last] - before[:, first] <= 0.5 * before[:, -1:])
+        # A pulse that takes in most requests is the rest of the window, told upside down; so is one from its beginning on.
+        kept = (before[:, first] >= MIN_SIDE) & (before[:, last] - before[:, first] <= 0.5 * before[:, -1:])
         slice_, pair = np.nonzero(kept)
         start, end = first[pair], last[pair]
 
@@ -110,7 +118,7 @@ class Grid:
 
         shape = (kept.shape[0], len(self.columns))
         best = Best(np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64), np.full(shape, -1), np.zeros(shape))
-        log_bf, effect = self._weighed(*map(between, (self.residuals, self.basis, self.weight, self.count)))
+        log_bf, effect = self._weighed(slice_, *map(between, self._sums()))
         signals = np.arange(len(self.columns))
         bounds = np.searchsorted(slice_, np.arange(shape[0] + 1))
         for number, (low, high) in enumerate(pairwise(bounds.tolist())):
@@ -127,29 +135,36 @@ class Grid:
         projected = (self.basis * time).sum(axis=1)
         information = (self.weight * self.time**2).sum(axis=1) - np.einsum("sp,sp->s", projected, projected)
         usable = information >= 1.0
+        of = np.arange(len(self.sizes))
         log_bf, effect = self._evidence(
-            (self.residuals * time).sum(axis=1), information, self.weight @ self.time, usable
+            of, (self.residuals * time).sum(axis=1), information, self.weight @ self.time, usable
         )
         # A drift that a step explains as well is a step: it needs a clear lead.
         value = np.where(usable[:, None], log_bf - 3.0, 0.0)
         none = np.full(value.shape, -1)
         return Best(value, np.where(usable[:, None], effect, 0.0), np.zeros_like(none), none, value)
 
-    def _weighed(self, product: Array, projected: Array, weight: Array, count: Array) -> tuple[Array, Array]:
+    def _sums(self) -> tuple[Array, Array, Array, Array, Array]:
+        return self.residuals, self.basis, self.weight, self.count, self.apart
+
+    def _weighed(
+        self, of: Places, product: Array, projected: Array, weight: Array, count: Array, apart: Array
+    ) -> tuple[Array, Array]:
         information = weight - np.einsum("...p,...p->...", projected, projected)
-        return self._evidence(product, information, weight, enough(count, self.n, information))
+        return self._evidence(of, product, information, weight, enough(count, apart, self.n, information))
 
     def _evidence(
-        self, product: Array, information: Array, weight: Array, usable: NDArray[np.bool_]
+        self, of: Places, product: Array, information: Array, weight: Array, usable: NDArray[np.bool_]
     ) -> tuple[Array, Array]:
-        """Of contrasts (… x signals): events and numbers apart, for they are weighed by other formulas."""
+        """Of contrasts (… x signals) within the slices `of`: events and numbers apart, as they are weighed by other formulas."""
         log_bf, effect = np.empty_like(product), np.empty_like(product)
         for kind in (False, True):
             places = [i for i, column in enumerate(self.columns) if column.binary == kind]
             if not places:
                 continue
             some = [self.columns[i] for i in places]
-            facts = Facts(self.n, np.array([c.sigma2 for c in some]), kind, np.array([c.rate for c in some]))
+            n = self.sizes[of][..., None] if kind else self.n
+            facts = Facts(n, np.array([c.sigma2 for c in some]), kind, self.rates[of][..., places])
             log_bf[..., places], effect[..., places] = evidence(
                 product[..., places],
                 information[..., None],
@@ -164,6 +179,16 @@ class Grid:
 def edges_of(n: int) -> Places:
     count = min(STEPS, max(8, n // 6))
     return np.unique(np.linspace(0, n, count, endpoint=False).astype(np.int64))
+
+
+def _rates(group: Group, columns: Sequence[Column], rows: Sequence[Places]) -> Array:
+    """Rate of events of every signal within each slice; 0 of what is no event."""
+    weight, found = group.root_weight**2, np.zeros((len(rows), len(columns)))
+    for i, column in enumerate(columns):
+        if column.binary:
+            values = weight * column.scaled
+            found[:, i] = [values[own].sum() / weight[own].sum() for own in rows]
+    return found
 
 
 def _binned(values: Array, rows: Places, edges: Places) -> Array:

@@ -59,22 +59,35 @@ class Column:
     def facts(self) -> Facts:
         return Facts(float(self.raw.size), self.sigma2, self.binary, self.rate)
 
+    def events(self, mask: NDArray[np.bool_]) -> tuple[float, float]:
+        """Weight of some of the rows, and their rate of events."""
+        weight = self.group.root_weight[mask] ** 2
+        size = float(weight.sum())
+        return size, float(weight @ self.scaled[mask]) / max(size, 1e-9)
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The rows on which a set of signals is observed, with the orthonormal basis of the strata on those rows."""
+    """The rows on which a set of signals is observed, with the orthonormal basis of the strata on those rows.
+
+    `apart` is each row's part of its conversation, so that it sums to their number. `slice` (rows) is what was adjusted for
+    beside them: what happens within it is held against the rest of it.
+    """
 
     rows: NDArray[np.int64]
     root_weight: Array
     basis: Array
+    apart: Array
+    slice: NDArray[np.bool_] | None = None
 
-    def beside(self, indicator: Array) -> Group:
-        """The same rows with one more thing adjusted for (requests of a slice that differ from the others all along)."""
-        direction = self.residual(indicator[self.rows])
+    def beside(self, mask: NDArray[np.bool_]) -> Group:
+        """The same rows with a slice (panel rows) adjusted for, whose requests differ from the others all along."""
+        own = mask[self.rows]
+        direction = self.residual(own.astype(float))
         norm = float(np.linalg.norm(direction))
         if norm < 1e-3 * np.sqrt(max(self.rows.size, 1)):
-            return self
-        return Group(self.rows, self.root_weight, np.concatenate([self.basis, (direction / norm)[:, None]], axis=1))
+            return replace(self, slice=own)
+        return replace(self, basis=np.concatenate([self.basis, (direction / norm)[:, None]], axis=1), slice=own)
 
     def residual(self, values: Array) -> Array:
         """`values` (rows, or rows x k) times the root weight, less their projection on the strata."""
@@ -122,6 +135,7 @@ def build_panel(
     columns: dict[str, Column] = {}
     blocks = _blocks(at)
     conversations = codes.get("conversation")
+    named = np.array([bool(label) for label in labels.get("conversation", ())], dtype=bool)
     # What is not renewed grows older by itself: of an age, only what time alone does not explain is a movement. A corpus that
     # is rebuilt again and again is renewed.
     rebuilt = sum(bool(label) for label in labels.get("corpus", ())) >= REBUILT
@@ -137,7 +151,8 @@ def build_panel(
         key = observed.tobytes() + (b"days" if signal.unit == "days" else b"")
         if key not in groups:
             extra = [ageing] if signal.unit == "days" else []
-            groups[key] = _group(rows, weight, np.concatenate([strata, *extra], axis=1))
+            own = None if conversations is None else conversations[rows]
+            groups[key] = _group(rows, weight, np.concatenate([strata, *extra], axis=1), _apart(own, named, rows.size))
         group = groups[key]
         scaled, binary = scale(raw[rows], signal)
         residual = group.residual(scaled)
@@ -160,9 +175,9 @@ def build_panel(
     return Panel(at, weight, codes, labels, columns, strata, values)
 
 
-def adjusted(column: Column, indicator: Array) -> Column:
-    """The column with one indicator's own level taken out: of a slice, what is left tells before from after within it."""
-    group = column.group.beside(indicator)
+def adjusted(column: Column, mask: NDArray[np.bool_]) -> Column:
+    """The column with a slice's own level taken out: what is left tells before from after within it."""
+    group = column.group.beside(mask)
     added = group.basis[:, column.group.basis.shape[1] :]
     return replace(column, group=group, residual=column.residual - added @ (added.T @ column.residual))
 
@@ -170,18 +185,20 @@ def adjusted(column: Column, indicator: Array) -> Column:
 def scale(raw: Array, signal: Signal) -> tuple[Array, bool]:
     """Values for the regression, and whether they are events (0 or 1).
 
-    Rates as they are. A number that nine in ten requests share becomes "differs from it": its few large values would look like
-    certainty to a regression. All others become normal scores of their ranks, rounded first (heavy-tailed units as logarithms)
-    so that no movement is made of rounding errors: a handful of extreme requests must not look like a step.
+    Rates as they are. Numbers are rounded first (heavy-tailed units as logarithms), so that no movement is made of differences
+    that nobody could feel. One that nine in ten requests share becomes "differs from it": its few large values would look like
+    certainty to a regression. All others become normal scores of their ranks: a handful of extreme requests must not look like
+    a step.
     """
     if signal.binary:
         return np.asarray(raw, dtype=np.float64), True
-    usual = np.partition(raw, raw.size // 2)[raw.size // 2]
-    if np.mean(raw == usual) > SHARED:
-        return (raw != usual).astype(np.float64), True
     logged = signal.unit in LOGGED_UNITS
     values = np.sign(raw) * np.log1p(np.abs(raw)) if logged else np.asarray(raw, dtype=np.float64)
-    return _normal_scores(np.round(values / GRAINS.get(signal.unit, GRAIN))), False
+    rounded = np.round(values / GRAINS.get(signal.unit, GRAIN))
+    usual = np.partition(rounded, rounded.size // 2)[rounded.size // 2]
+    if np.mean(rounded == usual) > SHARED:
+        return (rounded != usual).astype(np.float64), True
+    return _normal_scores(rounded), False
 
 
 def _normal_scores(values: Array) -> Array:
@@ -190,10 +207,18 @@ def _normal_scores(values: Array) -> Array:
     return np.asarray(np.interp(middle, _PROBABILITIES, _QUANTILES)[place])
 
 
-def _group(rows: NDArray[np.int64], weight: Array, strata: Array) -> Group:
+def _group(rows: NDArray[np.int64], weight: Array, strata: Array, apart: Array) -> Group:
     root = np.sqrt(weight[rows])
     design = np.concatenate([np.ones((rows.size, 1)), strata[rows]], axis=1) * root[:, None]
-    return Group(rows, root, orthonormal(design))
+    return Group(rows, root, orthonormal(design), apart)
+
+
+def _apart(conversations: NDArray[np.int32] | None, named: NDArray[np.bool_], size: int) -> Array:
+    """Each request's part of its conversation; 1 of what names none."""
+    if conversations is None or not named.size:
+        return np.ones(size)
+    together = np.bincount(conversations, minlength=named.size)[conversations]
+    return np.asarray(np.where(named[conversations], 1 / together, 1.0))
 
 
 def orthonormal(columns: Array) -> Array:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import enough, evidence
+from triagebot.attribution.bayes import Facts, enough, evidence
 from triagebot.attribution.grid import PULSE_EVERY, Best, Grid, edges_of
 from triagebot.attribution.panel import Column, Group, Panel, Slice, adjusted
 from triagebot.attribution.thresholds import MIN_SIDE
@@ -167,13 +167,18 @@ class _Fine:
     at: Array
     rows: NDArray[np.int64]  # of the slice
     exposed: Array  # root weights of all rows, 0 outside the slice
+    facts: Facts
 
     @classmethod
     def build(cls, column: Column, slice_: Slice, at: Array) -> _Fine:
         mask = slice_.mask[column.group.rows]
         if slice_.dimension:
-            column = adjusted(column, slice_.mask.astype(float))
-        return cls(column, at, np.flatnonzero(mask), mask * column.group.root_weight)
+            column = adjusted(column, slice_.mask)
+        facts = column.facts
+        if column.binary:
+            size, rate = column.events(mask)
+            facts = replace(facts, n=size, rate=rate)
+        return cls(column, at, np.flatnonzero(mask), mask * column.group.root_weight, facts)
 
     def step(self, low: int, high: int) -> _Refined | None:
         """A step at any request of the slice between two rows."""
@@ -200,7 +205,8 @@ class _Fine:
             return None
         reach = PULSE_EVERY
         starts = self._between(
-            int(edges[max(found.start - reach, 0)]), int(edges[min(found.start + reach, edges.size - 1)])
+            max(int(edges[max(found.start - reach, 0)]), int(self.rows[MIN_SIDE])),
+            int(edges[min(found.start + reach, edges.size - 1)]),
         )
         ends = self._between(int(edges[max(found.end - reach, 0)]), int(edges[min(found.end + reach, edges.size - 1)]))
         if starts.size < 2 or ends.size < 2:
@@ -228,10 +234,10 @@ class _Fine:
     def _between(self, low: int, high: int) -> NDArray[np.int64]:
         return self.rows[(self.rows >= low) & (self.rows <= high)]
 
-    def _tails(self, rows: NDArray[np.int64]) -> tuple[Array, Array, Array, Array]:
-        """From each of the rows to the end: product, basis, weight and number of the slice's requests."""
+    def _tails(self, rows: NDArray[np.int64]) -> tuple[Array, Array, Array, Array, Array]:
+        """From each of the rows to the end: product, basis, weight, number and conversations of the slice's requests."""
         near, rest = self.exposed[rows], self.exposed[rows[-1] + 1 :]
-        basis, residual = self.column.group.basis, self.column.residual
+        basis, residual, apart = self.column.group.basis, self.column.residual, self.column.group.apart
 
         def tails(values: Array, after: Array | float) -> Array:
             values[-1] += after
@@ -242,12 +248,15 @@ class _Fine:
             tails(near[:, None] * basis[rows], rest @ basis[rows[-1] + 1 :]),
             tails(near**2, float(rest @ rest)),
             tails(np.ones(rows.size), float(np.count_nonzero(rest))),
+            tails(apart[rows], float(apart[rows[-1] + 1 :] @ (rest > 0))),
         )
 
-    def _log_bf(self, product: Array, projected: Array, weight: Array, count: Array) -> tuple[Array, Array]:
+    def _log_bf(
+        self, product: Array, projected: Array, weight: Array, count: Array, apart: Array
+    ) -> tuple[Array, Array]:
         information = weight - np.einsum("ij,ij->i", projected, projected)
-        usable = enough(count, self.column.raw.size, information)
-        return evidence(product, information, weight, usable, self.column.facts, self.column.dispersion)
+        usable = enough(count, apart, self.column.raw.size, information)
+        return evidence(product, information, weight, usable, self.facts, self.column.dispersion)
 
 
 def slice_share(number: int, slices: int) -> float:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import squared_z
+from triagebot.attribution.bayes import Contrasts, squared_z
 from triagebot.attribution.panel import Column, Panel, adjusted
 from triagebot.attribution.thresholds import MIN_SIDE
 
@@ -77,16 +77,14 @@ def _tested(column: Column, exposure: Array, inside: NDArray[np.bool_]) -> _Test
     if min(float(own.sum()), float(member.sum() - own.sum())) < MIN_SIDE:
         return None
     if not member.all():
-        column = adjusted(column, inside.astype(float))
+        column = adjusted(column, inside)
     group, n = column.group, rows.size
-    direction = group.residual(own)
-    information = float(direction @ direction)
+    contrast = Contrasts.build(group, exposure[:, None])
+    direction, information = contrast.residual[:, 0], float(contrast.information[0])
     if information < 1e-6 * n:
         return None  # the exposure is what was adjusted for
     product = float(column.residual @ direction)
-    z2 = squared_z(
-        np.array([product]), np.array([information]), np.array([float(group.root_weight**2 @ own)]), column.facts
-    )
+    z2 = squared_z(np.array([product]), contrast.information, contrast.exposed, contrast.facts(column))
     z = math.copysign(math.sqrt(max(float(z2[0]), 0.0) / column.dispersion), product)
     raw = np.log1p(np.maximum(column.raw, 0.0)) if column.signal.unit in BY_FACTOR else column.raw
     residual = group.residual(raw)

@@ -150,13 +150,13 @@ def _pairs(board: Board, seed: int, row: Array, stories: Stories) -> Array:
 
 
 def _along(board: Board, panel: Panel, row: int, stories: Stories, slices: int) -> Array:
-    """How well each story fits a companion: as the seed tells it, or as the companion would have it by itboard.
+    """How well each story fits a companion: as the seed tells it, or as the companion would have it by itself.
 
     What a story costs (that the change did anything, where and when) is paid once, by the seed.
     """
     column = board.columns[row]
     if stories.slice.dimension:
-        column = adjusted(column, stories.slice.mask.astype(float))
+        column = adjusted(column, stories.slice.mask)
     told, _ = weigh_exposures(column, stories.exposures)
     own = np.logaddexp.reduce(board.readings(panel, row, slices))
     active = np.array([prior_odds(c, column) for c in board.candidates] + [np.log(PRIOR_UNOBSERVED)])

@@ -97,4 +97,4 @@ def _widened(group: Group, products: Array) -> Group:
     added = orthonormal(residual)
     # Twice is enough: the second projection removes what rounding left of the old basis.
     added = orthonormal(added - group.basis @ (group.basis.T @ added))
-    return Group(group.rows, group.root_weight, np.concatenate([group.basis, added], axis=1))
+    return replace(group, basis=np.concatenate([group.basis, added], axis=1))

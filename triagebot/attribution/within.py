@@ -10,11 +10,14 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from triagebot.attribution.hypotheses import Candidate
 from triagebot.attribution.panel import Slice
 from triagebot.attribution.thresholds import MIN_SIDE
 
+Mask = NDArray[np.bool_]
+HARDLY: Final = 0.02  # of a kind of requests have got it: it was not meant for them
 BESIDE: Final = 0.1  # of the requests since it came have not got it: else every slice shows it as a step in time
 
 
@@ -28,9 +31,10 @@ def within(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
     if candidate.averaged or not had.any():
         return candidate
     since = np.arange(had.size) >= np.flatnonzero(had)[0]
-    if (since & ~had).sum() < BESIDE * since.sum():
+    without = since & ~had & _reached(had, since, slices)
+    if without.sum() < BESIDE * since.sum():
         return candidate
-    inside = [s for s in slices if s.dimension and min((had & s.mask).sum(), (since & ~had & s.mask).sum()) >= MIN_SIDE]
+    inside = [s for s in slices if s.dimension and min((had & s.mask).sum(), (without & s.mask).sum()) >= MIN_SIDE]
     if not inside:
         return candidate
     columns = plain[:, None] * np.stack([s.mask for s in inside], axis=1)
@@ -40,3 +44,17 @@ def within(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
         variants=(*candidate.variants, *(f"in {s.dimension} {s.value}" for s in inside)),
         inside=tuple(inside),
     )
+
+
+def _reached(had: Mask, since: Mask, slices: Sequence[Slice]) -> Mask:
+    """Requests of kinds that have got it: those of a route that has not are another kind, which others than these always were."""
+    reached = np.ones(had.size, dtype=bool)
+    by_dimension: dict[str, list[Mask]] = {}
+    for slice_ in slices:
+        if slice_.dimension:
+            by_dimension.setdefault(slice_.dimension, []).append(slice_.mask)
+    for masks in by_dimension.values():
+        for mask in (*masks, ~np.any(masks, axis=0)):
+            if (had & mask).sum() < HARDLY * (since & mask).sum():
+                reached &= ~mask
+    return reached
