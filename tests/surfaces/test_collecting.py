@@ -7,8 +7,10 @@ from triagebot.domain.people import Author, Claim
 from triagebot.domain.service import Config, Directory, Service
 from triagebot.domain.times import Window
 from triagebot.errors import SourceFailed
+from triagebot.surfaces.application import NODE as APPLICATION
 from triagebot.surfaces.collecting import collect_changes
 from triagebot.surfaces.contract import Scope
+from triagebot.surfaces.telemetry import NODE as TELEMETRY
 from triagebot.triage.owners import OwnerDesk
 
 SERVICE = Service(name="support-agent", slack_channel="#s")
@@ -87,3 +89,13 @@ async def test_silence_of_what_only_knows_the_present_is_no_innocence():
     assert (await collected(FakeRegistry("prompt_version"))).unwatched == ()
     traced = observation(at=0.9, source="traces")
     assert len((await collected(polled, observations=[traced])).unwatched) == 1
+
+
+async def test_what_sets_how_is_recorded_is_telemetrys_under_whatever_name_it_is_told():
+    told = [change("config", "telemetry instrumentation"), change("config", "autoscaling"), change("code", "otel-demo")]
+    scope = Scope(service=SERVICE, as_of=AS_OF, window=Window(AS_OF - SERVICE.look_back, AS_OF))
+    heard = {}
+    for node in (TELEMETRY, APPLICATION):
+        snapshot = await node.collect(sources(changes=told), scope)
+        heard[node.name] = {c.artifact for c in snapshot.changes}
+    assert heard == {"telemetry": {"telemetry instrumentation"}, "application": {"autoscaling", "otel-demo"}}

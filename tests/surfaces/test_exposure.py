@@ -4,7 +4,7 @@ import pytest
 from tests.fakes.walks import after, change, spread, table
 from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import arrivals, values_of
-from triagebot.surfaces.exposure import suspects
+from triagebot.surfaces.exposure import WORN_OFF, suspects
 from triagebot.surfaces.tree import NODES
 
 N = 400
@@ -143,6 +143,10 @@ def test_what_stopped_is_missed_more_and_more():
     _, candidate = one(APPLICATION, [stopped], table(AT))
     assert all((np.diff(candidate.exposure[:, k]) >= 0).all() for k in range(candidate.exposure.shape[1]))
     assert (candidate.exposure[: N // 2 - 1] == 0).all()
+    running_out = candidate.exposure[:, candidate.variants.index("running out")]
+    late = AT - after(0.5).timestamp()
+    assert running_out[np.searchsorted(late, WORN_OFF / 3)] == pytest.approx(1 - np.exp(-1), abs=0.05)
+    assert running_out[np.searchsorted(late, WORN_OFF)] == pytest.approx(0.95, abs=0.02)
 
 
 def test_a_retirement_date_that_moved_is_felt_by_no_request():

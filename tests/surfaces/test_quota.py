@@ -17,3 +17,9 @@ from triagebot.surfaces.tree import NODES
 )
 def test_a_limit_moves_what_it_limits(artifact, family, moves):
     assert (family in NODES["quota"].moves(change("limit", artifact))) is moves
+
+
+@pytest.mark.parametrize(("before", "after", "fails"), [("16384", "4096", True), ("4096", "16384", False)])
+def test_a_longer_answer_that_is_allowed_fails_nothing(before, after, fails):
+    limit = change("limit", "gabbro-2 max_output_tokens", before=before, after=after)
+    assert ("error" in NODES["quota"].moves(limit)) is fails

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST = 36500 * 86400
@@ -23,6 +23,18 @@ def parse_time(text: str) -> datetime:
     if parsed.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
     return parsed.astimezone(UTC)
+
+
+def day_of(text: str) -> Interval | None:
+    """The interval that a date or a time tells: a whole day in UTC, or that moment. None for what is neither."""
+    try:
+        if "T" in text or ":" in text:
+            at = parse_time(text)
+            return Interval(at, at)
+        at = datetime.combine(date.fromisoformat(text.strip()), time(), UTC)
+    except ValueError:
+        return None
+    return Interval(at, at + timedelta(days=1))
 
 
 def format_time(at: datetime) -> str:

@@ -60,7 +60,8 @@ ERRORS: Final = (
     Signal(
         name="client_error",
         title="model calls answered 4xx",
-        sql="ifNull(http_status, 0) BETWEEN 400 AND 499 AND ifNull(http_status, 0) != 429",
+        sql="ifNull(http_status, 0) BETWEEN 400 AND 499 AND ifNull(http_status, 0) != 429 "
+        f"AND NOT match(concat(error_type, ' ', status_message), '{phrases.MODEL_MISSING}')",
         family="error",
         words=("400", "404", "4xx"),
     ),
@@ -68,7 +69,7 @@ ERRORS: Final = (
         name="model_missing",
         title="model calls answered “model not found”",
         sql=f"match(concat(error_type, ' ', status_message), '{phrases.MODEL_MISSING}')",
-        family="error",
+        family="missing",
         words=("404", "retired", "deprecated", "sunset"),
     ),
     Signal(

@@ -24,6 +24,7 @@ class Application(Walked):
         {
             "error": 1.0,
             "upstream": 0.3,
+            "missing": 0.01,  # who asks for another model shows it; what remains is another endpoint or key
             "speed": 0.4,
             "stream": 1.0,
             "retry": 1.0,

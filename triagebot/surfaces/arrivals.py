@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -46,6 +46,17 @@ def having(dimension: Dimension, wanted: str) -> Mask:
     """Requests one of whose values is `wanted`: a label joins several with SEPARATOR."""
     hits = np.array([wanted in label.split(SEPARATOR) for label in dimension.labels], dtype=bool)
     return np.asarray(hits[dimension.codes]) if hits.size else np.zeros(dimension.codes.size, dtype=bool)
+
+
+def asking(table: RequestTable, models: Collection[str]) -> Mask:
+    """Requests that ask for one of these models; all where none is known to."""
+    asked = np.zeros(table.at.size, dtype=bool)
+    for name in ("model_requested", "model_served"):
+        dimension = table.dimensions.get(name)
+        if dimension is not None:
+            for model in models:
+                asked |= having(dimension, model)
+    return asked if asked.any() else ~asked
 
 
 def versioned(dimension: Dimension) -> Mask:

@@ -40,8 +40,8 @@ class Walked:
     def weight(self, change: Change) -> float:
         return OFTEN.get(change.surface, 1.0)
 
-    def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]:
-        """What no registry records and the traces show all the same, beside versions. Most nodes have none."""
+    def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]:
+        """What may have moved something beside changes on record and versions in the traces. Most nodes have none."""
         return []
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:

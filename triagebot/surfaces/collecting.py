@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from triagebot.surfaces.standing import stopped
 T = TypeVar("T")
 
 WATCHED: Final = timedelta(days=1)
+RECORDING: Final = re.compile(r"telemetry|instrumentation|\botel\b|\b(trace|tracing|span)s?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ async def collect_changes(node: str, surfaces: Sequence[str], sources: Sources, 
     observations = [o for o in observations if o.observed_at < scope.window.end]
     observations.sort(key=lambda o: (o.observed_at, o.artifact, o.fingerprint))
     changes = [c for answer in told for c in answer.changes]
-    changes += [c for c in (events[0] or []) if c.surface in surfaces]
+    changes += [c for c in (events[0] or []) if _surface(c) in surfaces]
     changes += changes_from_observations(observations) + stopped(observations)
     within = [
         c for c in changes if c.introduced.latest >= scope.window.start and c.introduced.latest <= scope.window.end
@@ -59,6 +61,11 @@ async def collect_changes(node: str, surfaces: Sequence[str], sources: Sources, 
         unwatched=tuple(_unwatched(own, observations, scope)),
         registries=sum(1 for source in own if source.registry is not None),
     )
+
+
+def _surface(change: Change) -> str:
+    """Of a change event: what sets how is recorded moves what is seen, not what is served, under whatever name it is told."""
+    return "telemetry" if change.surface in ("config", "flag") and RECORDING.search(change.artifact) else change.surface
 
 
 def _unwatched(own: Sequence[Source], observations: Sequence[Observation], scope: Scope) -> list[str]:

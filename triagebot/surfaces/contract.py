@@ -134,7 +134,8 @@ class Node(Protocol):
     `surfaces` are the change-event surfaces it answers for; `dimensions` of a request that show its version; `families` of
     signals that a change of it can move, with how readily (1: it is what such changes do), and `moves` those of one change;
     `prior` weighs such a change beside one of another node; `columns` are the normalised span columns that it reads.
-    `hypotheses` are suspects that the traces alone show, beside first-seen versions.
+    `hypotheses` are suspects beside the changes on record and first-seen versions: what the traces alone show, or what was
+    announced (`snapshots` are of all nodes, by name).
     """
 
     @property
@@ -163,7 +164,7 @@ class Node(Protocol):
         """How many times as readily as a deployment this change does harm, by its kind and by what it changed."""
         ...
 
-    def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]: ...
+    def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]: ...
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         """First-hand evidence that this node moved although no change of it is on record; None where there is none."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from triagebot.domain.change import Observation
+from triagebot.domain.change import Change, Observation
 from triagebot.domain.times import format_span, parse_time
 from triagebot.surfaces.base import Walked
-from triagebot.surfaces.contract import Snapshot, Weighed
+from triagebot.surfaces.contract import Scope, Snapshot, Sources, Weighed
 
 STALE = timedelta(days=14)
+# A suite is run on cases of its own: what users get is scored by others, which its definition is seldom shared with.
+BESIDE = "beside the product"
+ON_CASES = MappingProxyType({"eval": 0.05})
 
 
 class EvalFreshness(Walked):
@@ -19,6 +24,15 @@ class EvalFreshness(Walked):
     dimensions = ("judge",)
     families = MappingProxyType({"eval": 1.0})
     columns = ("eval_score",)
+
+    async def collect(self, sources: Sources, scope: Scope) -> Snapshot:
+        snapshot = await super().collect(sources, scope)
+        beside = {look.artifact for look in snapshot.observations if isinstance(look.detail.get("cases"), int)}
+        told = (replace(c, detail={**c.detail, BESIDE: True}) if c.artifact in beside else c for c in snapshot.changes)
+        return replace(snapshot, changes=tuple(told))
+
+    def moves(self, change: Change) -> Mapping[str, float]:
+        return ON_CASES if BESIDE in change.detail else self.families
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:
         if not snapshot.problems and last_run(snapshot.observations) is None:

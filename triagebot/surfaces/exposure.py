@@ -396,13 +396,16 @@ def _daily(table: RequestTable, start: int, hours: int) -> Mask:
 
 
 def _wearing_off(node: Node, change: Change, table: RequestTable, since: float) -> tuple[Suspect, Candidate | None]:
-    """What stopped is not missed at once: its effect comes at a step, over a day and a half, or grows for as long as it lasts."""
+    """What stopped is not missed at once: its effect comes at a step, over a day and a half (evenly, or most of it first, as
+    what is left runs out), or grows for as long as it lasts.
+    """
     late = np.maximum(table.at - since, 0.0)
-    parts = [(late > 0).astype(float), np.minimum(late / WORN_OFF, 1.0), late / max(float(late.max()), 1.0)]
+    evenly, running_out = np.minimum(late / WORN_OFF, 1.0), 1 - np.exp(-3 * late / WORN_OFF)  # 95% of it by then
+    parts = [(late > 0).astype(float), evenly, running_out, late / max(float(late.max()), 1.0)]
     suspect = Suspect(key=change.key, node=node.name, change=change, served=False, requests=int((late > 0).sum()))
     if not LEAST <= suspect.requests <= table.at.size - LEAST:
         return suspect, None
-    return suspect, _candidate(node, change, parts, ["", "wearing off", "growing"], averaged=False)
+    return suspect, _candidate(node, change, parts, ["", "wearing off", "running out", "growing"], averaged=False)
 
 
 def _candidate(node: Node, change: Change, parts: list[Array], names: list[str], *, averaged: bool) -> Candidate:

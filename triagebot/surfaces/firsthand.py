@@ -36,11 +36,16 @@ def exposed(table: RequestTable, moved: Moved) -> np.ndarray:
 
 def common_value(table: RequestTable, dimension: str, moved: Moved) -> str:
     """The most common single value of a dimension among the requests that moved; "" where it is not recorded."""
+    return usual_value(table, dimension, exposed(table, moved))
+
+
+def usual_value(table: RequestTable, dimension: str, mask: np.ndarray) -> str:
+    """The most common single value of a dimension among some requests; "" where it is not recorded."""
     column = table.dimensions.get(dimension)
     if column is None:
         return ""
     counts: dict[str, int] = {}
-    codes, numbers = np.unique(column.codes[exposed(table, moved)], return_counts=True)
+    codes, numbers = np.unique(column.codes[mask], return_counts=True)
     for code, number in zip(codes, numbers, strict=True):
         for value in column.labels[code].split(SEPARATOR):
             if value:

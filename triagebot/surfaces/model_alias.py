@@ -23,6 +23,7 @@ class ModelAlias(Walked):
             "latency": 0.7,
             "speed": 0.7,
             "upstream": 0.2,
+            "missing": 0.5,
             "usage": 0.5,
             "cache": 0.3,
             "error": 0.3,

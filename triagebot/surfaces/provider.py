@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from triagebot.attribution.hypotheses import Explanation
+import numpy as np
+
+from triagebot.attribution.hypotheses import Candidate, Explanation
 from triagebot.attribution.scan import Moved
+from triagebot.domain.change import Change, Observation
 from triagebot.domain.service import Service
+from triagebot.domain.times import day_of
+from triagebot.ports import RequestTable
 from triagebot.signals.catalogue import SIGNALS
+from triagebot.surfaces.arrivals import LEAST, asking, moment
 from triagebot.surfaces.base import Walked
-from triagebot.surfaces.contract import Implied, Snapshot, Weighed
-from triagebot.surfaces.firsthand import common_value, first_hand
+from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
+from triagebot.surfaces.exposure import MOMENTS
+from triagebot.surfaces.firsthand import common_value, first_hand, usual_value
 
 SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"})
 # What is answered, as opposed to how fast and whether at all.
 ANSWERED = frozenset(s.name for s in SIGNALS if s.family in ("content", "length"))
 ALIKE = 0.5
+# A model that is switched off is not found: its calls fail, are made again, or go to another one that answers differently.
+RETIRED = MappingProxyType({"missing": 1.0, "error": 0.7, "retry": 0.7, "latency": 0.5, "speed": 0.3, "usage": 0.3})
 FAILING = frozenset({"overloaded", "timed_out", "server_error", "model_missing"})
 
 
@@ -28,6 +38,7 @@ class Provider(Walked):
             "latency": 1.0,
             "error": 1.0,
             "upstream": 1.0,
+            "missing": 1.0,
             "speed": 1.0,
             "stream": 0.7,
             "ratelimit": 0.5,
@@ -41,6 +52,45 @@ class Provider(Walked):
     )
     prior = 0.6
     columns = ("provider",)
+
+    def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]:
+        """Models of ours whose published day of retirement lies in the window."""
+        looks = snapshots["model_alias"].observations if "model_alias" in snapshots else ()
+        announced = {(o.label or o.artifact, str(o.detail["retires_at"])): o for o in looks if "retires_at" in o.detail}
+        found = [self._retired(table, look, when) for (_, when), look in announced.items()]
+        return [pair for pair in found if pair is not None]
+
+    def _retired(self, table: RequestTable, look: Observation, when: str) -> tuple[Suspect, Candidate] | None:
+        since = day_of(when)
+        if since is None or not table.at.size:
+            return None
+        asked = asking(table, {look.label, look.artifact})
+        moments = np.linspace(since.earliest.timestamp(), since.latest.timestamp(), MOMENTS)
+        exposure = np.stack([(asked & (table.at >= m)).astype(float) for m in moments], axis=1)
+        if not any(LEAST <= e.sum() <= table.at.size - LEAST for e in exposure.T):
+            return None
+        change = Change(
+            service="",
+            surface="provider",
+            artifact=usual_value(table, "provider", asked),
+            introduced=since,
+            before=look.label or look.artifact,
+            source=look.source,
+            summary=f"published day of retirement of {look.label or look.artifact}",
+        )
+        suspect = Suspect(
+            key=change.key, node=self.name, change=change, served=False, requests=int(exposure[:, 0].sum())
+        )
+        names = tuple(moment(m).isoformat() for m in moments)
+        return suspect, Candidate(
+            key=change.key,
+            node=self.name,
+            exposure=exposure,
+            variants=names,
+            averaged=True,
+            prior=1.0,
+            moves=RETIRED.get,
+        )
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         sign = first_hand(explanation, FAILING) or _slow(explanation) or _one_of_several(explanation)

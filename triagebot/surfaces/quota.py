@@ -37,6 +37,8 @@ ON_CALLS = MappingProxyType(
 )
 # Where a limit on the length of an answer is cut, answers are cut off and are other answers.
 ON_LENGTH = MappingProxyType({"length": 1.0, "content": 1.0, "latency": 0.3, "speed": 0.3, "error": 0.2})
+# Where it was raised, they may be longer and take their time.
+ON_ROOM = MappingProxyType({"length": 1.0, "content": 0.3, "latency": 0.3, "speed": 0.1, "usage": 0.3})
 LENGTH = re.compile(r"(output|completion|max)[ _-]?tokens(?!.*\bper\b)|context (length|window)", re.IGNORECASE)
 MOMENTS = 10
 MOSTLY = 0.6
@@ -56,9 +58,11 @@ class Quota(Walked):
     columns = ("http_status",)
 
     def moves(self, change: Change) -> Mapping[str, float]:
-        return ON_LENGTH if on_length(change) else ON_CALLS
+        if on_length(change):
+            return ON_ROOM if _raised(change) else ON_LENGTH
+        return ON_CALLS
 
-    def hypotheses(self, table: RequestTable) -> list[tuple[Suspect, Candidate]]:
+    def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]:
         """Each of our own workloads beside the main one: calls are limited while it runs, from some moment of the window on."""
         dimension = table.dimensions.get("workload")
         if dimension is None or len(dimension.labels) < 2:
@@ -124,6 +128,13 @@ class Quota(Walked):
 
     def clear(self, snapshot: Snapshot, weighed: Weighed) -> str:
         return f"429s as before over {weighed.table.spans:,} spans"
+
+
+def _raised(change: Change) -> bool:
+    try:
+        return float(change.after) > float(change.before)
+    except ValueError:
+        return False
 
 
 def _neighbour(table: RequestTable, during: np.ndarray) -> str:

@@ -31,6 +31,7 @@ class Telemetry(Walked):
             "latency": 0.5,
             "speed": 0.5,
             "upstream": 0.3,
+            "missing": 0.1,
             "content": 0.3,
             "length": 0.3,
             "error": 0.3,

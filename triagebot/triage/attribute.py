@@ -21,7 +21,7 @@ from triagebot.attribution.strata import (
     risings,
     stack,
 )
-from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_CANDIDATE
+from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_MIX
 from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
 from triagebot.domain.inputs import INPUT
@@ -79,7 +79,7 @@ def attribute(
         artifacts = [entry.artifact for entry in service.registries if entry.surface in node.surfaces]
         for suspect, candidate in (
             *suspects(node, snapshots[node.name].changes, table, artifacts),
-            *node.hypotheses(table),
+            *node.hypotheses(table, snapshots),
         ):
             found.append(suspect)
             if candidate is not None:
@@ -122,7 +122,7 @@ def _mixed(
     """Signals that moved when a kind of input grew, and hardly at all once it is taken out; the clearest first."""
     explained = {m.signal for e in explanations for m in (e.seed, *e.members)}
     since = np.stack([panel.at >= r.since for r in grown], axis=1).astype(float)
-    bar = float(np.log(MOVED / (1 - MOVED)) - np.log(PRIOR_CANDIDATE))
+    bar = float(np.log(MOVED / (1 - MOVED)) - np.log(PRIOR_MIX))
     found = []
     for name, column in plain.columns.items():
         if name in explained or name not in panel.columns:

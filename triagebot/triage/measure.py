@@ -17,7 +17,7 @@ from triagebot.triage.attribute import Attribution
 from triagebot.triage.decide import Decision
 
 # What a dashboard of errors and latencies would have shown. Everything else is silent.
-LOUD = frozenset({"error", "upstream", "latency", "speed", "ratelimit"})
+LOUD = frozenset({"error", "upstream", "missing", "latency", "speed", "ratelimit"})
 # What something downstream fails by: a parser, a tool, a client.
 BREAKING = frozenset(
     {"json_valid", "request_failed", "tool_failed", "tool_arguments_invalid", "empty_output", "unfinished", "truncated"}

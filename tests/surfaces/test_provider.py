@@ -1,0 +1,55 @@
+import pytest
+
+from tests.fakes.walks import after, observation, spread, table
+from triagebot.surfaces.contract import Snapshot
+from triagebot.surfaces.provider import NODE
+
+N = 400
+AT = spread(N)
+
+
+def announced(**detail):
+    look = observation("model_alias", "marl-6", label="marl-6-01", detail=detail)
+    return {"model_alias": Snapshot(node="model_alias", observations=(look, look))}
+
+
+def retiring(snapshots, asked="marl-6"):
+    served = table(
+        AT, {"provider": ["hollowpeak"] * N, "model_requested": [asked if k % 2 else "other-1" for k in range(N)]}
+    )
+    return NODE.hypotheses(served, snapshots)
+
+
+def test_a_published_day_of_retirement_is_a_hypothesis_about_those_who_ask_for_the_model():
+    day = after(0.5).date()
+    ((suspect, candidate),) = retiring(announced(retires_at=str(day)))
+    assert (suspect.node, suspect.change.artifact, suspect.change.before) == ("provider", "hollowpeak", "marl-6-01")
+    assert suspect.change.introduced.earliest.date() == day
+    assert (suspect.change.introduced.latest - suspect.change.introduced.earliest).days == 1
+    first, last = candidate.exposure[:, 0], candidate.exposure[:, -1]
+    assert not first[::2].any()
+    assert first.sum() > last.sum() > 0
+    assert candidate.moves("missing") == 1.0
+    assert candidate.moves("retrieval") is None
+
+
+def test_a_moment_that_was_published_is_that_moment():
+    told = after(0.5).isoformat()
+    ((suspect, _),) = retiring(announced(retires_at=told))
+    assert suspect.change.introduced.exact
+
+
+@pytest.mark.parametrize(
+    "detail", [{}, {"retires_at": "soon"}, {"retires_at": "2099-01-01"}, {"retires_at": 7}, {"retires_at": None}]
+)
+def test_no_day_a_bad_one_or_one_to_come_is_none(detail):
+    assert retiring(announced(**detail)) == []
+
+
+def test_where_no_request_names_its_model_all_are_taken():
+    silent = NODE.hypotheses(table(AT), announced(retires_at=str(after(0.5).date())))
+    ((_, candidate),) = silent
+    assert candidate.exposure[::2, 0].any()
+    assert candidate.exposure[1::2, 0].any()
+    assert NODE.hypotheses(table([]), announced(retires_at="2026-01-01")) == []
+    assert NODE.hypotheses(table(AT), {}) == []
