@@ -296,3 +296,40 @@ def test_a_date_alone_is_no_company_for_a_faint_movement_that_harms_nobody(serve
         suspects=(PROMPT, beside),
     )
     assert len(decided(both).told) == told
+
+
+@pytest.mark.parametrize(
+    ("best", "words", "told"), [(6.0, (), []), (60.0, (), ["kb"]), (6.0, BY_NAME["digits"].words[:1], ["kb"])]
+)
+def test_a_ruler_explains_the_page_beside_a_faint_movement_of_something_else(best, words, told):
+    """The page is of an evaluation that stepped with its own definition: one signal of a hundred always stirs a little."""
+    kb, suite = suspect("retrieval_corpus", artifact="kb"), suspect("eval_freshness", artifact="nightly")
+    beside = found(named(moved("digits", N, best=best), kb, 0.97), suspects=(kb, suite))
+    decision = decided(beside, words=words, ruler=(suite, None))
+    assert causes(decision) == told
+    assert (decision.ruler is None) is bool(told)
+
+
+@pytest.mark.parametrize(
+    ("seed", "effect", "status"), [("cache_share", -0.5, "none_of_five"), ("refusal", 0.3, "undetermined")]
+)
+def test_a_change_known_by_its_date_needs_less_where_its_nodes_own_signals_vouch(seed, effect, status):
+    told = change("job", "warm-up")
+    job = Suspect(key=told.key, node="application", change=told, served=False, requests=90)
+    open_ = explanation(
+        moved(seed, N, best=40.0, effect=effect), best=job.key, posterior={job.key: 0.82, "": 0.16}, effect=effect
+    )
+    assert decided(found(open_, suspects=(job,))).status == status
+
+
+@pytest.mark.parametrize(("with_", "told"), [((), ["api"]), (("output_chars",), ["api", "support/system"])])
+def test_what_became_faster_because_it_is_shorter_is_a_change_that_people_see(with_, told):
+    shorter = named(
+        moved("request_ms", N, best=90.0, effect=-0.5),
+        PROMPT,
+        0.99,
+        *(moved(s, N, effect=-0.5) for s in with_),
+        effect=-0.5,
+    )
+    decision = decided(found(named(moved("request_failed", N), RELEASE), shorter))
+    assert causes(decision) == told

@@ -120,3 +120,23 @@ def test_without_probes_or_their_change_nothing_is_named():
     assert probed([], [drift()]) is None
     assert probed([observation("model_alias", "m")], [drift()]) is None
     assert probed([probe(1e-9)], []) is None
+
+
+def few(rates, cases=70):
+    """Runs every so often, the last three of them of the new definition."""
+    new = len(rates) - 3
+    return [run(k / 20, p, cases, "sha256:new00000" if k >= new else "sha256:old00000") for k, p in enumerate(rates)]
+
+
+@pytest.mark.parametrize(
+    ("rates", "told"),
+    [
+        ((0.54, 0.51, 0.53, 0.54, 0.53, 0.53, 0.40, 0.40, 0.40), True),
+        ((0.53, 0.53, 0.53, 0.50, 0.50, 0.50), False),
+        ((0.60, 0.48, 0.57, 0.51, 0.40, 0.44, 0.42), False),
+    ],
+)
+def test_a_step_is_held_against_what_the_same_cases_do_from_run_to_run(rates, told):
+    """Seventy cases drawn anew would stray by six points a run; the same ones do not. Three runs may be alike by chance."""
+    since = (len(rates) - 3) / 20
+    assert (stepped(few(rates), [suspect(since)]) is not None) is told

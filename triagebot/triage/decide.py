@@ -31,7 +31,7 @@ STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside
 PLAIN = 25.0  # ln odds from which nobody could overlook it
 # Kinds of signals of which less is simply better: nobody is paged because they improved.
 RULER = "eval_freshness"
-JUST_BETTER = frozenset({"error", "upstream", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
+JUST_BETTER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 
 
@@ -90,9 +90,8 @@ def read(
     readings = []
     for number, explanation in enumerate(found.explanations):
         names = [explanation.seed.signal, *(m.signal for m in explanation.members)]
-        seed = signals[explanation.seed.signal]
         relevant = relevance(names, words, signals)
-        harm = _harm(explanation, signals, seed)
+        harm = _harm(explanation, signals)
         if harm is False and not relevant and all(signals[name].family in JUST_BETTER for name in names):
             continue
         top = max(explanation.posterior, key=lambda key: explanation.posterior[key])
@@ -103,6 +102,7 @@ def read(
         if top and clearest is not None and clearest.node == by_key[top].node:
             # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
             chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))
+            bar = min(bar, NAMED)  # it is no longer known by its date alone
         if top and chance >= bar:
             readings.append(Reading(number, explanation, by_key[top], None, {}, chance, relevant, harm))
             continue
@@ -201,12 +201,17 @@ def _delay(suspect: Suspect) -> float:
     return BUSY_HOUR if suspect.change.surface == "limit" else SLACK
 
 
-def _harm(explanation: Explanation, signals: Mapping[str, Signal], seed: Signal) -> bool | None:
-    verdicts = [harmful(explanation.effect, seed)]
-    verdicts += [harmful(m.effect, signals[m.signal]) for m in explanation.members]
+def _harm(explanation: Explanation, signals: Mapping[str, Signal]) -> bool | None:
+    """None where no direction of what moved is bad; nor is it a gain that answers are faster which plainly are other answers."""
+    moved = (explanation.seed, *explanation.members)
+    verdicts = [harmful(explanation.effect if m is explanation.seed else m.effect, signals[m.signal]) for m in moved]
     if True in verdicts:
         return True
-    return False if False in verdicts else None
+    others = any(
+        verdict is None and m.best >= PLAIN and signals[m.signal].family not in JUST_BETTER
+        for m, verdict in zip(moved, verdicts, strict=True)
+    )
+    return None if others or False not in verdicts else False
 
 
 def decide(
@@ -222,10 +227,11 @@ def decide(
 ) -> Decision:
     """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not.
 
-    `ruler` and `demand` (what offline.py and volume.py found) count only where the product itself stood still.
+    `ruler` and `demand` (what offline.py and volume.py found) count only where the product itself stood still: a ruler, which
+    explains a page by itself, also beside what the page does not speak of and would not be told as a second cause.
     """
     readings = [r for r in readings if not _beside(r)]
-    if not readings:
+    if not readings or (ruler is not None and not any(r.words or r.explanation.strength >= STANDS for r in readings)):
         return _still(found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=lost, cut=cut)
     clearest = max((r.explanation.strength for r in readings if r.suspect is not None), default=0.0)
     ordered = sorted(readings, key=lambda reading: _rank(reading, clearest))

@@ -18,6 +18,10 @@ from triagebot.surfaces.contract import Suspect
 # Standard errors between the runs before and after: about one in a million by chance, over a dozen suites and weeks of runs.
 STEP = 5.0
 LEAST_RUNS = 3
+# The same cases asked again: most pass always or never, so a run strays by about a quarter of what new cases would make of it.
+# That counts as much as four runs.
+AGAIN = 0.25
+KNOWN = 3.0
 # Probes run twice a day for weeks: at this level chance alone tells of a drift once in decades.
 PROBE_LEVEL = 1e-5
 
@@ -97,11 +101,10 @@ def _symptom(suspect: Suspect, before: Sequence[Run], after: Sequence[Run]) -> S
     # The same cases are run again and again: nightly runs of one suite are worth one run, not many.
     size_before, size_after = n / len(before), m / len(after)
     pooled = (p * size_before + q * size_after) / (size_before + size_after)
-    error = math.sqrt(max(pooled * (1 - pooled), 1e-4) * (1 / size_before + 1 / size_after))
-    spread = _spread(before)
-    step = abs(q - p)
-    # Against what the suite does from run to run; a single pair of runs is held to the binomial error.
-    if step < STEP * spread or step < 2.0 * error:
+    variance = max(pooled * (1 - pooled), 1e-4)
+    error = math.sqrt(variance * (1 / size_before + 1 / size_after))
+    # Against what the suite does from run to run: how its cases were chosen is the suite's own doing.
+    if abs(q - p) < STEP * _spread(before, AGAIN * math.sqrt(variance / size_before)):
         return None
     margin = 1.96 * error
     return Symptom(
@@ -116,7 +119,9 @@ def _symptom(suspect: Suspect, before: Sequence[Run], after: Sequence[Run]) -> S
     )
 
 
-def _spread(runs: Sequence[Run]) -> float:
+def _spread(runs: Sequence[Run], usual: float) -> float:
+    """Standard deviation of a run, as its runs and what is `usual` tell it together: three of them may be alike by chance."""
     rates = [r.passed / r.cases for r in runs]
     mean = sum(rates) / len(rates)
-    return max(math.sqrt(sum((r - mean) ** 2 for r in rates) / max(len(rates) - 1, 1)), 0.01)
+    own = sum((r - mean) ** 2 for r in rates)
+    return max(math.sqrt((own + KNOWN * usual**2) / (len(rates) - 1 + KNOWN)), 0.01)
