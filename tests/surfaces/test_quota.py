@@ -23,3 +23,11 @@ def test_a_limit_moves_what_it_limits(artifact, family, moves):
 def test_a_longer_answer_that_is_allowed_fails_nothing(before, after, fails):
     limit = change("limit", "gabbro-2 max_output_tokens", before=before, after=after)
     assert ("error" in NODES["quota"].moves(limit)) is fails
+
+
+def test_answers_that_are_cut_speak_of_a_limit_before_anything_else():
+    lowered = change("limit", "gabbro-2 max_output_tokens", before="4096", after="512")
+    limit = NODES["quota"].moves(lowered)["cut"]
+    others = [node.families.get("cut", 0.0) for node in NODES.values()]
+    assert limit == 1.0
+    assert max(others) < 0.5

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -333,3 +335,27 @@ def test_what_became_faster_because_it_is_shorter_is_a_change_that_people_see(wi
     )
     decision = decided(found(named(moved("request_failed", N), RELEASE), shorter))
     assert causes(decision) == told
+
+
+@pytest.mark.parametrize(("served", "best", "told"), [(True, 14.0, 2), (False, 14.0, 1), (False, 60.0, 2)])
+def test_a_date_alone_makes_no_second_cause_of_a_faint_harm_beside_the_first(served, best, told):
+    flag = change("flag", "compact-history")
+    beside = Suspect(key=flag.key, node="application", change=flag, served=served, requests=90)
+    both = found(
+        named(moved("refusal", N, best=170.0), PROMPT),
+        named(moved("llm_failed", N, best=best), beside, 0.99),
+        suspects=(PROMPT, beside),
+    )
+    assert len(decided(both).told) == told
+
+
+@pytest.mark.parametrize(("artifact", "status"), [("task_success", "implicated"), ("helpfulness", "undetermined")])
+def test_a_ruler_of_the_scores_own_name_is_tied_to_it_by_more_than_a_date(artifact, status):
+    ruler = change("eval_freshness", artifact)
+    dated = Suspect(key=ruler.key, node="eval_freshness", change=ruler, served=False, requests=90)
+    score = replace(BY_NAME["feedback"], name="eval:task_success", family="eval")
+    open_ = explanation(moved(score.name, N), best=dated.key, posterior={dated.key: 0.82, MODEL.key: 0.14, "": 0.02})
+    attribution = found(open_, suspects=(dated, MODEL))
+    around = weighed(TABLE, suspects=attribution.suspects, explanations=attribution.explanations)
+    readings = read(attribution, around, TREE, SERVICE, {**BY_NAME, score.name: score}, frozenset())
+    assert decide(readings, attribution, visible=True, blind="").status == status

@@ -164,7 +164,7 @@ FINISH: Final = (
         name="truncated",
         title="answers cut off at the token limit",
         sql="if(finish_reason = '', NULL, finish_reason = 'length')",
-        family="length",
+        family="cut",
         needs=("finish_reason",),
         words=("truncated", "cut", "incomplete", "length", "max_tokens", "short"),
     ),

@@ -31,6 +31,7 @@ class Application(Walked):
             "latency": 0.7,
             "content": 0.3,
             "length": 0.4,
+            "cut": 0.4,
             "tool": 0.3,
             "usage": 0.5,
             "cache": 0.7,

@@ -15,6 +15,7 @@ class PromptVersion(Walked):
         {
             "content": 1.0,
             "length": 0.7,
+            "cut": 0.4,
             "eval": 1.0,
             "feedback": 1.0,
             "tool": 0.7,

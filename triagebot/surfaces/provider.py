@@ -22,7 +22,7 @@ from triagebot.surfaces.firsthand import common_value, first_hand, usual_value
 
 SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"})
 # What is answered, as opposed to how fast and whether at all.
-ANSWERED = frozenset(s.name for s in SIGNALS if s.family in ("content", "length"))
+ANSWERED = frozenset(s.name for s in SIGNALS if s.family in ("content", "length", "cut"))
 ALIKE = 0.5
 # A model that is switched off is not found: its calls fail, are made again, or go to another one that answers differently.
 RETIRED = MappingProxyType({"missing": 1.0, "error": 0.7, "retry": 0.7, "latency": 0.5, "speed": 0.3, "usage": 0.3})
@@ -47,6 +47,7 @@ class Provider(Walked):
             "retry": 0.7,
             "content": 0.2,
             "length": 0.3,
+            "cut": 0.1,
             "eval": 0.1,
         }
     )

@@ -36,7 +36,9 @@ ON_CALLS = MappingProxyType(
     }
 )
 # Where a limit on the length of an answer is cut, answers are cut off and are other answers.
-ON_LENGTH = MappingProxyType({"length": 1.0, "content": 1.0, "latency": 0.3, "speed": 0.3, "error": 0.2})
+ON_LENGTH = MappingProxyType(
+    {"cut": 1.0, "length": 1.0, "content": 1.0, "usage": 0.7, "latency": 0.3, "speed": 0.3, "error": 0.2}
+)
 # Where it was raised, they may be longer and take their time.
 ON_ROOM = MappingProxyType({"length": 1.0, "content": 0.3, "latency": 0.3, "speed": 0.1, "usage": 0.3})
 LENGTH = re.compile(r"(output|completion|max)[ _-]?tokens(?!.*\bper\b)|context (length|window)", re.IGNORECASE)

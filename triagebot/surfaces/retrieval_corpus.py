@@ -32,6 +32,7 @@ class RetrievalCorpus(Walked):
             "retrieval": 1.0,
             "content": 0.6,
             "length": 0.3,
+            "cut": 0.1,
             "eval": 0.7,
             "feedback": 0.7,
             "usage": 0.5,

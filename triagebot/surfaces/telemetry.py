@@ -34,6 +34,7 @@ class Telemetry(Walked):
             "missing": 0.1,
             "content": 0.3,
             "length": 0.3,
+            "cut": 0.1,
             "error": 0.3,
             "stream": 0.3,
             "cache": 0.5,

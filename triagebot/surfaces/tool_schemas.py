@@ -36,6 +36,7 @@ class ToolSchemas(Walked):
             "tool": 1.0,
             "content": 0.6,
             "length": 0.3,
+            "cut": 0.05,
             "error": 0.5,
             "usage": 0.5,
             "eval": 0.6,

@@ -164,7 +164,10 @@ def _one_node(
 
 def _bar(suspect: Suspect, explanation: Explanation) -> float:
     """The chance from which a change is named: served, known by its date, or known to lie somewhere in an interval."""
-    if suspect.served or from_probe(suspect.change):
+    scored = explanation.seed.signal.partition(":")[
+        2
+    ]  # `eval:NAME`: the ruler of that name is tied to it by more than a date
+    if suspect.served or from_probe(suspect.change) or (suspect.node == RULER and suspect.change.artifact == scored):
         return NAMED
     # Rulers are few, and seldom changed: that one's interval holds somebody else's onset is no matter of one in five.
     return NAMED_WITHIN if explanation.variant == WITHIN and suspect.node != RULER else NAMED_BY_DATE
@@ -308,11 +311,12 @@ def _also(other: Reading, first: Reading) -> bool:
         return False
     if other.node == RULER and first.suspect and other.explanation.evidence.get(first.suspect.key, 0.0) > 0:
         return False  # a product that broke lowers its scores: nothing is left to ask of the ruler
-    if other.harm:
-        return True
     apart = abs(other.explanation.seed.start - first.explanation.seed.start)
     # Of a hundred signals of which the first cause moved a dozen, one is left over somewhere: a date alone is no company for it.
-    together = (apart <= TOGETHER and other.suspect.served) or other.explanation.strength >= PLAIN
+    plain = other.suspect.served or other.explanation.strength >= PLAIN
+    if other.harm:
+        return plain or apart > TOGETHER
+    together = (apart <= TOGETHER and plain) or other.explanation.strength >= PLAIN
     return other.harm is None and other.confidence >= CERTAIN and together
 
 
