@@ -5,7 +5,7 @@ import pytest
 
 from tests.attribution.worlds import DAY, OTHER, SIGNALS, SIZE, candidate, world
 from triagebot.attribution.bayes import weigh_exposures
-from triagebot.attribution.hypotheses import Cause
+from triagebot.attribution.hypotheses import WOKEN, Cause
 from triagebot.attribution.panel import build_panel
 from triagebot.attribution.scan import slices_of
 from triagebot.attribution.weigh import weigh
@@ -179,3 +179,16 @@ def test_one_long_conversation_is_no_movement(seed):
         exposure = np.isin(np.arange(w.at.size), rows).astype(float)
         log_bf, _ = weigh_exposures(told.columns["size"], exposure[:, None])
         assert bool(log_bf[0] > 10) is moves
+
+
+@pytest.mark.parametrize(("beside", "told"), [(None, "old"), (True, "old"), (False, "")])
+def test_an_old_change_is_woken_only_beside_others_who_use_what_was_changed(beside, told):
+    """From the third day on those who have it are hurt. Whoever does not even use it is no comparison: another kind of request."""
+    w = world(2)
+    kind = w.rng.random(w.at.size) < 0.5
+    had = kind & (w.at >= 0.5 * DAY)
+    panel = w.panel(0.3 * (had & (w.at >= 3 * DAY)))
+    users = {None: None, True: np.ones(w.at.size, dtype=bool), False: kind}[beside]
+    old = replace(candidate("old", had), users=users)
+    (found,) = explain(w, panel, [old])
+    assert (found.best, found.variant) == (told, WOKEN if told else "step")

@@ -240,3 +240,12 @@ def test_a_rebuild_that_lost_a_source_or_encodes_anew_harms_more_readily(changed
         NODES["retrieval_corpus"], [change("retrieval_corpus", "kb", at=0.5)], table(spread(400)), []
     )
     assert (candidate.prior > usual.prior) is readily
+
+
+def test_only_requests_that_show_what_was_changed_use_it():
+    other = np.arange(N) % 3 == 0
+    told = np.where(other, "support/first@v1", labels("support/second@v1", "support/second@v2"))
+    _, candidate = one(PROMPT, [change(artifact="support/second")], table(AT, {"prompt": told}))
+    assert (candidate.users == ~other).all()
+    _, all_use_it = one(PROMPT, [change()], table(AT, {"prompt": labels("support/system@v1", "support/system@v2")}))
+    assert all_use_it.users is None

@@ -12,7 +12,7 @@ from triagebot.attribution.bayes import Contrasts, weigh_exposures
 from triagebot.attribution.hypotheses import Candidate, Cause, Explanation, pooled_evidence, prior_odds, step_of
 from triagebot.attribution.panel import Column, Panel, Slice, adjusted, redispersed
 from triagebot.attribution.scan import Moved, scan, slice_share
-from triagebot.attribution.thresholds import MOVED, PRIOR_UNOBSERVED
+from triagebot.attribution.thresholds import MIN_SIDE, MOVED, PRIOR_UNOBSERVED
 
 Array = NDArray[np.float64]
 MAX_COMPANIONS = 6
@@ -191,7 +191,7 @@ class Board:
         """Each change only while and where the signal moved: an old change that something else woke.
 
         It counts only where that fits clearly better than the time and place alone: then those who had the change were hurt,
-        and others there and then were not.
+        and others there and then were not, of whom some use what was changed: who does not is another kind of request.
         """
         moved = self.moved[self.columns[seed].signal.name]
         if not self.candidates or moved.shape == "drift":
@@ -202,4 +202,10 @@ class Board:
         weighed, _ = weigh_exposures(column, np.stack(plain, axis=1))
         priors = np.array([prior_odds(c, column) for c in self.candidates])
         price = moved.best - moved.log_bf + np.log(4.0)
-        return np.where(weighed > moved.best + CLEARLY, priors + weighed - price, -np.inf)
+        beside = np.array([self._beside_it(c, when, own) for c, own in zip(self.candidates, plain, strict=True)])
+        return np.where(beside & (weighed > moved.best + CLEARLY), priors + weighed - price, -np.inf)
+
+    @staticmethod
+    def _beside_it(candidate: Candidate, when: Array, own: Array) -> bool:
+        """Whether enough of those then and there use what was changed without having the change."""
+        return candidate.users is None or bool(((when - own) * candidate.users).sum() >= MIN_SIDE)

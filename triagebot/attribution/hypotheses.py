@@ -25,7 +25,8 @@ class Candidate:
     born under it" or a moment within the interval in which the change came in. `averaged` says the variants are moments of
     which one is true (their evidence is averaged), else the best variant counts, at the price of having chosen it.
     `moves(signal family)` is how readily this kind of change moves such signals, 0 to 1, None where it is not known to.
-    `inside` are the slices of the last variants, each of which is the change within that slice alone.
+    `inside` are the slices of the last variants, each of which is the change within that slice alone. `users` are the requests
+    that use what was changed, in any version; None where all do.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Candidate:
     prior: float
     moves: Callable[[str], float | None]
     inside: tuple[Slice, ...] = ()
+    users: NDArray[np.bool_] | None = None
 
     @property
     def everywhere(self) -> int:

@@ -243,7 +243,16 @@ def _served(node: Node, change: Change, mask: Mask, table: RequestTable, dimensi
         parts.append(born)
         names.append("conversations that had it")
     suspect = Suspect(key=change.key, node=node.name, change=change, served=True, requests=int(mask.sum()))
-    return suspect, _candidate(node, change, parts, names, averaged=False)
+    candidate = _candidate(node, change, parts, names, averaged=False)
+    return suspect, replace(candidate, users=_users(change, table, dimension))
+
+
+def _users(change: Change, table: RequestTable, dimension: str) -> Mask | None:
+    """Requests that show some version of what was changed; None where the dimension does not tell artifacts apart."""
+    column = table.dimensions[dimension]
+    using = [any(v.rpartition("@")[0] == change.artifact for v in label.split(SEPARATOR)) for label in column.labels]
+    mask = np.array(using, dtype=bool)[column.codes]
+    return mask if mask.any() and not mask.all() else None
 
 
 def _since(mask: Mask, table: RequestTable) -> Array | None:
