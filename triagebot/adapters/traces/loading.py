@@ -31,7 +31,10 @@ _NOT_THE_INPUT: Final = (
     "TIMEOUT_EXCEEDED",
 )
 # The engine's older analysis takes half the time of the newer one for the steps, which need nothing of the newer one.
-_SIMPLE: Final = " SETTINGS enable_analyzer = 0"
+_SIMPLE: Final = "SET enable_analyzer = 0"
+# What an envelope that no row has would need is not computed, also where the engine deems it cheap: a message is a text of
+# kilobytes to copy.
+_LAZY: Final = " SETTINGS short_circuit_function_evaluation = 'force_enable'"
 _DEAR, _DEAR_OF = "tools_hash", "tools_text"
 
 
@@ -55,6 +58,8 @@ class Loader:
         self._database = database
         self._proto = proto
         self._stage = new_name("stage")
+        self._columns: dict[str, str] = {}
+        connection.execute(_SIMPLE)
         connection.execute(f"CREATE DATABASE {self._stage} ENGINE = Memory")
 
     def load(self, path: Path, *, json: bool, token: str = "") -> Loaded:
@@ -81,7 +86,7 @@ class Loader:
             self._store(made, rows, present, token)
             return Loaded(spans=seen["valid"], invalid=seen["spans"] - seen["valid"])
         finally:
-            self._drop(made, *made)
+            self._empty(made, *made)
 
     def close(self) -> None:
         self._connection.execute(f"DROP DATABASE IF EXISTS {self._stage}")
@@ -94,16 +99,21 @@ class Loader:
         query: str,
         parameters: dict[str, str] | None = None,
     ) -> None:
-        """A table in memory filled by a query. Its columns are declared: CREATE … AS SELECT analyses the query twice."""
-        made.append(name)
+        """A table in memory filled by a query. Its columns are declared: CREATE … AS SELECT analyses the query twice. It stays,
+        empty, for a later load that wants the same.
+        """
         declared = ", ".join(f"`{column}` {type_}" for column, type_ in columns.items())
-        self._connection.execute(f"CREATE TABLE {self._stage}.{name} ({declared}) ENGINE = Memory")
+        if self._columns.pop(name, "") != declared:
+            self._connection.execute(f"DROP TABLE IF EXISTS {self._stage}.{name}")
+            self._connection.execute(f"CREATE TABLE {self._stage}.{name} ({declared}) ENGINE = Memory")
+        self._columns[name] = declared
+        made.append(name)
         joiner = ", " if " SETTINGS " in query else " SETTINGS "
         self._connection.execute(f"INSERT INTO {self._stage}.{name} {query}{joiner}{_BLOCKS}", parameters)
 
-    def _drop(self, made: list[str], *names: str) -> None:
+    def _empty(self, made: list[str], *names: str) -> None:
         for name in names:
-            self._connection.execute(f"DROP TABLE IF EXISTS {self._stage}.{name}")
+            self._connection.execute(f"TRUNCATE TABLE {self._stage}.{name}")
         made[:] = [name for name in made if name not in names]
 
     def _row(self, name: str, query: str) -> dict[str, Any]:
@@ -143,7 +153,7 @@ class Loader:
             f"resource, arrayJoin(scopes) AS s FROM (SELECT {rows.attributes(listed, careful=True)} AS resource, "
             f"tupleElement(r, 'scopeSpans') AS scopes FROM {self._stage}.batches))",
         )
-        self._drop(made, *(name for name in made if name != "parsed"))
+        self._empty(made, *(name for name in made if name != "parsed"))
 
     def _nested(self, made: list[str], name: str, raw: list[str], *, json: bool) -> bool:
         """Makes a table of lists and maps among attributes, `raw`, and the JSON text that the Collector would write for each;
@@ -185,14 +195,14 @@ class Loader:
                 columns[name] = tuples[name] = f"Tuple({', '.join(types[column] for column in done)})"
                 selected.append(f"tuple({', '.join(_quoted(chosen[column]) for column in done)}) AS {name}")
                 finished |= {column: f"tupleElement({name}, {place})" for place, column in enumerate(done, 1)}
-            query = f"SELECT {', '.join(selected)} FROM {rows_of}{condition}{_SIMPLE}"
+            query = f"SELECT {', '.join(selected)} FROM {rows_of}{condition}{_LAZY if number else ''}"
             self._make(made, f"step{number}", columns, query)
             source, condition = f"{self._stage}.step{number}", ""
-            self._drop(made, *(name for name in made if name != f"step{number}"))
+            self._empty(made, *(name for name in made if name != f"step{number}"))
         last, rows_of = self._once(made, steps[-1], {_DEAR: normalise.types()[_DEAR]}, source)
         listed = ", ".join(f"`{name}`" for name in wanted)
         values = ", ".join(f"{finished.get(name) or _quoted(last[name])} AS `{name}`" for name in wanted)
-        settings = _SIMPLE + (f", insert_deduplication_token = '{token}'" if token else "")
+        settings = _LAZY + (f", insert_deduplication_token = '{token}'" if token else "")
         self._connection.execute(
             f"INSERT INTO {self._database}.{schema.TABLE} ({listed}, level, received){settings} "
             f"SELECT {values}, {schema.LEVEL}, now('UTC') FROM {rows_of}"

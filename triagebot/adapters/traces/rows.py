@@ -67,16 +67,15 @@ def found(*, json: bool) -> str:
     """A select list of one row over `parsed`: counts, `Traits`, the names of attributes, and the nested ones as `nested_in`."""
     attributes = _member("attributes")
     odd = f"isNotNull({_value('doubleValue')}) OR isNotNull({_value('boolValue')})"
-    unclean = (
-        f"length(assumeNotNull({_value('stringValue')})) > {VALUE_LIMIT} OR length({_member('key', 'a')}) > {KEY_LIMIT} "
-        f"OR NOT isValidUTF8(assumeNotNull({_value('stringValue')})) OR NOT isValidUTF8({_member('key', 'a')})"
-    )
+    text, names = _given("stringValue"), f"groupUniqArrayArray({_member('key', attributes)})"
+    unclean = f"length({text}) > {VALUE_LIMIT} OR NOT isValidUTF8({text})"
     return (
         f"count() AS spans, countIf({valid(_id('traceId', json=json), _id('spanId', json=json))}) AS valid, "
         f"max(notEmpty({_member('events')})) AS events, max(notEmpty({_member('links')})) AS links, "
         f"max(arrayExists(a -> {odd}, {attributes})) AS unusual, "
-        f"max(length({attributes}) > {ATTRIBUTE_LIMIT} OR arrayExists(a -> {unclean}, {attributes})) AS unclean, "
-        f"{_known('groupUniqArrayArray(' + _member('key', attributes) + ')')} AS names, "
+        f"max(length({attributes}) > {ATTRIBUTE_LIMIT} OR arrayExists(a -> {unclean}, {attributes})) "
+        f"OR arrayExists(x -> length(x) > {KEY_LIMIT} OR NOT isValidUTF8(x), {names}) AS unclean, "
+        f"{_known(names)} AS names, "
         f"{_known('groupUniqArrayArray(mapKeys(resource))')} AS resource_names, "
         f"arrayConcat({nested_in(attributes)}, {nested_in(EVENT_ATTRIBUTES)}) AS nested"
     )
