@@ -59,12 +59,17 @@ def test_a_new_process_goes_on_where_the_last_one_stopped(tmp_path: Path) -> Non
     assert [list(requests_of(segment)) for segment in again.cut()] == [[b"one"], [b"two"]]
 
 
-def test_a_segment_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "SEGMENT", 100)
+def test_segments_grow_side_by_side_and_not_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "_SECOND", 100)
+    monkeypatch.setattr(spool_module, "SEGMENT", 200)
     spool = Spool(tmp_path)
-    for _ in range(5):
-        spool.append([(bytes(60), False)])
-    assert [segment.stat().st_size for segment in spool.cut()] == [122, 122, 61]
+    for size in (60, 60, 90, 50, 70, 90, 30, 20):
+        spool.append([(bytes(size), False)])
+    assert [[len(body) for body in requests_of(segment)] for segment in spool.cut()] == [
+        [60, 60, 70, 30],
+        [90, 50, 90],
+        [20],
+    ]
 
 
 def test_a_full_disk_keeps_nothing_of_the_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,9 @@ from triagebot.errors import SourceFailed
 PROTOBUF_SUFFIX: Final = ".pb"
 JSON_SUFFIX: Final = ".jsonl"
 SEGMENT: Final = 48 << 20  # bytes: what a load holds in memory several times over
+# Two segments of a form grow side by side, so that two loads have as much to do each; but no second one before the first has
+# this much, in bytes: about what takes as long as a load that loads nothing.
+_SECOND: Final = 12 << 20
 _RETRY_AFTER: Final = 30.0
 
 
@@ -33,7 +36,7 @@ class Spool:
             _cut_tail(segment)
         numbers = [int(segment.stem) for segment in self.segments()]
         self._next = max(numbers, default=0) + 1
-        self._open: dict[str, tuple[Path, int]] = {}
+        self._open: list[tuple[Path, int]] = []
 
     def segments(self) -> list[Path]:
         """Files not yet loaded, oldest first."""
@@ -64,22 +67,28 @@ class Spool:
             raise SourceFailed(f"spool {path.name}: {error.strerror}", retry_after=_RETRY_AFTER) from error
 
     def _segment(self, suffix: str) -> tuple[Path, int]:
-        if suffix in self._open and os.fstat(self._open[suffix][1]).st_size >= SEGMENT:
-            os.close(self._open.pop(suffix)[1])
-        if suffix not in self._open:
-            path = self._folder / f"{self._next:012d}{suffix}"
-            self._next += 1
-            try:
-                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-                _sync_folder(self._folder)
-            except OSError as error:
-                raise SourceFailed(f"spool {path.name}: {error.strerror}", retry_after=_RETRY_AFTER) from error
-            self._open[suffix] = (path, file)
-        return self._open[suffix]
+        """The smaller of the two segments of a form that are being written. They are full together, once both are."""
+        sizes = {one: os.fstat(one[1]).st_size for one in self._open if one[0].suffix == suffix}
+        smaller = min(sizes, key=lambda one: sizes[one], default=None)
+        if smaller and sizes[smaller] < (_SECOND if len(sizes) == 1 else SEGMENT):
+            return smaller
+        if len(sizes) == 2:
+            for one in sizes:
+                self._open.remove(one)
+                os.close(one[1])
+        path = self._folder / f"{self._next:012d}{suffix}"
+        self._next += 1
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            _sync_folder(self._folder)
+        except OSError as error:
+            raise SourceFailed(f"spool {path.name}: {error.strerror}", retry_after=_RETRY_AFTER) from error
+        self._open.append((path, file))
+        return path, file
 
     def cut(self) -> list[Path]:
         """Closes the segments that are being written; returns everything that waits to be loaded, oldest first."""
-        for _, file in self._open.values():
+        for _, file in self._open:
             os.close(file)
         self._open.clear()
         return self.segments()
