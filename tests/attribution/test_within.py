@@ -80,7 +80,7 @@ def test_a_story_of_the_slice_that_moved_is_not_told_of_another_slice():
     told = within(candidate("true", had), slices)
     column = panel.columns["failed"]
     moved = {"failed": replace(scan(panel, [column], slices)["failed"], slice=one)}
-    board = Board.build(panel, [column], [told], moved, ())
+    board = Board.build([column], [told], moved, ())
     board = replace(board, variant=np.array([[told.everywhere + told.inside.index(other)]]))
     narrowed = [np.array([-9.0]), np.array([0.0]), np.array([-np.inf]), np.array([-np.inf])]
     stories = stories_of(board, panel, 0, narrowed)

@@ -43,7 +43,7 @@ def weigh_two(column: Column, exposures: Array) -> float:
     contrasts = Contrasts.build(column.group, exposures)
     if not contrasts.usable.all():
         return -np.inf
-    one, two = contrasts.residual[:, 0], contrasts.residual[:, 1]
+    one, two = contrasts.residual(0), contrasts.residual(1)
     two = two - one * float(one @ two) / float(one @ one)
     information = np.array([contrasts.information[0], float(two @ two)])
     if information[1] < 1e-3 * contrasts.information[1]:
@@ -60,24 +60,40 @@ def weigh_two(column: Column, exposures: Array) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Contrasts:
-    """Exposures on the rows of one group of signals, adjusted once for all of them."""
+    """Exposures on the rows of one group of signals, adjusted once for all of them.
 
-    residual: Array
+    What is left of an exposure beside the strata is not written out: the signals' residuals are orthogonal to the strata, and
+    its size is told by its projection.
+    """
+
+    group: Group
+    weighted: Array  # exposures times the root weight
+    projected: Array  # … on the strata
     information: Array
     exposed: Array  # weight of the exposed
     usable: NDArray[np.bool_]
-    group: Group
     within: NDArray[np.bool_]  # whether all of the exposed are of the slice that the group adjusts for
 
     @classmethod
     def build(cls, group: Group, exposures: Array) -> Contrasts:
         own = exposures[group.rows]
-        residual = group.residual(own)
-        information = np.einsum("ij,ij->j", residual, residual)
-        usable = enough(own.sum(axis=0), group.apart @ own, own.shape[0], information)
-        outside = np.ones(own.shape[0], dtype=bool) if group.slice is None else ~group.slice
-        within = ~np.asarray(own[outside]).any(axis=0)
-        return cls(residual, information, group.root_weight**2 @ own, usable, group, np.asarray(within))
+        beyond = own[~group.slice] if group.slice is not None else own
+        weighted = own * group.root_weight[:, None]
+        projected = group.basis.T @ weighted
+        information = np.einsum("ij,ij->j", weighted, weighted) - np.einsum("ij,ij->j", projected, projected)
+        return cls(
+            group=group,
+            weighted=weighted,
+            projected=projected,
+            information=information,
+            exposed=group.root_weight @ weighted,
+            usable=enough(own.sum(axis=0), group.apart @ own, own.shape[0], information),
+            within=np.asarray((beyond == 0).all(axis=0)),
+        )
+
+    def residual(self, k: int) -> Array:
+        """What adjustment leaves of one exposure."""
+        return np.asarray(self.weighted[:, k] - self.group.basis @ self.projected[:, k])
 
     def facts(self, column: Column) -> Facts:
         """Of the signal: for events within the slice that was adjusted for, of that slice."""
@@ -90,7 +106,7 @@ class Contrasts:
 
     def weigh(self, column: Column) -> tuple[Array, Array]:
         """(ln BF, effect) of each on one signal of the group."""
-        product = column.residual @ self.residual
+        product = column.residual @ self.weighted
         facts = self.facts(column)
         log_bf, effect = evidence(product, self.information, self.exposed, self.usable, facts, column.dispersion)
         return log_bf, np.where(self.usable, effect, 0.0)

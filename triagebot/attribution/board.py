@@ -33,35 +33,48 @@ class Board:
     unobserved: Array
     variant: NDArray[np.int64]
     causes: Sequence[Cause]
+    exposures: Array  # of all candidates, in their order
+    contrasts: dict[int, Contrasts] = field(default_factory=dict)  # of the candidates, by the group of the signals
     read: dict[int, list[Array]] = field(default_factory=dict)
 
     @classmethod
     def build(
         cls,
-        panel: Panel,
         columns: list[Column],
         candidates: Sequence[Candidate],
         moved: dict[str, Moved],
         causes: Sequence[Cause],
     ) -> Board:
         columns = [c for c in columns if c.signal.name in moved]
-        log_bf = np.full((len(columns), len(candidates)), -np.inf)
-        variant = np.zeros((len(columns), len(candidates)), dtype=np.int64)
-        if candidates:
-            joined = np.concatenate([c.exposure for c in candidates], axis=1)
-            ends = np.cumsum([c.exposure.shape[1] for c in candidates])
-            contrasts: dict[int, Contrasts] = {}
-            for i, column in enumerate(columns):
-                group = column.group
-                if id(group) not in contrasts:
-                    contrasts[id(group)] = Contrasts.build(group, joined)
-                weighed, _ = contrasts[id(group)].weigh(column)
-                for j, candidate in enumerate(candidates):
-                    own = weighed[ends[j] - candidate.exposure.shape[1] : ends[j]]
-                    variant[i, j] = int(own.argmax())
-                    log_bf[i, j] = prior_odds(candidate, column) + pooled_evidence(own, candidate)
-        unobserved = np.array([np.log(PRIOR_UNOBSERVED) + moved[c.signal.name].log_bf for c in columns])
-        return cls(columns, candidates, moved, log_bf, unobserved, variant, causes)
+        board = cls(
+            columns=columns,
+            candidates=candidates,
+            moved=moved,
+            log_bf=np.full((len(columns), len(candidates)), -np.inf),
+            unobserved=np.array([np.log(PRIOR_UNOBSERVED) + moved[c.signal.name].log_bf for c in columns]),
+            variant=np.zeros((len(columns), len(candidates)), dtype=np.int64),
+            causes=causes,
+            exposures=np.concatenate([c.exposure for c in candidates], axis=1) if candidates else np.zeros((0, 0)),
+        )
+        for row in range(len(columns)):
+            board.weigh_row(row)
+        return board
+
+    def weigh_row(self, row: int) -> None:
+        """Every change on one signal, afresh."""
+        if not self.candidates:
+            return
+        column = self.columns[row]
+        contrasts = self.contrasts.get(id(column.group))
+        if contrasts is None:
+            contrasts = self.contrasts[id(column.group)] = Contrasts.build(column.group, self.exposures)
+        weighed, _ = contrasts.weigh(column)
+        end = 0
+        for j, candidate in enumerate(self.candidates):
+            begin, end = end, end + candidate.exposure.shape[1]
+            own = weighed[begin:end]
+            self.variant[row, j] = int(own.argmax())
+            self.log_bf[row, j] = prior_odds(candidate, column) + pooled_evidence(own, candidate)
 
     def sharpened(self, panel: Panel, slices: Sequence[Slice]) -> Board:
         """The board with the noise of what moved most measured beside its best explanation, not with it."""
@@ -83,7 +96,12 @@ class Board:
             return self
         columns = [sharper.get(c.signal.name, c) for c in self.columns]
         again = scan(panel, list(sharper.values()), slices)
-        return Board.build(panel, columns, self.candidates, self.moved | again, self.causes)
+        board = replace(self, columns=columns, moved=self.moved | again)
+        for row, column in enumerate(columns):
+            if column.signal.name in again:
+                board.unobserved[row] = np.log(PRIOR_UNOBSERVED) + again[column.signal.name].log_bf
+                board.weigh_row(row)
+        return board
 
     def seed(self, slices: int) -> int | None:
         """The signal whose movement is most certain, None where none is."""

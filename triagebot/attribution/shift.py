@@ -80,7 +80,7 @@ def _tested(column: Column, exposure: Array, inside: NDArray[np.bool_]) -> _Test
         column = adjusted(column, inside)
     group, n = column.group, rows.size
     contrast = Contrasts.build(group, exposure[:, None])
-    direction, information = contrast.residual[:, 0], float(contrast.information[0])
+    direction, information = contrast.residual(0), float(contrast.information[0])
     if information < 1e-6 * n:
         return None  # the exposure is what was adjusted for
     product = float(column.residual @ direction)

@@ -37,7 +37,7 @@ def weigh(
         if not live:
             break
         moved = scan(panel, live, slices)
-        board = Board.build(panel, live, candidates, moved, causes).sharpened(panel, slices)
+        board = Board.build(live, candidates, moved, causes).sharpened(panel, slices)
         seed = board.seed(len(slices))
         if seed is None:
             break
