@@ -111,6 +111,13 @@ def test_a_version_and_its_hash_are_one_roll_out():
     one(PROMPT, [], table(AT, {"prompt": labels("p@v1", "p@v2"), "prompt_hash": labels("a" * 16, "b" * 16)}))
 
 
+def test_a_version_and_its_hash_are_one_roll_out_also_where_one_is_recorded_less_often():
+    version = np.where(np.arange(N) % 3 == 0, labels("p@v1", "p@v2"), "")
+    hashed = np.where(np.arange(N) % 4 == 1, "", labels("a" * 16, "b" * 16))
+    suspect, _ = one(PROMPT, [change(artifact="p")], table(AT, {"prompt": version, "prompt_hash": hashed}))
+    assert (suspect.change.artifact, suspect.change.after) == ("p", "v2")
+
+
 def test_conversations_that_had_the_change_stay_exposed_after_a_revert():
     part = (np.arange(N) >= 150) & (np.arange(N) < 250)
     conversation = [f"c{i % 40}" for i in range(N)]

@@ -79,7 +79,7 @@ def suspects(
             continue
         arrival = next((a for a in unmatched if _matches(a, change)), None) or _in_step(change, unmatched, changes)
         if arrival is not None:
-            unmatched = [a for a in unmatched if a is not arrival and not _twin(a, arrival)]
+            unmatched = [a for a in unmatched if a is not arrival and not _twin(a, arrival, table)]
             result.append(_served(node, _with_arrival(change, arrival), arrival.mask, table, arrival.dimension))
             rolled.add((change.surface, change.artifact, change.after))
             continue
@@ -95,7 +95,7 @@ def suspects(
             result.append(_dated(node, stages, table))
     fresh: list[Arrival] = []
     for arrival in unmatched:
-        if not any(_twin(arrival, other) for other in fresh):
+        if not any(_twin(arrival, other, table) for other in fresh):
             fresh.append(arrival)
     for arrival in fresh:
         result.append(
@@ -146,10 +146,13 @@ def _vocabulary(label: str) -> str:
     return "".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in label[:4])
 
 
-def _twin(one: Arrival, other: Arrival) -> bool:
-    """Two dimensions of one artifact that show the same roll-out (a prompt's version and its hash)."""
-    both = int((one.mask & other.mask).sum())
-    return both >= 0.95 * max(int(one.mask.sum()), int(other.mask.sum()))
+def _twin(one: Arrival, other: Arrival, table: RequestTable) -> bool:
+    """Two dimensions of one artifact that show the same roll-out (a prompt's version and its hash), each where it is recorded."""
+    recorded = [versioned(d)[d.codes] for d in (table.dimensions[one.dimension], table.dimensions[other.dimension])]
+    rows = recorded[0] & recorded[1]
+    first, second = one.mask[rows], other.mask[rows]
+    both = int((first & second).sum())
+    return both >= LEAST and both >= 0.95 * max(int(first.sum()), int(second.sum()))
 
 
 def _served_mask(node: Node, change: Change, table: RequestTable) -> tuple[Mask | None, str]:
