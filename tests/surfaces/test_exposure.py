@@ -71,6 +71,20 @@ def test_a_change_between_two_looks_is_tried_at_moments_between_them():
     assert sizes.min() == pytest.approx(0.25 * N, abs=2)
 
 
+def test_a_dated_change_that_was_taken_back_is_also_read_as_lasting_until_then():
+    there, back = (
+        change("tool_schemas", "mcp", at=0.25),
+        change("tool_schemas", "mcp", at=0.75, before="v2", after="v1"),
+    )
+    (_, candidate), (_, revert) = suspects(TOOLS, [there, back], table(AT), ())
+    lasting = candidate.exposure[:, candidate.variants.index("until it was changed again")]
+    assert not candidate.averaged
+    assert (lasting == (after(0.25).timestamp() <= AT) & (after(0.75).timestamp() > AT)).all()
+    assert revert.variants == ("",)
+    (_, alone), _ = suspects(TOOLS, [there, change("tool_schemas", "other", at=0.75)], table(AT), ())
+    assert alone.variants == ("",)
+
+
 def test_a_change_of_one_region_exposes_that_region():
     region = np.where(np.arange(N) % 2, "eu", "us")
     _, candidate = one(PROMPT, [change(scope={"region": "eu"})], table(AT, {"region": region}))

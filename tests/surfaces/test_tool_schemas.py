@@ -42,3 +42,11 @@ def test_more_is_returned_where_more_is_called(other, best, told):
     n = 200
     why = explanation(moved("tool_result_chars", n, best=40.0), moved(other, n, best=best))
     assert (NODES["tool_schemas"].imply(why, 0, weighed(table(spread(n))), SERVICE) is not None) is told
+
+
+@pytest.mark.parametrize(("asked", "told"), [(8.0, True), (60.0, False)])
+def test_where_calls_are_other_calls_what_the_tool_answers_is_not_its_own_doing(asked, told):
+    """Found on a generated incident: a prompt that nobody records sent other arguments, and the tools were blamed."""
+    n = 200
+    why = explanation(moved("tool_failed", n, best=160.0), moved("tool_argument_keys", n, best=asked))
+    assert (NODES["tool_schemas"].imply(why, 0, weighed(table(spread(n))), SERVICE) is not None) is told

@@ -75,7 +75,7 @@ def suspects(
         if change.after and (change.surface, change.artifact, change.after) in rolled:
             continue
         if _lifecycle(change) or from_probe(change):
-            result.append(_dated(node, stages, table))  # the name stayed: no version in the traces shows it
+            result.append(_dated(node, stages, table, changes))  # the name stayed: no version in the traces shows it
             continue
         arrival = next((a for a in unmatched if _matches(a, change)), None) or _in_step(change, unmatched, changes)
         if arrival is not None:
@@ -92,7 +92,7 @@ def suspects(
             )
             result.append((suspect, None))
         else:
-            result.append(_dated(node, stages, table))
+            result.append(_dated(node, stages, table, changes))
     fresh: list[Arrival] = []
     for arrival in unmatched:
         if not any(_twin(arrival, other, table) for other in fresh):
@@ -373,7 +373,9 @@ def _lifecycle(change: Change) -> bool:
     return same and not from_probe(change)
 
 
-def _dated(node: Node, stages: Sequence[Change], table: RequestTable) -> tuple[Suspect, Candidate | None]:
+def _dated(
+    node: Node, stages: Sequence[Change], table: RequestTable, changes: Sequence[Change]
+) -> tuple[Suspect, Candidate | None]:
     change = stages[0]
     start, end = change.introduced.earliest.timestamp(), change.introduced.latest.timestamp()
     if end - start < 1:
@@ -392,7 +394,22 @@ def _dated(node: Node, stages: Sequence[Change], table: RequestTable) -> tuple[S
         parts += [parts[0] * _daily(table, start, hours) for start, hours in DAILY]
         named = [f"every day for {hours} hours from {start:02d}:00 UTC" for start, hours in DAILY]
         return suspect, _candidate(node, change, parts, ["", "in busy hours", "in the busiest", *named], averaged=False)
+    until = parts[0] * (table.at < _changed_again(change, changes))
+    if len(parts) == 1 and LEAST <= until.sum() < parts[0].sum():
+        return suspect, _candidate(node, change, [parts[0], until], ["", "until it was changed again"], averaged=False)
     return suspect, _candidate(node, change, parts, names, averaged=True)
+
+
+def _changed_again(change: Change, changes: Sequence[Change]) -> float:
+    """When the next change of the same artifact came in to something else, in seconds."""
+    later = (
+        c.introduced.earliest.timestamp()
+        for c in changes
+        if (c.surface, c.artifact) == (change.surface, change.artifact)
+        and c.introduced.earliest > change.introduced.latest
+        and c.after != change.after
+    )
+    return min(later, default=np.inf)
 
 
 def _busy(table: RequestTable, share: float) -> Mask:

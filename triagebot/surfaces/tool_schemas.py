@@ -11,12 +11,13 @@ from triagebot.domain.service import Service
 from triagebot.signals.judged import CALLS, RESHAPED
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Weighed
-from triagebot.surfaces.firsthand import artifact_for, common_value, first_hand
+from triagebot.surfaces.firsthand import CLEAR_OF, artifact_for, common_value, first_hand
 
 # First-hand signs of what a tool itself returned, as opposed to how the model called it.
 RETURNED = frozenset(
     {"tool_failed", "tool_result_error", "tool_answer_error", "tool_result_empty", "tool_result_not_json"}
 )
+ASKED = frozenset({"tool_argument_keys", "tool_arguments_invalid"})
 # How much is returned is one only where the model calls what it called before: other tools return other things, more calls more.
 AMOUNTS = frozenset({"tool_result_keys", "tool_result_nulls", "tool_result_chars"})
 
@@ -60,8 +61,8 @@ class ToolSchemas(Walked):
         called = max((m.best for m in moved if m.signal == "tool_calls" or m.signal.startswith(CALLS)), default=0.0)
         own = {m.signal for m in moved if m.signal.startswith(RESHAPED) or (m.signal in AMOUNTS and m.best > called)}
         sign = first_hand(explanation, RETURNED | own)
-        if sign is None:
-            return None
+        if sign is None or any(m.signal in ASKED and m.best >= CLEAR_OF * sign.best for m in moved):
+            return None  # calls that are other calls are answered otherwise
         if sign.signal.startswith(RESHAPED):
             tool = sign.signal.removeprefix(RESHAPED)
         elif sign.slice.dimension == "tool_names":
