@@ -133,7 +133,7 @@ async def test_a_disk_that_is_full_refuses_and_recovers(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("triagebot.adapters.traces.spool.os.write", full)
+        patch.setattr("triagebot.adapters.traces.spool.os.writev", full)
         with pytest.raises(SourceFailed, match="No space left") as caught:
             await send(sink, body(1))
         assert caught.value.retry_after

@@ -32,7 +32,8 @@ def test_what_was_whole_is_read_again_after_a_crash(
     found = kept(folder)
     assert found == requests[: len(found)]
     ends = [
-        sum(len(spool_module._record(body, json=False)) for body in requests[: n + 1]) for n in range(len(requests))
+        sum(len(piece) for body in requests[: n + 1] for piece in spool_module._record(body, json=False))
+        for n in range(len(requests))
     ]
     assert len(found) == sum(end <= cut for end in ends)
 
@@ -75,20 +76,28 @@ def test_segments_grow_side_by_side_and_not_without_end(tmp_path: Path, monkeypa
 def test_a_full_disk_keeps_nothing_of_the_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = Spool(tmp_path)
     spool.append([(b"before", False)])
-    written = os.write
 
-    def full(file: int, data: bytes) -> int:
+    def full(file: int, pieces: list[memoryview]) -> int:
+        data = b"".join(pieces)
         if len(data) > 3:
-            return written(file, data[:3])
+            return os.write(file, data[:3])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "writev", full)
     with pytest.raises(SourceFailed, match="No space left") as caught:
         spool.append([(b"does not fit", False)])
     assert caught.value.retry_after
     monkeypatch.undo()
     spool.append([(b"after", False)])
     assert kept(tmp_path) == [b"before", b"after"]
+
+
+def test_what_the_disk_takes_piece_by_piece_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "writev", lambda file, pieces: os.write(file, b"".join(pieces)[:7]))
+    monkeypatch.setattr(spool_module, "_AT_ONCE", 3)
+    requests = [bytes([number]) * number for number in range(1, 30)]
+    Spool(tmp_path).append([(body, False) for body in requests])
+    assert kept(tmp_path) == requests
 
 
 def test_only_the_newest_rejected_requests_are_kept(tmp_path: Path) -> None:

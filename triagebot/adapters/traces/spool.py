@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,7 @@ SEGMENT: Final = 48 << 20  # bytes: what a load holds in memory several times ov
 # Two segments of a form grow side by side, so that two loads have as much to do each; but no second one before the first has
 # this much, in bytes: about what takes as long as a load that loads nothing.
 _SECOND: Final = 12 << 20
+_AT_ONCE: Final = 1024  # buffers that one system call writes, on Linux and macOS
 _RETRY_AFTER: Final = 30.0
 
 
@@ -49,17 +52,22 @@ class Spool:
         Raises SourceFailed with retry_after where it cannot take them; then none of them is kept.
         """
         for json in (False, True):
-            data = b"".join(_record(body, json=json) for body, is_json in bodies if is_json == json)
-            if data:
-                self._write(JSON_SUFFIX if json else PROTOBUF_SUFFIX, data)
+            pieces = [piece for body, is_json in bodies if is_json == json for piece in _record(body, json=json)]
+            if pieces:
+                self._write(JSON_SUFFIX if json else PROTOBUF_SUFFIX, pieces)
 
-    def _write(self, suffix: str, data: bytes) -> None:
+    def _write(self, suffix: str, pieces: list[bytes]) -> None:
+        """Without putting them together: a copy of megabytes is new memory for the kernel to clear."""
         path, file = self._segment(suffix)
         before = os.fstat(file).st_size
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(file, view) :]
+            waiting = deque(memoryview(piece) for piece in pieces)
+            while waiting:
+                written = os.writev(file, list(islice(waiting, _AT_ONCE)))
+                while waiting and written >= len(waiting[0]):
+                    written -= len(waiting.popleft())
+                if written:
+                    waiting[0] = waiting[0][written:]
             os.fdatasync(file)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -99,7 +107,8 @@ class Spool:
     def part(self, bodies: list[bytes], segment: Path) -> Path:
         """A file with some of a segment's requests; the caller removes it."""
         part = self._folder / f"{segment.stem}.part"
-        part.write_bytes(b"".join(_record(body, json=segment.suffix == JSON_SUFFIX) for body in bodies))
+        json = segment.suffix == JSON_SUFFIX
+        part.write_bytes(b"".join(piece for body in bodies for piece in _record(body, json=json)))
         return part
 
     def reject(self, body: bytes, segment: Path, *, keep: int = 20) -> None:
@@ -111,8 +120,8 @@ class Spool:
             file.unlink(missing_ok=True)
 
 
-def _record(body: bytes, *, json: bool) -> bytes:
-    return body + b"\n" if json else varint(len(body)) + body
+def _record(body: bytes, *, json: bool) -> tuple[bytes, bytes]:
+    return (body, b"\n") if json else (varint(len(body)), body)
 
 
 def requests_of(segment: Path) -> Iterator[bytes]:
