@@ -8,7 +8,7 @@ from triagebot.attribution.bayes import weigh_exposures
 from triagebot.attribution.grid import Grid, edges_of
 from triagebot.attribution.panel import adjusted
 from triagebot.attribution.scan import scan, slices_of
-from triagebot.attribution.thresholds import MIN_SIDE
+from triagebot.attribution.thresholds import MIN_APART, MIN_SIDE
 
 
 def gridded(seed=3, aware=False):
@@ -49,7 +49,10 @@ def test_a_pulse():
     for s, slice_ in enumerate(slices):
         for c, column in enumerate(columns):
             start, end = edges[best.start[s, c]], edges[best.end[s, c]]
-            value, effect = alone(column, slice_, (rows >= start) & (rows < end))
+            inside = (rows >= start) & (rows < end)
+            value, effect = alone(column, slice_, inside)
+            if column.group.apart[inside & slice_.mask].sum() < MIN_APART - 1e-9:
+                value = 0.0
             assert best.value[s, c] == pytest.approx(value, abs=1e-6)
             assert value == 0.0 or best.effect[s, c] == pytest.approx(effect, abs=1e-6)
             assert best.average[s, c] <= best.value[s, c]

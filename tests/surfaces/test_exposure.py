@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -270,3 +272,13 @@ def test_only_requests_that_show_what_was_changed_use_it():
     assert (candidate.users == ~other).all()
     _, all_use_it = one(PROMPT, [change()], table(AT, {"prompt": labels("support/system@v1", "support/system@v2")}))
     assert all_use_it.users is None
+
+
+def test_a_change_that_the_traces_would_show_and_do_not_is_less_likely_by_its_date():
+    commit = change(at=(0.4, 0.5), before="95cae8ff", after="20883ef7")
+    _, blind = one(PROMPT, [commit], table(AT))
+    early = labels("support/system@v1", "support/system@v2", np.arange(N) >= N // 6)
+    (_, dated), *_ = suspects(PROMPT, [commit], table(AT, {"prompt": early}), ())
+    assert dated.prior < 0.2 * blind.prior
+    (_, weight), *_ = suspects(PROMPT, [replace(commit, before="", after="")], table(AT, {"prompt": early}), ())
+    assert weight.prior > 0.5 * blind.prior  # which share is given which version is no version

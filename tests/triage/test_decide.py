@@ -359,3 +359,14 @@ def test_a_ruler_of_the_scores_own_name_is_tied_to_it_by_more_than_a_date(artifa
     around = weighed(TABLE, suspects=attribution.suspects, explanations=attribution.explanations)
     readings = read(attribution, around, TREE, SERVICE, {**BY_NAME, score.name: score}, frozenset())
     assert decide(readings, attribution, visible=True, blind="").status == status
+
+
+@pytest.mark.parametrize(
+    ("at", "chance", "status"),
+    [(0.5, 0.9, "implicated"), ((0.3, 0.6), 0.9, "undetermined"), ((0.3, 0.6), 0.98, "implicated")],
+)
+def test_a_change_known_to_lie_between_two_looks_needs_more_to_be_named(at, chance, status):
+    edit = change("prompt_version", "support/system", at=at)
+    dated = Suspect(key=edit.key, node="prompt_version", change=edit, served=False, requests=90)
+    open_ = explanation(moved("refusal", N), best=dated.key, posterior={dated.key: chance, "": 1 - chance})
+    assert decided(found(open_, suspects=(dated,))).status == status

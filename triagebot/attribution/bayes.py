@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.thresholds import EFFECT_SCALES, MIN_APART, MIN_EVENTS, MIN_SIDE
+from triagebot.attribution.thresholds import EFFECT_SCALES, MIN_EVENTS, MIN_SIDE, MIN_TALKS
+
+LONG = 100  # requests: longer conversations are not looked for
 
 if TYPE_CHECKING:
     from triagebot.attribution.panel import Column, Group
@@ -87,7 +89,7 @@ class Contrasts:
             projected=projected,
             information=information,
             exposed=group.root_weight @ weighted,
-            usable=enough(own.sum(axis=0), group.apart @ own, own.shape[0], information),
+            usable=enough(own.sum(axis=0), own.shape[0], information) & (_conversations(group, own) >= MIN_TALKS),
             within=np.asarray((beyond == 0).all(axis=0)),
         )
 
@@ -125,12 +127,21 @@ class Facts:
     rate: Array | float
 
 
-def enough(count: Array, apart: Array, size: float, information: Array) -> NDArray[np.bool_]:
-    """Whether contrasts of `count` exposed, in `apart` conversations, among `size` requests say anything: both sides large
-    enough, also in what adjustment leaves to compare (within a slice, hundreds after a step and one before it are one).
+def _conversations(group: Group, exposures: Array) -> Array:
+    """How many conversations were exposed; of many requests as many as those, for they are more than anybody asks."""
+    count = np.count_nonzero(exposures, axis=0)
+    told: Array = count.astype(float)
+    for k in np.flatnonzero(count <= LONG):
+        told[k] = np.unique(group.conversation[exposures[:, k] > 0]).size
+    return told
+
+
+def enough(count: Array, size: float, information: Array) -> NDArray[np.bool_]:
+    """Whether contrasts of `count` exposed among `size` requests say anything: both sides large enough, also in what adjustment
+    leaves to compare (within a slice, hundreds after a step and one before it are one).
     """
     left = information >= MIN_SIDE / 2  # as much as MIN_SIDE requests against MIN_SIDE others
-    return np.asarray((count >= MIN_SIDE) & (apart >= MIN_APART) & (size - count >= MIN_SIDE) & left)
+    return np.asarray((count >= MIN_SIDE) & (size - count >= MIN_SIDE) & left)
 
 
 def evidence(

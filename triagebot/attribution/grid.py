@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import Facts, enough, evidence
 from triagebot.attribution.panel import Column, Group, Slice
-from triagebot.attribution.thresholds import MIN_SIDE, STEPS
+from triagebot.attribution.thresholds import MIN_APART, MIN_SIDE, STEPS
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -151,7 +151,8 @@ class Grid:
         self, of: Places, product: Array, projected: Array, weight: Array, count: Array, apart: Array
     ) -> tuple[Array, Array]:
         information = weight - np.einsum("...p,...p->...", projected, projected)
-        return self._evidence(of, product, information, weight, enough(count, apart, self.n, information))
+        usable = enough(count, self.n, information) & (apart >= MIN_APART)
+        return self._evidence(of, product, information, weight, usable)
 
     def _evidence(
         self, of: Places, product: Array, information: Array, weight: Array, usable: NDArray[np.bool_]

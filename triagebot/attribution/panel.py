@@ -70,13 +70,15 @@ class Column:
 class Group:
     """The rows on which a set of signals is observed, with the orthonormal basis of the strata on those rows.
 
-    `apart` is each row's part of its conversation, so that it sums to their number. `slice` (rows) is what was adjusted for
-    beside them: what happens within it is held against the rest of it.
+    `conversation` numbers the conversations, one of its own for each row that names none, and `apart` is each row's part of its
+    own, so that it sums to their number. `slice` (rows) is what was adjusted for beside them: what happens within it is held
+    against the rest of it.
     """
 
     rows: NDArray[np.int64]
     root_weight: Array
     basis: Array
+    conversation: NDArray[np.int64]
     apart: Array
     slice: NDArray[np.bool_] | None = None
 
@@ -152,7 +154,7 @@ def build_panel(
         if key not in groups:
             extra = [ageing] if signal.unit == "days" else []
             own = None if conversations is None else conversations[rows]
-            groups[key] = _group(rows, weight, np.concatenate([strata, *extra], axis=1), _apart(own, named, rows.size))
+            groups[key] = _group(rows, weight, np.concatenate([strata, *extra], axis=1), _talks(own, named, rows.size))
         group = groups[key]
         scaled, binary = scale(raw[rows], signal)
         residual = group.residual(scaled)
@@ -207,18 +209,17 @@ def _normal_scores(values: Array) -> Array:
     return np.asarray(np.interp(middle, _PROBABILITIES, _QUANTILES)[place])
 
 
-def _group(rows: NDArray[np.int64], weight: Array, strata: Array, apart: Array) -> Group:
+def _group(rows: NDArray[np.int64], weight: Array, strata: Array, conversation: NDArray[np.int64]) -> Group:
     root = np.sqrt(weight[rows])
     design = np.concatenate([np.ones((rows.size, 1)), strata[rows]], axis=1) * root[:, None]
-    return Group(rows, root, orthonormal(design), apart)
+    return Group(rows, root, orthonormal(design), conversation, 1 / np.bincount(conversation)[conversation])
 
 
-def _apart(conversations: NDArray[np.int32] | None, named: NDArray[np.bool_], size: int) -> Array:
-    """Each request's part of its conversation; 1 of what names none."""
+def _talks(conversations: NDArray[np.int32] | None, named: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
+    alone = np.arange(size) + named.size
     if conversations is None or not named.size:
-        return np.ones(size)
-    together = np.bincount(conversations, minlength=named.size)[conversations]
-    return np.asarray(np.where(named[conversations], 1 / together, 1.0))
+        return alone
+    return np.asarray(np.where(named[conversations], conversations, alone), dtype=np.int64)
 
 
 def orthonormal(columns: Array) -> Array:

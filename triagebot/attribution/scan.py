@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from triagebot.attribution.bayes import Facts, enough, evidence
 from triagebot.attribution.grid import PULSE_EVERY, Best, Grid, edges_of
 from triagebot.attribution.panel import Column, Group, Panel, Slice, adjusted
-from triagebot.attribution.thresholds import MIN_SIDE
+from triagebot.attribution.thresholds import MIN_APART, MIN_SIDE
 
 Array = NDArray[np.float64]
 WORTH_REFINING = 2.0  # ln Bayes factor on the grid
@@ -255,7 +255,7 @@ class _Fine:
         self, product: Array, projected: Array, weight: Array, count: Array, apart: Array
     ) -> tuple[Array, Array]:
         information = weight - np.einsum("ij,ij->i", projected, projected)
-        usable = enough(count, apart, self.column.raw.size, information)
+        usable = enough(count, self.column.raw.size, information) & (apart >= MIN_APART)
         return evidence(product, information, weight, usable, self.facts, self.column.dispersion)
 
 

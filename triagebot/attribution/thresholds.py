@@ -27,7 +27,9 @@ NAMED_BY_DATE: Final = 0.85
 NAMED_WITHIN: Final = 0.97
 # Fewer requests than this on either side of a change decide nothing.
 MIN_SIDE: Final = 12
-# … and fewer conversations than this on the side that had it: a person or two are no movement.
+# … and fewer conversations than this on the side that had it: a person or two are no movement, …
+MIN_TALKS: Final = 3.0
+# … nor are some more, where nothing is on record and the moments are chosen by what is seen.
 MIN_APART: Final = 5.0
 # Of fewer requests under a new version a failure rate that trebled from 3% is missed half of the time.
 TOO_FEW: Final = 25

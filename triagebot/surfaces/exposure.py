@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.hypotheses import Candidate
+from triagebot.attribution.thresholds import TOO_FEW
 from triagebot.domain.change import Change
 from triagebot.ports import SEPARATOR, RequestTable
 from triagebot.surfaces.arrivals import (
@@ -32,6 +33,7 @@ from triagebot.surfaces.stages import given, in_scope, roll_outs
 Array = NDArray[np.float64]
 
 SUPERSEDED = 0.5
+UNSHOWN = 0.1  # of the changes that the traces would show, and do not
 NEARLY_ALL = 0.75
 HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
 MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
@@ -92,7 +94,10 @@ def suspects(
             )
             result.append((suspect, None))
         else:
-            result.append(_dated(node, stages, table, changes))
+            suspect, candidate = _dated(node, stages, table, changes)
+            result.append(
+                (suspect, candidate and replace(candidate, prior=candidate.prior * _shown(node, change, table)))
+            )
     fresh: list[Arrival] = []
     for arrival in unmatched:
         if not any(_twin(arrival, other, table) for other in fresh):
@@ -185,6 +190,22 @@ def _knows_versions(node: Node, change: Change, table: RequestTable) -> bool:
             continue
         return bool(versioned(dimension)[dimension.codes][since].mean() > 0.95)
     return False
+
+
+def _shown(node: Node, change: Change, table: RequestTable) -> float:
+    """The odds that a change was rolled out with which no version came in, by what the traces record of its artifact since: little
+    where they show which version requests had, and that it changes at times.
+    """
+    since = table.at >= change.introduced.earliest.timestamp()
+    for name in node.dimensions if change.after else ():
+        dimension = table.dimensions.get(name)
+        if dimension is None:
+            continue
+        versions = [v for v in values_of(dimension) if v.rpartition("@")[0] == change.artifact]
+        users = np.array([any(v in label.split(SEPARATOR) for v in versions) for label in dimension.labels], dtype=bool)
+        if len(versions) > 1 and users[dimension.codes][since].sum() >= TOO_FEW:
+            return UNSHOWN
+    return 1.0
 
 
 def _with_arrival(change: Change, arrival: Arrival) -> Change:

@@ -170,7 +170,9 @@ def _bar(suspect: Suspect, explanation: Explanation) -> float:
     if suspect.served or from_probe(suspect.change) or (suspect.node == RULER and suspect.change.artifact == scored):
         return NAMED
     # Rulers are few, and seldom changed: that one's interval holds somebody else's onset is no matter of one in five.
-    return NAMED_WITHIN if explanation.variant == WITHIN and suspect.node != RULER else NAMED_BY_DATE
+    known = suspect.change.introduced
+    within = explanation.variant == WITHIN or (known.latest - known.earliest).total_seconds() > SLACK
+    return NAMED_WITHIN if within and suspect.node != RULER else NAMED_BY_DATE
 
 
 def _clearest(
