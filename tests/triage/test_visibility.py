@@ -71,6 +71,15 @@ def test_a_version_that_has_served_a_handful_shows_neither_an_effect_nor_its_abs
     assert "support/system@v2 has served 7 requests" in blind
 
 
+@pytest.mark.parametrize(("late", "visible"), [(14, False), (60, True)])
+def test_requests_that_do_not_record_their_version_had_one_as_well(late, visible):
+    versions = np.where(np.arange(N) < N - late, "support/system@v1", "support/system@v2")
+    versions[1::3] = versions[2::3] = ""
+    told = recorded("refusals", list(versions), 0.0)
+    assert told[0] is visible
+    assert visible or "has served 14 requests" in told[1]
+
+
 @pytest.mark.parametrize(("at", "visible"), [(1 - 7 / N, False), (0.9, True), ((0.9, 1 - 7 / N), True)])
 def test_a_change_of_a_surface_a_handful_of_requests_ago_is_neither_cleared_nor_blamed(at, visible):
     """Where no version is recorded; a change that may have come long before is none of it."""

@@ -58,11 +58,14 @@ def _too_new(weighed: Weighed) -> str:
         if dimension is None:
             continue
         counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
+        recorded = dimension.named[dimension.codes]
         for code in np.flatnonzero((counts > 0) & (counts < TOO_FEW)):
             label = dimension.labels[code]
             first = int(np.flatnonzero(dimension.codes == code)[0])
-            if label and counts[code] >= NEARLY_ALL * (table.at.size - first):
-                return f"{label} has served {counts[code]} requests: neither an effect nor its absence can be shown yet"
+            share = counts[code] / max(int(recorded[first:].sum()), 1)
+            served = round(share * (table.at.size - first))  # also by requests that do not record it
+            if label and share >= NEARLY_ALL and served < TOO_FEW:
+                return f"{label} has served {served} requests: neither an effect nor its absence can be shown yet"
     for suspect in weighed.suspects:
         change = suspect.change
         since = int((table.at >= change.introduced.latest.timestamp()).sum())
