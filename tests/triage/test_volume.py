@@ -45,6 +45,25 @@ def test_a_fall_is_no_rise(seed):
     assert found(hours(10, lambda h: daily(h) / (3 if h >= 7 * 24 else 1), np.random.default_rng(seed))) is None
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_where_money_was_spent_a_rise_need_not_be_unheard_of(seed):
+    """One day long ago had as many; half as many again is what there is for the money."""
+    rng = np.random.default_rng(seed)
+    wave = rng.lognormal(0, 0.35, 40 * 24)
+    at = hours(10, lambda h: 6 * wave[h] * (3 if h // 24 == 2 else 2 if h >= 8 * 24 else 1), rng)
+    weight = np.ones(at.size)
+    assert grown(at, weight) is None
+    since, times = grown(at, weight, spent=True)
+    assert since > 7 * DAY
+    assert times > 1.5
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nor_is_a_rise_made_up_where_money_was_spent(seed):
+    at = hours(10, daily, np.random.default_rng(seed))
+    assert grown(at, np.ones(at.size), spent=True) is None
+
+
 def test_weights_count_as_requests():
     at = hours(10, daily, np.random.default_rng(0))
     since, times = grown(at, np.where(at >= 6 * DAY, 4.0, 1.0))

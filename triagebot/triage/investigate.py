@@ -44,6 +44,8 @@ from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 RULER_CONFIDENCE = 0.9
 BESIDE_CONFIDENCE = 0.85
+MONEY = frozenset(("cost", "costs", "spend", "spending", "bill", "burn"))
+EACH = frozenset(("per", "each"))  # what one request costs is no matter of how many there are
 SAMPLING = re.compile(r"sampling|sampler|sample_?rate", re.IGNORECASE)
 # A page that speaks of load or money asks whether demand grew; on any other page more requests explain nothing.
 DEMAND_WORDS = frozenset(
@@ -131,7 +133,8 @@ def _concluded(
     visible, blind = what_is_hidden(words, signals, weighed)
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
-    demand = demand_of(table, found) if words & DEMAND_WORDS else ""
+    spent = visible and bool(words & MONEY) and not words & EACH
+    demand = demand_of(table, found, spent=spent) if words & DEMAND_WORDS else ""
     attributes = lost(table)
     gone, cut = (attributes, None) if attributes else thinned_of(table, found.suspects)
     decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=gone, cut=cut)
@@ -378,8 +381,8 @@ def thinned_of(table: RequestTable, suspects: Sequence[Suspect]) -> tuple[str, S
     return f"a share of the requests since {moment(since):%Y-%m-%d %H:%M} UTC (conversations lack turns)", None
 
 
-def demand_of(table: RequestTable, found: Attribution) -> str:
-    rise = grown(table.at, table.weight)
+def demand_of(table: RequestTable, found: Attribution, *, spent: bool) -> str:
+    rise = grown(table.at, table.weight, spent=spent)
     if rise is not None:
         return f"requests are {rise[1]:.1f} times what is usual since {moment(rise[0]):%Y-%m-%d %H:%M} UTC"
     one = one_grown(found.grown, "tenant")
