@@ -61,8 +61,10 @@ class ToolSchemas(Walked):
         called = max((m.best for m in moved if m.signal == "tool_calls" or m.signal.startswith(CALLS)), default=0.0)
         own = {m.signal for m in moved if m.signal.startswith(RESHAPED) or (m.signal in AMOUNTS and m.best > called)}
         sign = first_hand(explanation, RETURNED | own)
-        if sign is None or any(m.signal in ASKED and m.best >= CLEAR_OF * sign.best for m in moved):
-            return None  # calls that are other calls are answered otherwise
+        if sign is None:
+            return None
+        # Calls that are other calls are answered otherwise: that vouches for a change of the tools, and alone blames none.
+        others = any(m.signal in ASKED and m.best >= CLEAR_OF * sign.best for m in moved)
         if sign.signal.startswith(RESHAPED):
             tool = sign.signal.removeprefix(RESHAPED)
         elif sign.slice.dimension == "tool_names":
@@ -74,7 +76,7 @@ class ToolSchemas(Walked):
             artifact=artifact_for(service, self.surfaces, tool),
             explanation=number,
             reason=f"what {tool or 'a tool'} returns changed, without a change of its declared schema on record",
-            confidence=0.85,
+            confidence=0.25 if others else 0.85,
             strength=sign.best,
         )
 
