@@ -2,7 +2,7 @@ import pytest
 
 from tests.fakes.walks import after, observation, spread, table
 from triagebot.surfaces.contract import Snapshot
-from triagebot.surfaces.provider import NODE
+from triagebot.surfaces.provider import NODE, SWITCHED_OFF
 
 N = 400
 AT = spread(N)
@@ -23,7 +23,8 @@ def retiring(snapshots, asked="marl-6"):
 def test_a_published_day_of_retirement_is_a_hypothesis_about_those_who_ask_for_the_model():
     day = after(0.5).date()
     ((suspect, candidate),) = retiring(announced(retires_at=str(day)))
-    assert (suspect.node, suspect.change.artifact, suspect.change.before) == ("provider", "hollowpeak", "marl-6-01")
+    assert (suspect.node, suspect.change.artifact) == ("provider", "hollowpeak")
+    assert (suspect.change.before, suspect.change.after) == ("marl-6-01", SWITCHED_OFF)
     assert suspect.change.introduced.earliest.date() == day
     assert (suspect.change.introduced.latest - suspect.change.introduced.earliest).days == 1
     first, last = candidate.exposure[:, 0], candidate.exposure[:, -1]

@@ -103,3 +103,11 @@ def test_without_a_single_request_the_traces_are_looked_for_first():
     line = next_check(decision, findings("model_alias", "tool_schemas"), weighed(table([])))
     assert "see that they are sent here" in line
     assert "triagebot doctor" in line
+
+
+def test_a_model_that_was_switched_off_is_replaced():
+    off = change("provider", "hollowpeak", before="marl-6-01", after="retired")
+    gone = Suspect(key=off.key, node="provider", change=off, served=False, requests=9)
+    why = Reading(0, explanation(moved("model_missing", N)), gone)
+    line = told(Decision("none_of_five", (why,), {}, ""))
+    assert "in place of marl-6-01" in line

@@ -24,6 +24,7 @@ SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"}
 # What is answered, as opposed to how fast and whether at all.
 ANSWERED = frozenset(s.name for s in SIGNALS if s.family in ("content", "length", "cut"))
 ALIKE = 0.5
+SWITCHED_OFF = "retired"
 # A model that is switched off is not found: its calls fail, are made again, or go to another one that answers differently.
 RETIRED = MappingProxyType({"missing": 1.0, "error": 0.7, "retry": 0.7, "latency": 0.5, "speed": 0.3, "usage": 0.3})
 FAILING = frozenset({"overloaded", "timed_out", "server_error", "model_missing"})
@@ -76,6 +77,7 @@ class Provider(Walked):
             artifact=usual_value(table, "provider", asked),
             introduced=since,
             before=look.label or look.artifact,
+            after=SWITCHED_OFF,
             source=look.source,
             summary=f"published day of retirement of {look.label or look.artifact}",
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from triagebot.domain.evidence import Finding
 from triagebot.surfaces.contract import Suspect, Weighed
+from triagebot.surfaces.provider import SWITCHED_OFF
 from triagebot.surfaces.quota import on_length
 from triagebot.triage.decide import Decision
 
@@ -54,12 +55,18 @@ def _beside(decision: Decision) -> str:
         return "Nothing that is measured moved: read the requests that the page names, or close it."
     node = decision.told[0].node
     return {
-        "provider": "Move traffic to another provider or model only after checking its own error rate; tell the provider.",
+        "provider": _provider(decision.told[0].suspect),
         "quota": _limit(decision.told[0].suspect),
         "application": "Look at the change named here, or roll it back; prompts and models are not to blame.",
         "traffic": "See which requests grew: the mix moved, behaviour did not.",
         "telemetry": "Restore the attribute that is no longer recorded, then walk again.",
     }.get(node, "Look at the change named here.")
+
+
+def _provider(suspect: Suspect | None) -> str:
+    if suspect is not None and suspect.change.after == SWITCHED_OFF:
+        return f"Ask for a model that is still served in place of {suspect.change.before}; replay ten requests on it first."
+    return "Move traffic to another provider or model only after checking its own error rate; tell the provider."
 
 
 def _limit(suspect: Suspect | None) -> str:

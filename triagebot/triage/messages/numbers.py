@@ -74,7 +74,7 @@ def stretch(interval: Interval | None, day: datetime) -> str:
         return ""
     first, last = _clock(interval.earliest, day), _clock(interval.latest, interval.earliest)
     if interval.latest.date() != interval.earliest.date():
-        return f"{first} to {_clock(interval.latest, day)} UTC"
+        return f"{first} to {_clock(interval.latest, interval.earliest)} UTC"
     return f"{first} UTC" if first.endswith(last) else f"{first}-{last} UTC"
 
 
