@@ -40,7 +40,7 @@ def clean(value: object) -> str:
     kept = (
         c for c in text if c == " " or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") or c == "\u200d"
     )
-    return "".join(kept).strip()
+    return _SPACE.sub(" ", "".join(kept)).strip()  # what stood between two spaces may be gone
 
 
 def escape(value: object) -> Mrkdwn:
