@@ -6,7 +6,8 @@ import pytest
 from tests.fakes.walks import after, change, spread, table
 from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import arrivals, values_of
-from triagebot.surfaces.exposure import WORN_OFF, suspects
+from triagebot.surfaces.dated import WORN_OFF
+from triagebot.surfaces.exposure import suspects
 from triagebot.surfaces.tree import NODES
 
 N = 400

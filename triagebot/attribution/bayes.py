@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.thresholds import EFFECT_SCALES, MIN_EVENTS, MIN_SIDE, MIN_TALKS
 
-LONG = 100  # requests: longer conversations are not looked for
-
 if TYPE_CHECKING:
     from triagebot.attribution.panel import Column, Group
 
 Array = NDArray[np.float64]
+LONG = 100  # requests: longer conversations are not looked for
 
 
 def log_bayes_factor(z2: Array, information: Array) -> Array:
@@ -74,12 +73,10 @@ class Contrasts:
     information: Array
     exposed: Array  # weight of the exposed
     usable: NDArray[np.bool_]
-    within: NDArray[np.bool_]  # whether all of the exposed are of the slice that the group adjusts for
 
     @classmethod
     def build(cls, group: Group, exposures: Array) -> Contrasts:
         own = exposures[group.rows]
-        beyond = own[~group.slice] if group.slice is not None else own
         weighted = own * group.root_weight[:, None]
         projected = group.basis.T @ weighted
         information = np.einsum("ij,ij->j", weighted, weighted) - np.einsum("ij,ij->j", projected, projected)
@@ -90,7 +87,6 @@ class Contrasts:
             information=information,
             exposed=group.root_weight @ weighted,
             usable=enough(own.sum(axis=0), own.shape[0], information) & (_conversations(group, own) >= MIN_TALKS),
-            within=np.asarray((beyond == 0).all(axis=0)),
         )
 
     def residual(self, k: int) -> Array:
@@ -102,9 +98,9 @@ class Contrasts:
         mine = self.group.slice
         if mine is None or not column.binary:
             return column.facts
-        size, rate = column.events(mine)
-        n, rates = np.where(self.within, size, float(column.raw.size)), np.where(self.within, rate, column.rate)
-        return Facts(n, column.sigma2, True, rates)
+        own, within = column.facts_within(mine), (self.weighted[~mine] == 0).all(axis=0)
+        n, rate = np.where(within, own.n, float(column.raw.size)), np.where(within, own.rate, column.rate)
+        return Facts(n, column.sigma2, True, rate)
 
     def weigh(self, column: Column) -> tuple[Array, Array]:
         """(ln BF, effect) of each on one signal of the group."""

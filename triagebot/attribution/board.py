@@ -51,7 +51,7 @@ class Board:
             candidates=candidates,
             moved=moved,
             log_bf=np.full((len(columns), len(candidates)), -np.inf),
-            unobserved=np.array([np.log(PRIOR_UNOBSERVED) + moved[c.signal.name].log_bf for c in columns]),
+            unobserved=np.zeros(len(columns)),
             variant=np.zeros((len(columns), len(candidates)), dtype=np.int64),
             causes=causes,
             exposures=np.concatenate([c.exposure for c in candidates], axis=1) if candidates else np.zeros((0, 0)),
@@ -61,10 +61,11 @@ class Board:
         return board
 
     def weigh_row(self, row: int) -> None:
-        """Every change on one signal, afresh."""
+        """Every change and something unobserved on one signal, afresh."""
+        column = self.columns[row]
+        self.unobserved[row] = np.log(PRIOR_UNOBSERVED) + self.moved[column.signal.name].log_bf
         if not self.candidates:
             return
-        column = self.columns[row]
         contrasts = self.contrasts.get(id(column.group))
         if contrasts is None:
             contrasts = self.contrasts[id(column.group)] = Contrasts.build(column.group, self.exposures)
@@ -96,10 +97,17 @@ class Board:
             return self
         columns = [sharper.get(c.signal.name, c) for c in self.columns]
         again = scan(panel, list(sharper.values()), slices)
-        board = replace(self, columns=columns, moved=self.moved | again)
+        board = replace(
+            self,
+            columns=columns,
+            moved=self.moved | again,
+            log_bf=self.log_bf.copy(),
+            unobserved=self.unobserved.copy(),
+            variant=self.variant.copy(),
+            read={},
+        )
         for row, column in enumerate(columns):
             if column.signal.name in again:
-                board.unobserved[row] = np.log(PRIOR_UNOBSERVED) + again[column.signal.name].log_bf
                 board.weigh_row(row)
         return board
 

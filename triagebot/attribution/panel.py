@@ -59,11 +59,13 @@ class Column:
     def facts(self) -> Facts:
         return Facts(float(self.raw.size), self.sigma2, self.binary, self.rate)
 
-    def events(self, mask: NDArray[np.bool_]) -> tuple[float, float]:
-        """Weight of some of the rows, and their rate of events."""
+    def facts_within(self, mask: NDArray[np.bool_]) -> Facts:
+        """For contrasts within some of the rows: events are held against those rows alone."""
+        if not self.binary:
+            return self.facts
         weight = self.group.root_weight[mask] ** 2
         size = float(weight.sum())
-        return size, float(weight @ self.scaled[mask]) / max(size, 1e-9)
+        return Facts(size, self.sigma2, True, float(weight @ self.scaled[mask]) / max(size, 1e-9))
 
 
 @dataclass(frozen=True, slots=True)

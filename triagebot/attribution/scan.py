@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,11 +174,7 @@ class _Fine:
         mask = slice_.mask[column.group.rows]
         if slice_.dimension:
             column = adjusted(column, slice_.mask)
-        facts = column.facts
-        if column.binary:
-            size, rate = column.events(mask)
-            facts = replace(facts, n=size, rate=rate)
-        return cls(column, at, np.flatnonzero(mask), mask * column.group.root_weight, facts)
+        return cls(column, at, np.flatnonzero(mask), mask * column.group.root_weight, column.facts_within(mask))
 
     def step(self, low: int, high: int) -> _Refined | None:
         """A step at any request of the slice between two rows."""

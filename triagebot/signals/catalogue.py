@@ -13,6 +13,12 @@ from triagebot.signals.content import CONTENT
 
 _RECORDED = "output_recorded = 1"
 
+
+def _says(pattern: str) -> str:
+    """Whether what a failed call answered matches a pattern."""
+    return f"match(concat(error_type, ' ', status_message), '{pattern}')"
+
+
 ERRORS: Final = (
     Signal(
         name="request_failed",
@@ -32,21 +38,21 @@ ERRORS: Final = (
     Signal(
         name="rate_limited",
         title="model calls answered 429",
-        sql=f"ifNull(http_status, 0) = 429 OR match(concat(error_type, ' ', status_message), '{phrases.RATE_LIMIT}')",
+        sql=f"ifNull(http_status, 0) = 429 OR {_says(phrases.RATE_LIMIT)}",
         family="ratelimit",
         words=("429", "rate", "limit", "throttle", "throttled", "quota", "saturation"),
     ),
     Signal(
         name="overloaded",
         title="model calls refused as overloaded",
-        sql=f"ifNull(http_status, 0) IN (503, 529) OR match(concat(error_type, ' ', status_message), '{phrases.OVERLOADED}')",
+        sql=f"ifNull(http_status, 0) IN (503, 529) OR {_says(phrases.OVERLOADED)}",
         family="upstream",
         words=("overloaded", "529", "503", "unavailable", "brownout"),
     ),
     Signal(
         name="timed_out",
         title="model calls timed out",
-        sql=f"ifNull(http_status, 0) IN (408, 504) OR match(concat(error_type, ' ', status_message), '{phrases.TIMEOUT}')",
+        sql=f"ifNull(http_status, 0) IN (408, 504) OR {_says(phrases.TIMEOUT)}",
         family="error",
         words=("timeout", "timeouts", "timed", "deadline", "hang", "stuck"),
     ),
@@ -61,21 +67,21 @@ ERRORS: Final = (
         name="client_error",
         title="model calls answered 4xx",
         sql="ifNull(http_status, 0) BETWEEN 400 AND 499 AND ifNull(http_status, 0) != 429 "
-        f"AND NOT match(concat(error_type, ' ', status_message), '{phrases.MODEL_MISSING}')",
+        f"AND NOT {_says(phrases.MODEL_MISSING)}",
         family="error",
         words=("400", "404", "4xx"),
     ),
     Signal(
         name="model_missing",
         title="model calls answered “model not found”",
-        sql=f"match(concat(error_type, ' ', status_message), '{phrases.MODEL_MISSING}')",
+        sql=_says(phrases.MODEL_MISSING),
         family="missing",
         words=("404", "retired", "deprecated", "sunset"),
     ),
     Signal(
         name="context_overflow",
         title="model calls over the context window",
-        sql=f"match(concat(error_type, ' ', status_message), '{phrases.OVERFLOW}')",
+        sql=_says(phrases.OVERFLOW),
         family="error",
         words=("context", "window", "overflow"),
     ),

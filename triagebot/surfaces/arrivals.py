@@ -48,6 +48,18 @@ def having(dimension: Dimension, wanted: str) -> Mask:
     return np.asarray(hits[dimension.codes]) if hits.size else np.zeros(dimension.codes.size, dtype=bool)
 
 
+def showing(table: RequestTable, name: str, artifact: str) -> Mask:
+    """Requests that show any version of the artifact in this dimension."""
+    dimension = table.dimensions[name]
+    hits = [any(v.rpartition("@")[0] == artifact for v in label.split(SEPARATOR)) for label in dimension.labels]
+    return np.asarray(np.array(hits, dtype=bool)[dimension.codes])
+
+
+def tells(exposure: NDArray[np.float64]) -> bool:
+    """Whether an exposure leaves enough requests on either side to say anything."""
+    return bool(LEAST <= exposure.sum() <= exposure.size - LEAST)
+
+
 def asking(table: RequestTable, models: Collection[str]) -> Mask:
     """Requests that ask for one of these models; all where none is known to."""
     asked = np.zeros(table.at.size, dtype=bool)

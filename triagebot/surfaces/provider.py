@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -14,10 +15,10 @@ from triagebot.domain.service import Service
 from triagebot.domain.times import day_of
 from triagebot.ports import RequestTable
 from triagebot.signals.catalogue import SIGNALS
-from triagebot.surfaces.arrivals import LEAST, asking, moment
+from triagebot.surfaces.arrivals import asking
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
-from triagebot.surfaces.exposure import MOMENTS
+from triagebot.surfaces.dated import MOMENTS, since_one_of
 from triagebot.surfaces.firsthand import common_value, first_hand, usual_value
 
 SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"})
@@ -68,9 +69,6 @@ class Provider(Walked):
             return None
         asked = asking(table, {look.label, look.artifact})
         moments = np.linspace(since.earliest.timestamp(), since.latest.timestamp(), MOMENTS)
-        exposure = np.stack([(asked & (table.at >= m)).astype(float) for m in moments], axis=1)
-        if not any(LEAST <= e.sum() <= table.at.size - LEAST for e in exposure.T):
-            return None
         change = Change(
             service="",
             surface="provider",
@@ -81,19 +79,9 @@ class Provider(Walked):
             source=look.source,
             summary=f"published day of retirement of {look.label or look.artifact}",
         )
-        suspect = Suspect(
-            key=change.key, node=self.name, change=change, served=False, requests=int(exposure[:, 0].sum())
-        )
-        names = tuple(moment(m).isoformat() for m in moments)
-        return suspect, Candidate(
-            key=change.key,
-            node=self.name,
-            exposure=exposure,
-            variants=names,
-            averaged=True,
-            prior=1.0,
-            moves=RETIRED.get,
-        )
+        suspect, candidate = since_one_of(self, change, asked, moments, table)
+        # The day is published: nobody has to have done anything.
+        return None if candidate is None else (suspect, replace(candidate, prior=1.0, moves=RETIRED.get))
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         sign = first_hand(explanation, FAILING) or _slow(explanation) or _one_of_several(explanation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -16,6 +17,7 @@ from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
+from triagebot.surfaces.dated import since_one_of
 from triagebot.surfaces.firsthand import exposed, first_hand
 
 LIMITED = frozenset({"rate_limited"})
@@ -81,8 +83,7 @@ class Quota(Walked):
         last = np.searchsorted(runs, table.at, side="right") - 1
         beside = (last >= 0) & (table.at - runs[np.maximum(last, 0)] <= BESIDE)
         moments = np.quantile(table.at, np.linspace(0.1, 0.9, MOMENTS))
-        exposure = np.stack([(beside & (table.at >= m)).astype(float) for m in moments], axis=1)
-        if exposure[:, -1].sum() < LEAST_RUN / 4 or beside.mean() > MOSTLY:
+        if (beside & (table.at >= moments[-1])).sum() < LEAST_RUN / 4 or beside.mean() > MOSTLY:
             return None  # it runs nearly always: then its hours tell nothing
         change = Change(
             service="",
@@ -93,17 +94,8 @@ class Quota(Walked):
             summary=f"calls are limited while {name} runs on the same quota",
             detail={"neighbour": name},
         )
-        suspect = Suspect(key=change.key, node=self.name, change=change, served=True, requests=int(beside.sum()))
-        names = tuple(moment(m).isoformat() for m in moments)
-        return suspect, Candidate(
-            key=change.key,
-            node=self.name,
-            exposure=exposure,
-            variants=names,
-            averaged=True,
-            prior=self.prior,
-            moves=ON_CALLS.get,
-        )
+        suspect, candidate = since_one_of(self, change, beside, moments, table, served=True)
+        return None if candidate is None else (suspect, replace(candidate, prior=self.prior))
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         sign = first_hand(explanation, LIMITED)

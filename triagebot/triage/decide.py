@@ -16,7 +16,7 @@ from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
-from triagebot.surfaces.exposure import WORN_OFF, from_probe
+from triagebot.surfaces.dated import WORN_OFF, from_probe
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import harmful, relevance
 
@@ -29,8 +29,8 @@ FAINT = 0.5
 LEAST_IMPLIED = 0.3
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 PLAIN = 25.0  # ln odds from which nobody could overlook it
-# Kinds of signals of which less is simply better: nobody is paged because they improved.
 RULER = "eval_freshness"
+# Kinds of signals of which less is simply better: nobody is paged because they improved.
 JUST_BETTER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 
@@ -164,9 +164,8 @@ def _one_node(
 
 def _bar(suspect: Suspect, explanation: Explanation) -> float:
     """The chance from which a change is named: served, known by its date, or known to lie somewhere in an interval."""
-    scored = explanation.seed.signal.partition(":")[
-        2
-    ]  # `eval:NAME`: the ruler of that name is tied to it by more than a date
+    # `eval:NAME`: the ruler of that name is tied to it by more than a date.
+    _, _, scored = explanation.seed.signal.partition(":")
     if suspect.served or from_probe(suspect.change) or (suspect.node == RULER and suspect.change.artifact == scored):
         return NAMED
     # Rulers are few, and seldom changed: that one's interval holds somebody else's onset is no matter of one in five.
@@ -315,11 +314,11 @@ def _also(other: Reading, first: Reading) -> bool:
         return False  # a product that broke lowers its scores: nothing is left to ask of the ruler
     apart = abs(other.explanation.seed.start - first.explanation.seed.start)
     # Of a hundred signals of which the first cause moved a dozen, one is left over somewhere: a date alone is no company for it.
-    plain = other.suspect.served or other.explanation.strength >= PLAIN
+    strong = other.explanation.strength >= PLAIN
+    plain = strong or other.suspect.served
     if other.harm:
         return plain or apart > TOGETHER
-    together = (apart <= TOGETHER and plain) or other.explanation.strength >= PLAIN
-    return other.harm is None and other.confidence >= CERTAIN and together
+    return other.harm is None and other.confidence >= CERTAIN and (strong or (plain and apart <= TOGETHER))
 
 
 def _rank(reading: Reading, clearest: float) -> tuple[bool, float, float, float]:

@@ -44,28 +44,11 @@ from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 RULER_CONFIDENCE = 0.9
 BESIDE_CONFIDENCE = 0.85
-MONEY = frozenset(("cost", "costs", "spend", "spending", "bill", "burn"))
+MONEY = frozenset(("cost", "costs", "spend", "bill", "burn"))
 EACH = frozenset(("per", "each"))  # what one request costs is no matter of how many there are
 SAMPLING = re.compile(r"sampling|sampler|sample_?rate", re.IGNORECASE)
 # A page that speaks of load or money asks whether demand grew; on any other page more requests explain nothing.
-DEMAND_WORDS = frozenset(
-    (
-        "cost",
-        "costs",
-        "spend",
-        "burn",
-        "bill",
-        "budget",
-        "volume",
-        "traffic",
-        "requests",
-        "load",
-        "capacity",
-        "quota",
-        "limit",
-        "limits",
-    )
-)
+DEMAND_WORDS = MONEY | {"budget", "volume", "traffic", "requests", "load", "capacity", "quota", "limit", "limits"}
 ROWS = 8_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
 
 

@@ -52,7 +52,7 @@ def grown(at: NDArray[np.float64], weight: NDArray[np.float64], *, spent: bool =
     score = effect * np.sqrt(information) / (2.0 * spread)  # hours of one day stray together
     best = int(score.argmax())
     times, k = float(np.exp(effect[best])), int(since[best])
-    if spent and score[best] >= RISE_ASKED_FOR and (more := _in_all(counts, k)) >= GROWN:
+    if spent and score[best] >= RISE_ASKED_FOR and (more := _times(counts, k, np.arange(counts.size) % 24)[0]) >= GROWN:
         return start + (k + 1) * HOUR, more
     if score[best] < RISE or times < GROWN or not _unheard_of(counts, k) or not _of_a_kind(counts, k, start + HOUR):
         return None
@@ -66,13 +66,12 @@ def _less_the_hour(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(values - means[hours])
 
 
-def _in_all(counts: NDArray[np.float64], since: int) -> float:
-    """How many times as many requests there are as in the same hours of the days before."""
-    hours = np.arange(counts.size) % 24
-    seen, total = (np.bincount(hours[:since], weights, minlength=24) for weights in (None, counts[:since]))
-    alike = seen[hours[since:]] > 0
-    usual = (total / np.maximum(seen, 1))[hours[since:]]
-    return float(counts[since:][alike].sum() / max(usual[alike].sum(), 1.0))
+def _times(counts: NDArray[np.float64], since: int, kinds: NDArray[np.int64]) -> tuple[float, int]:
+    """(times as many requests as in hours of the same kind before, hours that have such); 0 where none has."""
+    seen, total = (np.bincount(kinds[:since], weights, minlength=48) for weights in (None, counts[:since]))
+    alike = seen[kinds[since:]] > 0
+    usual = (total / np.maximum(seen, 1))[kinds[since:]]
+    return float(counts[since:][alike].sum() / max(usual[alike].sum(), 1.0)), int(alike.sum())
 
 
 def _unheard_of(counts: NDArray[np.float64], since: int) -> bool:
@@ -85,12 +84,8 @@ def _of_a_kind(counts: NDArray[np.float64], since: int, first: float) -> bool:
     """Whether it also rose against the same hours of the same kind of day: a Monday's afternoon after one Sunday is no rise."""
     times = first + HOUR * np.arange(counts.size, dtype=np.float64)
     kinds = (times % DAY // HOUR + 24 * weekend(times)).astype(np.int64)
-    seen, total = (np.bincount(kinds[:since], weights, minlength=48) for weights in (None, counts[:since]))
-    alike = seen[kinds[since:]] > 0
-    if alike.sum() < ALIKE:
-        return False
-    usual = (total / np.maximum(seen, 1))[kinds[since:]]
-    return bool(counts[since:][alike].sum() >= GROWN * usual[alike].sum())
+    more, alike = _times(counts, since, kinds)
+    return alike >= ALIKE and more >= GROWN
 
 
 def one_grown(risen: Sequence[Risen], dimension: str) -> Risen | None:
