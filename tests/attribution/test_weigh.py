@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.attribution.worlds import DAY, OTHER, SIGNALS, SIZE, candidate, world
+from tests.attribution.worlds import DAY, OTHER, RATE, SIGNALS, SIZE, candidate, world
 from triagebot.attribution.bayes import weigh_exposures
-from triagebot.attribution.hypotheses import WOKEN, Cause
+from triagebot.attribution.hypotheses import WOKEN, Cause, prior_odds
 from triagebot.attribution.panel import build_panel
 from triagebot.attribution.scan import slices_of
 from triagebot.attribution.weigh import weigh
@@ -192,3 +192,29 @@ def test_an_old_change_is_woken_only_beside_others_who_use_what_was_changed(besi
     old = replace(candidate("old", had), users=users)
     (found,) = explain(w, panel, [old])
     assert (found.best, found.variant) == (told, WOKEN if told else "step")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("apart", "named"), [(2, False), (40, True)])
+def test_a_person_or_two_between_two_changes_do_not_tell_them_apart(seed, apart, named):
+    """All who asked between them failed, as everybody did from then on: two may have failed by chance."""
+    w = world(seed)
+    first = int(np.searchsorted(w.at, 2.0 * DAY))
+    early, late = np.arange(w.at.size) >= first, np.arange(w.at.size) >= first + apart
+    panel = w.panel(np.where(early, 0.97, 0.0), base=0.01)
+    (found,) = explain(w, panel, [candidate("early", early), candidate("late", late)])
+    assert (found.best == "early") or not named
+    assert (found.posterior["early"] > 0.9) is named
+
+
+def test_a_change_of_the_very_thing_that_a_signal_is_about_is_likelier_to_have_moved_it():
+    judge = Signal(name="eval:helpfulness", title="score", sql="1", family="eval")
+    w = world(3)
+    column = replace(w.panel(np.zeros(w.at.size)).columns["failed"], signal=judge)
+    plain = candidate("x", w.at >= 2 * DAY)
+    own, other = (replace(plain, subjects=frozenset((name,))) for name in ("helpfulness", "tone"))
+    assert prior_odds(own, column) > prior_odds(plain, column) + 2
+    assert prior_odds(other, column) == prior_odds(plain, column)
+    assert prior_odds(replace(plain, subjects=frozenset(("",))), replace(column, signal=RATE)) == prior_odds(
+        plain, replace(column, signal=RATE)
+    )

@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from tests.fakes.walks import after, observation, spread, table
+from tests.fakes.walks import SERVICE, after, explanation, moved, observation, spread, table, weighed
 from triagebot.surfaces.contract import Snapshot
 from triagebot.surfaces.provider import NODE, SWITCHED_OFF
 
@@ -54,3 +55,14 @@ def test_where_no_request_names_its_model_all_are_taken():
     assert candidate.exposure[1::2, 0].any()
     assert NODE.hypotheses(table([]), announced(retires_at="2026-01-01")) == []
     assert NODE.hypotheses(table(AT), {}) == []
+
+
+@pytest.mark.parametrize(("asked", "gone"), [("marl-6", True), ("marl-7", False)])
+def test_a_model_that_is_no_longer_known_by_the_name_that_was_answered_before_is_the_providers_matter(asked, gone):
+    """Whatever went out at the same time: no release of ours takes a model from its provider."""
+    late = np.arange(N) >= N // 2
+    names = np.where(late, asked, "marl-6")
+    seen = table(AT, {"provider": ["hollowpeak"] * N, "model_requested": names}, {"model_missing": late.astype(float)})
+    implied = NODE.imply(explanation(moved("model_missing", N)), 0, weighed(seen), SERVICE)
+    assert (implied.node, implied.artifact, implied.whatever) == ("provider", "hollowpeak", gone)
+    assert ("no longer knows" in implied.reason) is gone

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.fakes.walks import change
+from triagebot.surfaces.quota import amount
 from triagebot.surfaces.tree import NODES
 
 
@@ -31,3 +32,22 @@ def test_answers_that_are_cut_speak_of_a_limit_before_anything_else():
     others = [node.families.get("cut", 0.0) for node in NODES.values()]
     assert limit == 1.0
     assert max(others) < 0.5
+
+
+def test_a_limit_that_was_lowered_speaks_for_refused_calls_and_one_that_was_raised_does_not():
+    node = NODES["quota"]
+    lowered, raised = (
+        change("limit", "hollowpeak tokens per minute", before=b, after=a)
+        for b, a in (("600k", "372k"), ("372k", "1M"))
+    )
+    others = [n.families.get("ratelimit", 0.0) for n in NODES.values()]
+    assert node.moves(lowered)["ratelimit"] > 2 * max(others)
+    assert not node.moves(raised)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("600k", 6e5), ("1,000,000", 1e6), ("2.5 M", 2.5e6), ("max=5", None), ("", None), ("372k/min", None)],
+)
+def test_a_limit_is_read_as_people_write_it(text, number):
+    assert amount(text) == number

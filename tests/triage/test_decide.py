@@ -193,6 +193,22 @@ def test_a_faint_harmless_movement_beside_the_page_opens_nothing():
 
 
 @pytest.mark.parametrize(
+    ("end", "best", "words", "status"),
+    [
+        (0.3, 12.0, (), "none_of_five"),
+        (0.99, 12.0, (), "undetermined"),
+        (0.3, 60.0, (), "undetermined"),
+        (0.3, 12.0, ("refusals",), "undetermined"),
+    ],
+)
+def test_a_faint_burst_that_was_over_long_before_the_page_opens_nothing_unless_the_page_speaks_of_it(
+    end, best, words, status
+):
+    burst = moved("refusal", N, start=after(0.2).timestamp(), end=after(end).timestamp(), best=best, shape="pulse")
+    assert decided(found(unexplained(burst)), words=words).status == status
+
+
+@pytest.mark.parametrize(
     ("node", "variant", "status"),
     [
         ("tool_schemas", "", "implicated"),
@@ -370,3 +386,14 @@ def test_a_change_known_to_lie_between_two_looks_needs_more_to_be_named(at, chan
     dated = Suspect(key=edit.key, node="prompt_version", change=edit, served=False, requests=90)
     open_ = explanation(moved("refusal", N), best=dated.key, posterior={dated.key: chance, "": 1 - chance})
     assert decided(found(open_, suspects=(dated,))).status == status
+
+
+def test_two_announcements_of_one_outage_share_the_odds_of_their_node():
+    told = [change("provider", "hollowpeak", at=at, before="", after="") for at in (0.48, 0.49)]
+    both = [Suspect(key=c.key, node="provider", change=c, served=False, requests=90) for c in told]
+    slow = moved("ms_per_token", N, best=60.0)
+    open_ = explanation(slow, best=MODEL.key, posterior={MODEL.key: 0.35, both[0].key: 0.3, both[1].key: 0.3, "": 0.05})
+    decision = decided(found(open_, suspects=(MODEL, *both)))
+    assert (decision.status, causes(decision)) == ("none_of_five", ["provider"])
+    alone = explanation(slow, best=MODEL.key, posterior={MODEL.key: 0.65, both[0].key: 0.3, "": 0.05})
+    assert decided(found(alone, suspects=(MODEL, both[0]))).status == "undetermined"

@@ -65,6 +65,7 @@ def test_a_slice_without_a_single_request_on_a_side():
 def test_words_of_title_text_and_labels():
     words = page_words(page("JSON parse failures!", text="p99 > 12 s", labels={"alertname": "refusal-rate"}))
     assert {"json", "parse", "failures", "p99", "refusal-rate"} <= words
+    assert {"wrong-tone", "wrong", "tone"} <= page_words(page("Wrong-tone replies"))
     assert page_words(page("")) == frozenset()
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.panel import Column, Panel, Slice
 from triagebot.attribution.scan import Moved
-from triagebot.attribution.thresholds import INCOMPATIBLE, PRIOR_CANDIDATE
+from triagebot.attribution.thresholds import INCOMPATIBLE, OWN_SUBJECT, PRIOR_CANDIDATE
 
 Array = NDArray[np.float64]
 WOKEN = "woken"
@@ -25,8 +25,9 @@ class Candidate:
     born under it" or a moment within the interval in which the change came in. `averaged` says the variants are moments of
     which one is true (their evidence is averaged), else the best variant counts, at the price of having chosen it.
     `moves(signal family)` is how readily this kind of change moves such signals, 0 to 1, None where it is not known to.
-    `inside` are the slices of the last variants, each of which is the change within that slice alone. `users` are the requests
-    that use what was changed, in any version; None where all do.
+    `inside` are the slices of the last variants, each of which is the change within that slice alone. `subjects` are the names of
+    what it changes, as far as it tells them: a score, a tool. `users` are the requests that use what was changed, in any
+    version; None where all do.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Candidate:
     prior: float
     moves: Callable[[str], float | None]
     inside: tuple[Slice, ...] = ()
+    subjects: frozenset[str] = frozenset()
     users: NDArray[np.bool_] | None = None
 
     @property
@@ -75,7 +77,9 @@ class Explanation:
 
 def prior_odds(candidate: Candidate, column: Column) -> float:
     compatible = candidate.moves(column.signal.family) or INCOMPATIBLE
-    return float(np.log(candidate.prior * PRIOR_CANDIDATE * compatible))
+    _, _, subject = column.signal.name.partition(":")
+    own = OWN_SUBJECT if subject and subject in candidate.subjects else 1.0
+    return float(np.log(candidate.prior * PRIOR_CANDIDATE * compatible * own))
 
 
 def readily(moves: Callable[[str], float | None], kinds: Collection[str], *, still: float) -> float:

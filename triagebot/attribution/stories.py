@@ -22,7 +22,7 @@ from triagebot.attribution.hypotheses import (
 )
 from triagebot.attribution.panel import Panel, Slice, adjusted, without
 from triagebot.attribution.scan import Moved, slice_share
-from triagebot.attribution.thresholds import INCOMPATIBLE, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
+from triagebot.attribution.thresholds import INCOMPATIBLE, MIN_TALKS, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
 
 Array = NDArray[np.float64]
 # Signals of one answer are read from the same text: a companion is worth about a third of a new one.
@@ -61,7 +61,9 @@ def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> t
         other = _along(board, panel, i, stories, len(slices))
         other = np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
         pooled = pooled + COMPANION_WEIGHT * new * other
-    pooled = np.maximum(pooled, _nearly(board, seed, stories, len(slices))) + _fitting(board, seed)
+    price = _price(board, seed, stories, len(slices))
+    pooled = np.maximum(pooled, _nearly(board, seed, stories, price))
+    pooled = _as_good(board, seed, stories, pooled, price) + _fitting(board, seed)
     odds = pooled - np.logaddexp.reduce(pooled)
     strength = float(np.logaddexp(board.strength()[seed], np.logaddexp.reduce(readings[1])))
     nothing = float(1 / (1 + np.exp(min(strength, 500.0))))
@@ -185,7 +187,7 @@ def _news(board: Board, panel: Panel, rows: Sequence[int], exposure: Array) -> l
     return news
 
 
-def _nearly(board: Board, seed: int, stories: Stories, slices: int) -> Array:
+def _nearly(board: Board, seed: int, stories: Stories, price: Array) -> Array:
     """What a change is worth at least that differs from the best step in a few requests.
 
     One in five may not show what it was given (answered from a cache, by a fallback, or as before by chance), in all of its
@@ -196,8 +198,23 @@ def _nearly(board: Board, seed: int, stories: Stories, slices: int) -> Array:
     moved = board.moved[column.signal.name]
     own = stories.exposures[column.group.rows]
     apart = np.abs(own[:, :-1] - own[:, -1:]).sum(axis=0)
-    least = moved.best + _price(board, seed, stories, slices) + np.log(STRAYS) * apart
+    least = moved.best + price + np.log(STRAYS) * apart
     return np.append(least, -np.inf)
+
+
+def _as_good(board: Board, seed: int, stories: Stories, pooled: Array, price: Array) -> Array:
+    """The stories with those raised that the best one differs from in a person or two: who asked between two changes that came
+    minutes apart does not tell them apart, only what was known of them before does.
+    """
+    group = board.columns[seed].group
+    top = int(pooled[:-1].argmax()) if board.candidates else 0
+    own = stories.exposures[group.rows]
+    raised = pooled.copy()
+    for j in np.flatnonzero(np.isfinite(price)):
+        between = np.unique(group.conversation[own[:, j] != own[:, top]])
+        if between.size < MIN_TALKS and np.isfinite(price[top]):
+            raised[j] = max(pooled[j], pooled[top] + price[j] - price[top])
+    return raised
 
 
 def _price(board: Board, seed: int, stories: Stories, slices: int) -> Array:

@@ -14,10 +14,13 @@ PRIOR_UNOBSERVED: Final = 0.004
 PRIOR_MIX: Final = 0.05
 # A kind of change that is not known to move this family of signals (a corpus moving latency of the model).
 INCOMPATIBLE: Final = 0.003
+# Times as readily a change moves the one signal that is about what it changed: the calls of the very tool that was described
+# anew, the score whose own judge is another. Not one signal in a hundred is meant then, but this one.
+OWN_SUBJECT: Final = 10.0
 # Effects are expected between a tenth and one and a half standard deviations of a request's value.
 EFFECT_SCALES: Final = (0.1, 0.4, 1.5)
 # A symptom is told when "nothing changed" is left with less than this, after all signals have been looked at.
-MOVED: Final = 0.97
+MOVED: Final = 0.95
 # A cause is named above this posterior among all that could explain the symptom: below it, silence costs less.
 NAMED: Final = 0.80
 # … and above this one where only its date is known: by what else happened then it may be mistaken for, nobody can count.

@@ -104,7 +104,7 @@ CALLS: Final = (
         unit="count",
         family="retry",
         bad="up",
-        words=("calls", "retry", "retries", "loop", "spend", "fan-out"),
+        words=("calls", "retry", "retries", "loop", "spend", "fan-out", "step", "steps", "ceiling"),
     ),
     Signal(
         name="failures_per_failing",
@@ -142,7 +142,7 @@ CALLS: Final = (
         unit="count",
         family="tool",
         bad="both",
-        words=("tool", "tools", "loop", "steps"),
+        words=("tool", "tools", "loop", "steps", "step", "ceiling"),
     ),
     Signal(
         name="asks_for_tools",
@@ -172,7 +172,7 @@ FINISH: Final = (
         sql="if(finish_reason = '', NULL, finish_reason = 'length')",
         family="cut",
         needs=("finish_reason",),
-        words=("truncated", "cut", "incomplete", "length", "max_tokens", "short"),
+        words=("truncated", "cut", "incomplete", "length", "max_tokens", "short", "mid-sentence", "cut-off"),
     ),
     Signal(
         name="filtered",
@@ -188,7 +188,7 @@ FINISH: Final = (
         sql=f"if(failed = 0 AND ({_RECORDED} OR ifNull(output_tokens, 0) > 0), finish_reason = '', NULL)",
         family="stream",
         needs=("finish_reason",),
-        words=("partial", "stream", "incomplete", "cut", "dropped", "hallucination"),
+        words=("partial", "stream", "incomplete", "cut", "dropped", "hallucination", "cut-off", "aborted"),
     ),
     Signal(
         name="partial_kept",
@@ -208,7 +208,7 @@ TOOLS: Final = (
         sql="failed = 1 OR ifNull(http_status, 0) >= 400",
         over="tool",
         family="tool",
-        words=("tool", "error", "failed", "mcp", "schema", "validation"),
+        words=("tool", "error", "failed", "mcp", "schema", "validation", "rejected"),
     ),
     Signal(
         name="tool_arguments_invalid",
@@ -336,7 +336,17 @@ RETRIEVAL: Final = (
         bad="down",
         family="retrieval",
         needs=("doc_top_score",),
-        words=("relevance", "retrieval", "score", "wrong", "irrelevant", "hallucination", "grounded"),
+        words=(
+            "relevance",
+            "retrieval",
+            "score",
+            "wrong",
+            "irrelevant",
+            "hallucination",
+            "grounded",
+            "hallucinating",
+            "articles",
+        ),
     ),
     Signal(
         name="mean_score",
@@ -392,7 +402,7 @@ LATENCY: Final = (
         over="root",
         unit="ms",
         family="latency",
-        words=("latency", "slow", "p95", "p99", "duration", "seconds"),
+        words=("latency", "slow", "p95", "p99", "duration", "seconds", "slower", "queue"),
     ),
     Signal(
         name="llm_ms",
@@ -564,7 +574,7 @@ JUDGED: Final = (
         bad="down",
         family="feedback",
         needs=("feedback",),
-        words=("feedback", "thumbs", "csat", "satisfaction", "complaints", "tickets", "nps"),
+        words=("feedback", "thumbs", "csat", "satisfaction", "complaints", "tickets", "nps", "thumbs-down"),
     ),
 )
 

@@ -48,6 +48,8 @@ CONTENT: Final = (
         "length",
         "terse",
         "budget",
+        "longer",
+        "shorter",
     ),
     _said("empty_output", "empty answers", "^\\\\s*$", "up", "empty", "blank"),
     _per(
@@ -95,6 +97,8 @@ CONTENT: Final = (
         "required",
         "validation",
         "extracted",
+        "records",
+        "keyerror",
     ),
     _per(
         "stated_confidence",
@@ -149,6 +153,8 @@ CONTENT: Final = (
         "unhelpful",
         "blocked",
         "answered",
+        "deflection",
+        "denied",
     ),
     _said("apology", "apologies", phrases.APOLOGY, "up", "apology", "apologies", "sorry", "tone"),
     _said(
@@ -163,6 +169,7 @@ CONTENT: Final = (
         "parse",
         "greeting",
         "wordy",
+        "chit-chat",
     ),
     _per(
         "closing",
@@ -187,6 +194,9 @@ CONTENT: Final = (
         "promises",
         "escalation",
         "money",
+        "refunds",
+        "promised",
+        "credits",
     ),
     _said(
         "template_left",
@@ -209,6 +219,8 @@ CONTENT: Final = (
         "rationale",
         "explanation",
         "chain",
+        "rationales",
+        "reasons",
     ),
     _said(
         "says_yes",
@@ -324,6 +336,8 @@ CONTENT: Final = (
         "garbled",
         "encoding",
         "escaped",
+        "characters",
+        "odd",
     ),
     _said(
         "foreign_script",
@@ -380,6 +394,8 @@ CONTENT: Final = (
         "incomplete",
         "partial",
         "stops",
+        "mid-sentence",
+        "cut-off",
     ),
     _said(
         "first_person",

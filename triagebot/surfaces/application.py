@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from triagebot.attribution.hypotheses import Explanation
+from triagebot.domain.change import Change
 from triagebot.domain.service import Service
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Weighed
@@ -14,6 +17,24 @@ STREAM = frozenset({"unfinished", "partial_kept"})
 RETRY = frozenset({"resends", "early_retry"})
 CACHE = frozenset({"cache_share"})
 OWN = frozenset({"request_failed"})
+# More or fewer of the same processes: how fast and whether at all, not what is answered.
+CAPACITY = re.compile(
+    r"autoscal|replica|\b(instances|workers|concurrency|pool size|(cpu|memory) (limit|request)s?)\b", re.IGNORECASE
+)
+
+WARMS = re.compile(r"cache|warm", re.IGNORECASE)
+ON_CAPACITY = MappingProxyType(
+    {
+        "error": 1.0,
+        "upstream": 0.3,
+        "ratelimit": 0.5,
+        "retry": 0.7,
+        "latency": 1.0,
+        "speed": 0.5,
+        "stream": 0.7,
+        "cache": 0.3,
+    }
+)
 
 
 class Application(Walked):
@@ -24,7 +45,7 @@ class Application(Walked):
         {
             "error": 1.0,
             "upstream": 0.3,
-            "missing": 0.01,  # who asks for another model shows it; what remains is another endpoint or key
+            "missing": 0.003,  # who asks for another model shows it; what remains is another endpoint or key
             "speed": 0.4,
             "stream": 1.0,
             "retry": 1.0,
@@ -43,6 +64,11 @@ class Application(Walked):
     )
     prior = 0.5
     columns = ("service_version",)
+
+    def moves(self, change: Change) -> Mapping[str, float]:
+        if change.surface == "config" and CAPACITY.search(change.artifact):
+            return ON_CAPACITY
+        return ON_CACHE if change.surface == "job" and WARMS.search(change.artifact) else self.families
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         found = []
@@ -71,4 +97,6 @@ class Application(Walked):
         return "" if weighed.table.at.size else "no spans of this service in the window"
 
 
+# A cache that is colder speaks of the job that kept it warm before anything else.
+ON_CACHE = MappingProxyType({**Application.families, "cache": 4.0})
 NODE = Application()

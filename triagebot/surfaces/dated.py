@@ -130,4 +130,5 @@ def candidate_of(
         averaged=averaged,
         prior=node.prior * node.weight(change),
         moves=node.moves(change).get,
+        subjects=frozenset((change.artifact, *(one["tool"] for one in change.detail.get("diff", ())))),
     )

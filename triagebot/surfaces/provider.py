@@ -19,12 +19,13 @@ from triagebot.surfaces.arrivals import asking
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
 from triagebot.surfaces.dated import MOMENTS, since_one_of
-from triagebot.surfaces.firsthand import common_value, first_hand, usual_value
+from triagebot.surfaces.firsthand import common_value, exposed, first_hand, usual_value
 
 SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"})
 # What is answered, as opposed to how fast and whether at all.
 ANSWERED = frozenset(s.name for s in SIGNALS if s.family in ("content", "length", "cut"))
 ALIKE = 0.5
+NEARLY_ALL = 0.9
 SWITCHED_OFF = "retired"
 # A model that is switched off is not found: its calls fail, are made again, or go to another one that answers differently.
 RETIRED = MappingProxyType({"missing": 1.0, "error": 0.7, "retry": 0.7, "latency": 0.5, "speed": 0.3, "usage": 0.3})
@@ -89,15 +90,19 @@ class Provider(Walked):
             return None
         alone = sign.slice.dimension == "provider"
         provider = sign.slice.value if alone else common_value(weighed.table, "provider", sign)
+        gone = sign.signal == "model_missing" and _asked_as_before(weighed.table, sign)
         how = "slower" if sign.signal in SLOW else "failing" if sign.signal in FAILING else "answering differently"
         return Implied(
             node=self.name,
             artifact=provider,
             explanation=number,
-            reason=f"{provider or 'the provider'} is {how}; no change of ours is on record that it follows",
+            reason=f"{provider or 'the provider'} no longer knows a model that it answered under the same name"
+            if gone
+            else f"{provider or 'the provider'} is {how}; no change of ours is on record that it follows",
             confidence=0.85,
             strength=sign.best,
             only=alone,
+            whatever=gone,
         )
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:
@@ -115,6 +120,16 @@ def _slow(explanation: Explanation) -> Moved | None:
     if sign is None or any(m.signal in ANSWERED and m.best > ALIKE * sign.best for m in _moved(explanation)):
         return None
     return sign
+
+
+def _asked_as_before(table: RequestTable, sign: Moved) -> bool:
+    """Whether those who are told that there is no such model ask for one that was there before."""
+    asked, missing = table.dimensions.get("model_requested"), table.signals.get(sign.signal)
+    if asked is None or missing is None:
+        return False
+    refused = exposed(table, sign) & (missing > 0)
+    known = np.unique(asked.codes[(table.at < sign.start) & (missing == 0) & asked.named[asked.codes]])
+    return bool(refused.any()) and float(np.isin(asked.codes[refused], known).mean()) >= NEARLY_ALL
 
 
 def _moved(explanation: Explanation) -> tuple[Moved, ...]:

@@ -37,13 +37,18 @@ ON_CALLS = MappingProxyType(
         "cache": 0.3,
     }
 )
+# A limit that was lowered is what refuses calls far more readily than any release or provider that was there at the same time.
+ON_LOWERED = MappingProxyType({**ON_CALLS, "ratelimit": 4.0})
 # Where a limit on the length of an answer is cut, answers are cut off and are other answers.
 ON_LENGTH = MappingProxyType(
     {"cut": 1.0, "length": 1.0, "content": 1.0, "usage": 0.7, "latency": 0.3, "speed": 0.3, "error": 0.2}
 )
+NOTHING: Mapping[str, float] = MappingProxyType({})
 # Where it was raised, they may be longer and take their time.
 ON_ROOM = MappingProxyType({"length": 1.0, "content": 0.3, "latency": 0.3, "speed": 0.1, "usage": 0.3})
 LENGTH = re.compile(r"(output|completion|max)[ _-]?tokens(?!.*\bper\b)|context (length|window)", re.IGNORECASE)
+AMOUNT = re.compile(r"([0-9][0-9,_]*(?:\.[0-9]+)?) ?([km]?)", re.IGNORECASE)
+TIMES = MappingProxyType({"": 1.0, "k": 1e3, "m": 1e6})
 MOMENTS = 10
 MOSTLY = 0.6
 HALF = 0.5
@@ -62,9 +67,11 @@ class Quota(Walked):
     columns = ("http_status",)
 
     def moves(self, change: Change) -> Mapping[str, float]:
+        before, after = amount(change.before), amount(change.after)
+        raised, lowered = (False, False) if before is None or after is None else (after > before, after < before)
         if on_length(change):
-            return ON_ROOM if _raised(change) else ON_LENGTH
-        return ON_CALLS
+            return ON_ROOM if raised else ON_LENGTH
+        return NOTHING if raised else ON_LOWERED if lowered else ON_CALLS
 
     def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]:
         """Each of our own workloads beside the main one: calls are limited while it runs, from some moment of the window on."""
@@ -124,11 +131,10 @@ class Quota(Walked):
         return f"429s as before over {weighed.table.spans:,} spans"
 
 
-def _raised(change: Change) -> bool:
-    try:
-        return float(change.after) > float(change.before)
-    except ValueError:
-        return False
+def amount(text: str) -> float | None:
+    """A limit as people write it: `372k`, `1,000,000`, `2M`; None where it is no number."""
+    told = AMOUNT.fullmatch(text.strip())
+    return float(told[1].replace(",", "").replace("_", "")) * TIMES[told[2].lower()] if told else None
 
 
 def _neighbour(table: RequestTable, during: np.ndarray) -> str:

@@ -29,10 +29,10 @@ def served(node: Node, change: Change, mask: Mask, table: RequestTable, dimensio
     if after is not None:
         parts.append(after)
         names.append("it and what came after it")
-    since = _since(mask, table)
-    if since is not None:
-        parts.append(since)
-        names.append("everybody since it came")
+    during = _while_served(plain, mask)
+    if during is not None:
+        parts.append(during)
+        names.append("everybody while it was served")
     born = _born_under(plain > 0, table)
     if born is not None:
         parts.append(born)
@@ -43,13 +43,16 @@ def served(node: Node, change: Change, mask: Mask, table: RequestTable, dimensio
     return suspect, replace(candidate_of(node, change, parts, names), users=told)
 
 
-def _since(mask: Mask, table: RequestTable) -> Array | None:
-    """Everybody since a change that nearly everybody has: a few fail over to another version, or record none."""
-    first = int(np.flatnonzero(mask)[0])
-    after = mask[first:]
-    if after.mean() < NEARLY_ALL or after.all() or first < LEAST:
+def _while_served(plain: Array, mask: Mask) -> Array | None:
+    """Everybody since a change that nearly everybody has, or from its first to its last: a few fail over to another version."""
+    served = np.flatnonzero(mask)
+    first, last = int(served[0]), int(served[-1]) + 1
+    end = next((e for e in (plain.size, last) if plain[first:e].mean() >= NEARLY_ALL), None)
+    if end is None or plain[first:end].all():
         return None
-    return np.asarray((np.arange(mask.size) >= first).astype(float))
+    place = np.arange(plain.size)
+    during = ((place >= first) & (place < end)).astype(float)
+    return during if tells(during) else None
 
 
 def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str) -> Array | None:

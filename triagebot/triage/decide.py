@@ -25,6 +25,7 @@ SLACK = 3600.0
 BUSY_HOUR = 24 * 3600.0
 CERTAIN = 0.95
 TOGETHER = 12 * 3600.0
+LONG_OVER = 12 * 3600.0  # seconds: alerts look back an hour, people speak of today
 FAINT = 0.5
 LEAST_IMPLIED = 0.3
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
@@ -47,6 +48,7 @@ class Reading:
     confidence: float = 0.0
     words: int = 0
     harm: bool | None = None
+    over: bool = False  # a burst that ended long before the page
 
     @property
     def onset(self) -> Interval:
@@ -94,7 +96,7 @@ def read(
         harm = _harm(explanation, signals)
         if harm is False and not relevant and all(signals[name].family in JUST_BETTER for name in names):
             continue
-        top = max(explanation.posterior, key=lambda key: explanation.posterior[key])
+        top = _likeliest(explanation, by_key)
         chance = explanation.posterior[top]
         bar = _bar(by_key[top], explanation) if top else NAMED
         clearest = _clearest(explanation, number, weighed, tree, service) if not top or chance < bar else None
@@ -120,8 +122,17 @@ def read(
         if recorded is not None:
             readings.append(Reading(number, explanation, recorded, None, {}, confidence, relevant, harm))
             continue
-        readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm))
+        over = explanation.seed.end is not None and explanation.seed.end < weighed.table.at[-1] - LONG_OVER
+        readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm, over))
     return readings
+
+
+def _likeliest(explanation: Explanation, by_key: Mapping[str, Suspect]) -> str:
+    """The likeliest change of the likeliest node, which two announcements of one outage share; "" for something unobserved."""
+    chances = explanation.posterior
+    node_of = {key: by_key[key].node if key else "" for key in chances}
+    of_node = {node: sum(p for k, p in chances.items() if node_of[k] == node) for node in set(node_of.values())}
+    return max(chances, key=lambda key: (of_node[node_of[key]], chances[key]))
 
 
 def _rivals(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> dict[str, float]:
@@ -294,9 +305,10 @@ def _mix(grown: Risen) -> str:
 
 
 def _beside(reading: Reading) -> bool:
-    """What moved a little, without harm, without a change that it follows, and is not what the page speaks of."""
+    """What moved a little, without harm or long ago, without a change that it follows, and is not what the page speaks of."""
     open_ = reading.suspect is None and reading.implied is None and not reading.possible
-    return open_ and not reading.words and reading.harm is not True and reading.explanation.strength < PLAIN
+    faint = reading.explanation.strength < PLAIN and (reading.over or reading.harm is not True)
+    return open_ and not reading.words and faint
 
 
 def _also(other: Reading, first: Reading) -> bool:

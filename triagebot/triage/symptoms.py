@@ -58,8 +58,10 @@ def _mean(values: np.ndarray, weight: np.ndarray, mask: np.ndarray) -> tuple[int
 
 
 def page_words(page: Page) -> frozenset[str]:
+    """Its words, and the parts of those that are joined by hyphens."""
     text = " ".join((page.title, page.text, *page.labels.values())).lower()
-    return frozenset(WORD.findall(text))
+    words = WORD.findall(text)
+    return frozenset((*words, *(part for word in words for part in word.split("-"))))
 
 
 def relevance(names: Sequence[str], words: frozenset[str], signals: Mapping[str, Signal]) -> int:

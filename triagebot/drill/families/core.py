@@ -218,6 +218,8 @@ def quota_own_eval(d: Draft) -> None:
 def traffic_mix(d: Draft) -> None:
     """Inputs changed: an intent or a tenant with another rate grew. Within each slice nothing moved."""
     kind = ["intent", "tenant", "long"][int(d.rng.integers(3))]
+    if kind == "long" and d.world.content != "full":
+        raise Redraw  # tokens alone hardly tell long inputs from long contexts
     where, _ = d.slice(kind, least=0.06, most=0.3)
     d.options["intent_known"] = kind == "intent" and d.world.content != "full"  # else nobody can tell what grew
     at = d.onset(least=250, most=0.5)

@@ -14,8 +14,8 @@ MOVED = "The served id moved and the symptom follows it; everything else that mo
 
 def alias_hidden_slice(d: Draft) -> None:
     """The mean score rises a little; one cohort that pays falls."""
-    where, _ = d.slice(least=0.08, most=0.3)
-    d.options["score_share"] = 0.6
+    where, scope = d.slice(least=0.08, most=0.3)
+    d.options |= {"score_share": 0.6, "intent_known": "intent" in scope and d.world.content != "full"}
     change = d.cause("model_alias", d.rollout(d.onset(where), one(d.rng, ["step", "region_ramp", "share_ramp"])))
     d.effect("quality", change.mask & where, sign=-1, among=where, seen=0.5)
     d.side_effect("quality", change.mask & ~where, float(d.rng.uniform(0.2, 0.4)))
