@@ -2,7 +2,7 @@ import pytest
 
 from tests.fakes.walks import SERVICE, change, explanation, moved, spread, table, weighed
 from triagebot.surfaces.tree import NODES
-from triagebot.triage.decide import LEAST_IMPLIED
+from triagebot.triage.read import LEAST_IMPLIED
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from triagebot.domain.service import Service
 from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import moment
 from triagebot.triage.attribute import Attribution
-from triagebot.triage.decide import Decision, Reading
+from triagebot.triage.decide import Decision
 from triagebot.triage.measure import measure, momentum
+from triagebot.triage.read import Reading
 
 STILL = Attribution((), (), (), (), {}, None)
 SILENT = Decision("undetermined", (), {}, "")

@@ -4,8 +4,9 @@ from tests.fakes.walks import change, explanation, moved, spread, table, weighed
 from triagebot.domain.evidence import Finding
 from triagebot.domain.nodes import EXITS, NODES
 from triagebot.surfaces.contract import Implied, Suspect
-from triagebot.triage.decide import Decision, Reading
+from triagebot.triage.decide import Decision
 from triagebot.triage.nextcheck import next_check
+from triagebot.triage.read import Reading
 
 N = 60
 TABLE = table(spread(N))

@@ -1,64 +1,21 @@
-"""From explanations to a verdict's status and causes: when to name, when to say "none of the five", when to stay silent."""
+"""From readings to a verdict's status and causes: when to name, when to say "none of the five", when to stay silent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from triagebot.attribution.hypotheses import WITHIN, Explanation
 from triagebot.attribution.shares import Risen
-from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
 from triagebot.domain.evidence import Symptom, VerdictStatus
 from triagebot.domain.nodes import SURFACES
-from triagebot.domain.service import Service
-from triagebot.domain.signal import Signal
-from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import moment
-from triagebot.surfaces.base import describe
-from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
-from triagebot.surfaces.dated import WORN_OFF, from_probe
+from triagebot.surfaces.contract import Suspect
 from triagebot.triage.attribute import Attribution
-from triagebot.triage.symptoms import harmful, relevance
+from triagebot.triage.read import CERTAIN, PLAIN, RULER, Reading
 
-NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
-SLACK = 3600.0
-BUSY_HOUR = 24 * 3600.0
-CERTAIN = 0.95
 TOGETHER = 12 * 3600.0
-LONG_OVER = 12 * 3600.0  # seconds: alerts look back an hour, people speak of today
 FAINT = 0.5
-LEAST_IMPLIED = 0.3
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
-PLAIN = 25.0  # ln odds from which nobody could overlook it
-RULER = "eval_freshness"
-# Kinds of signals of which less is simply better: nobody is paged because they improved.
-JUST_BETTER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
-LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One explanation read: named suspect, implied node, or open between several."""
-
-    number: int
-    explanation: Explanation
-    suspect: Suspect | None = None
-    implied: Implied | None = None
-    possible: Mapping[str, float] = field(default_factory=dict)
-    confidence: float = 0.0
-    words: int = 0
-    harm: bool | None = None
-    over: bool = False  # a burst that ended long before the page
-
-    @property
-    def onset(self) -> Interval:
-        return Interval(moment(self.explanation.seed.earliest), moment(self.explanation.seed.latest))
-
-    @property
-    def node(self) -> str:
-        if self.suspect is not None:
-            return self.suspect.node
-        return self.implied.node if self.implied is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,155 +35,6 @@ class Decision:
     traffic: str = ""
     telemetry: str = ""
     cut: Suspect | None = None
-
-
-def read(
-    found: Attribution,
-    weighed: Weighed,
-    tree: Sequence[Node],
-    service: Service,
-    signals: Mapping[str, Signal],
-    words: frozenset[str],
-) -> list[Reading]:
-    by_key = {s.key: s for s in found.suspects}
-    readings = []
-    for number, explanation in enumerate(found.explanations):
-        names = [explanation.seed.signal, *(m.signal for m in explanation.members)]
-        relevant = relevance(names, words, signals)
-        harm = _harm(explanation, signals)
-        if harm is False and not relevant and all(signals[name].family in JUST_BETTER for name in names):
-            continue
-        top = _likeliest(explanation, by_key)
-        chance = explanation.posterior[top]
-        bar = _bar(by_key[top], explanation) if top else NAMED
-        clearest = _clearest(explanation, number, weighed, tree, service) if not top or chance < bar else None
-        rivals = _rivals(explanation, top, by_key)
-        if top and clearest is not None and clearest.node == by_key[top].node:
-            # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
-            chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))
-            bar = min(bar, NAMED)  # it is no longer known by its date alone
-        if top and chance >= bar:
-            readings.append(Reading(number, explanation, by_key[top], None, {}, chance, relevant, harm))
-            continue
-        possible = {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
-        if rivals and (one := _one_node(top, rivals, explanation, number, clearest, by_key, bar)) is not None:
-            readings.append(Reading(number, explanation, None, one, {}, one.confidence, relevant, harm))
-            continue
-        # A date alone that is not sure enough does not silence what a node's own signals say.
-        implied = clearest if not top or not by_key[top].served or (clearest and clearest.whatever) else None
-        open_ = 1.0 if implied and implied.whatever else explanation.posterior[""] if top else chance
-        confidence = implied.confidence * open_ if implied else 0.0
-        if implied is not None and confidence < LEAST_IMPLIED:
-            implied = None
-        recorded = _recorded(explanation, implied, found) if implied else None
-        if recorded is not None:
-            readings.append(Reading(number, explanation, recorded, None, {}, confidence, relevant, harm))
-            continue
-        over = explanation.seed.end is not None and explanation.seed.end < weighed.table.at[-1] - LONG_OVER
-        readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm, over))
-    return readings
-
-
-def _likeliest(explanation: Explanation, by_key: Mapping[str, Suspect]) -> str:
-    """The likeliest change of the likeliest node, which two announcements of one outage share; "" for something unobserved."""
-    chances = explanation.posterior
-    node_of = {key: by_key[key].node if key else "" for key in chances}
-    of_node = {node: sum(p for k, p in chances.items() if node_of[k] == node) for node in set(node_of.values())}
-    return max(chances, key=lambda key: (of_node[node_of[key]], chances[key]))
-
-
-def _rivals(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> dict[str, float]:
-    """Other changes of the likeliest one's node that may be meant as well."""
-    if not top:
-        return {}
-    node = by_key[top].node
-    others = {k: p for k, p in explanation.posterior.items() if k not in ("", top) and p >= LIKELY}
-    return {k: p for k, p in others.items() if by_key[k].node == node}
-
-
-def _one_node(
-    top: str,
-    rivals: Mapping[str, float],
-    explanation: Explanation,
-    number: int,
-    clearest: Implied | None,
-    by_key: Mapping[str, Suspect],
-    bar: float,
-) -> Implied | None:
-    """The node that is certain while which of its changes it was is not: the node is told, and no change is."""
-    node = by_key[top].node
-    artifacts = {by_key[key].change.artifact for key in (top, *rivals)}
-    chance = explanation.posterior[top] + sum(rivals.values())
-    vouched = clearest if clearest is not None and clearest.node == node else None
-    if vouched is not None:
-        return replace(vouched, confidence=max(vouched.confidence, min(chance, CERTAIN)))
-    if chance < bar or len(artifacts) > 1:  # of many kinds of changes some always came about then
-        return None
-    names = ", ".join(describe(by_key[key]) for key in (top, *rivals))
-    return Implied(
-        node=node,
-        artifact=artifacts.pop(),
-        explanation=number,
-        reason=f"one of these, which the evidence does not tell apart: {names}",
-        confidence=chance,
-        strength=explanation.strength,
-    )
-
-
-def _bar(suspect: Suspect, explanation: Explanation) -> float:
-    """The chance from which a change is named: served, known by its date, or known to lie somewhere in an interval."""
-    # `eval:NAME`: the ruler of that name is tied to it by more than a date.
-    _, _, scored = explanation.seed.signal.partition(":")
-    if suspect.served or from_probe(suspect.change) or (suspect.node == RULER and suspect.change.artifact == scored):
-        return NAMED
-    # Rulers are few, and seldom changed: that one's interval holds somebody else's onset is no matter of one in five.
-    known = suspect.change.introduced
-    within = explanation.variant == WITHIN or (known.latest - known.earliest).total_seconds() > SLACK
-    return NAMED_WITHIN if within and suspect.node != RULER else NAMED_BY_DATE
-
-
-def _clearest(
-    explanation: Explanation, number: int, weighed: Weighed, tree: Sequence[Node], service: Service
-) -> Implied | None:
-    """The node whose own signals show most clearly what moved, whatever change it follows."""
-    bare = replace(explanation, best="")
-    signs = [i for node in tree if (i := node.imply(bare, number, weighed, service)) is not None]
-    return max(signs, key=lambda i: i.strength, default=None)
-
-
-def _recorded(explanation: Explanation, implied: Implied, found: Attribution) -> Suspect | None:
-    """The change on record that the node's own signals speak of: of that node, at that time, and fitting nearly as well."""
-    seed, bar = explanation.seed, explanation.evidence[""] - NEARLY
-    fitting = [
-        s
-        for s in found.suspects
-        if s.node == implied.node
-        and (not implied.only or s.change.artifact == implied.artifact)
-        and explanation.evidence.get(s.key, -1e9) >= max(bar, 0.0)
-        and s.change.introduced.earliest.timestamp() <= seed.latest + SLACK
-        and s.change.introduced.latest.timestamp() >= seed.earliest - _delay(s)
-    ]
-    return max(fitting, key=lambda s: explanation.evidence[s.key], default=None)
-
-
-def _delay(suspect: Suspect) -> float:
-    """Seconds after which a change may first be felt: what stopped wears off, a limit bites in the next busy hour."""
-    if suspect.change.detail.get("stopped"):
-        return WORN_OFF
-    return BUSY_HOUR if suspect.change.surface == "limit" else SLACK
-
-
-def _harm(explanation: Explanation, signals: Mapping[str, Signal]) -> bool | None:
-    """None where no direction of what moved is bad; nor is it a gain that answers are faster which plainly are other answers."""
-    moved = (explanation.seed, *explanation.members)
-    verdicts = [harmful(explanation.effect if m is explanation.seed else m.effect, signals[m.signal]) for m in moved]
-    if True in verdicts:
-        return True
-    others = any(
-        verdict is None and m.best >= PLAIN and signals[m.signal].family not in JUST_BETTER
-        for m, verdict in zip(moved, verdicts, strict=True)
-    )
-    return None if others or False not in verdicts else False
 
 
 def decide(

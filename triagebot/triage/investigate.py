@@ -29,13 +29,14 @@ from triagebot.surfaces.contract import Implied, Node, Scope, Snapshot, Source, 
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.attribute import Attribution, attribute
 from triagebot.triage.bounded import bounded
-from triagebot.triage.decide import Decision, Reading, decide, read
+from triagebot.triage.decide import Decision, decide
 from triagebot.triage.facts import facts_of
 from triagebot.triage.lost import lost
 from triagebot.triage.measure import measure
 from triagebot.triage.messages.numbers import figure
 from triagebot.triage.nextcheck import next_check
 from triagebot.triage.offline import probed, stepped
+from triagebot.triage.read import Reading, read
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.slices import longer
 from triagebot.triage.symptoms import page_words, symptom

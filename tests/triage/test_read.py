@@ -1,0 +1,194 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.fakes.walks import SERVICE, after, change, explanation, moved, spread, table, weighed
+from tests.triage.decisions import (
+    BY_NAME,
+    MODEL,
+    PROMPT,
+    RELEASE,
+    TABLE,
+    N,
+    causes,
+    decided,
+    found,
+    named,
+    suspect,
+    unexplained,
+)
+from triagebot.attribution.hypotheses import WITHIN
+from triagebot.surfaces.contract import Suspect
+from triagebot.surfaces.tree import TREE
+from triagebot.triage.decide import decide
+from triagebot.triage.read import read
+
+
+@pytest.mark.parametrize(
+    ("signal", "node", "status"),
+    [
+        ("overloaded", "provider", "none_of_five"),
+        ("rate_limited", "quota", "none_of_five"),
+        ("unfinished", "application", "none_of_five"),
+        ("tool_result_error", "tool_schemas", "implicated"),
+        ("retrieval_empty", "retrieval_corpus", "implicated"),
+    ],
+)
+def test_a_node_that_shows_it_first_hand_is_named_without_a_change(signal, node, status):
+    decision = decided(found(unexplained(moved(signal, N)), suspects=()))
+    assert (decision.status, causes(decision)) == (status, [node])
+    assert 0 < decision.told[0].confidence < 1
+
+
+def test_the_change_on_record_that_first_hand_signs_speak_of_is_named_with_them():
+    rebuilt = suspect("retrieval_corpus", artifact="kb")
+    seed = moved("retrieval_empty", N, best=40.0)
+    close = unexplained(seed, evidence={"": 40.0, rebuilt.key: 35.0})
+    assert causes(decided(found(close, suspects=[rebuilt]))) == ["kb"]
+    far = unexplained(seed, evidence={"": 40.0, rebuilt.key: 5.0})
+    assert causes(decided(found(far, suspects=[rebuilt]))) == ["retrieval_corpus"]
+
+
+def test_the_onset_is_that_of_the_seed():
+    seed = moved("refusal", N, start=after(0.75).timestamp())
+    reading = decided(found(named(seed, PROMPT))).told[0]
+    assert reading.onset.earliest < after(0.75) < reading.onset.latest
+
+
+@pytest.mark.parametrize(
+    ("node", "variant", "status"),
+    [
+        ("tool_schemas", "", "implicated"),
+        ("tool_schemas", WITHIN, "undetermined"),
+        ("eval_freshness", WITHIN, "implicated"),
+    ],
+)
+def test_a_date_that_is_an_interval_needs_more_to_be_named_but_of_a_ruler(node, variant, status):
+    told = change(node, "mcp")
+    dated = Suspect(key=told.key, node=node, change=told, served=False, requests=90)
+    seen = found(named(moved("feedback", N), dated, 0.93, variant=variant), suspects=(dated,))
+    assert decided(seen).status == status
+
+
+def test_a_limit_that_was_lowered_bites_in_the_next_busy_hour():
+    late = moved("rate_limited", N, best=40.0)
+    lowered = suspect("quota", "limit", "tokens per minute", at=0.45)
+    close = unexplained(late, evidence={"": 40.0, lowered.key: 25.0})
+    assert causes(decided(found(close, suspects=[lowered]))) == ["tokens per minute"]
+
+
+def test_a_date_that_is_not_sure_does_not_silence_the_provider():
+    scaled = change("config", "autoscaling")
+    dated = Suspect(key=scaled.key, node="application", change=scaled, served=False, requests=90)
+    seen = found(named(moved("ms_per_token", N), dated, 0.6), suspects=(dated,))
+    assert causes(decided(seen)) == ["provider"]
+
+
+def test_of_several_changes_of_one_node_the_node_is_told_and_no_change():
+    first, second = suspect(at=0.45), suspect(at=0.5, before="v2", after="v3")
+    open_ = explanation(moved("refusal", N), best=first.key, posterior={first.key: 0.5, second.key: 0.45, "": 0.04})
+    decision = decided(found(open_, suspects=(first, second)))
+    assert (decision.status, causes(decision)) == ("implicated", ["prompt_version"])
+    (reading,) = decision.told
+    assert (reading.implied.artifact, round(reading.confidence, 2)) == ("support/system", 0.95)
+    assert "support/system v1 → v2, support/system v2 → v3" in reading.implied.reason
+
+
+def test_its_own_signals_vouch_for_a_node_and_not_for_one_of_its_changes_among_several():
+    job, release = suspect("application", "job", "warm-up"), suspect("application", "code", "api")
+    both = {release.key: 0.6, job.key: 0.3, "": 0.08}
+    seed = moved("cache_share", N, best=40.0, effect=-0.5)
+    open_ = explanation(seed, best=release.key, posterior=both)
+    (reading,) = decided(found(open_, suspects=(job, release)), words=("cache",)).told
+    assert (reading.node, reading.suspect) == ("application", None)
+    alone = explanation(seed, best=release.key, posterior={release.key: 0.6, "": 0.38})
+    assert causes(decided(found(alone, suspects=(job, release)), words=("cache",))) == ["api"]
+
+
+def test_where_one_provider_alone_moved_another_ones_notice_is_not_blamed():
+    notice = suspect("provider", artifact="primary")
+    mask = np.arange(N) % 2 == 0
+    seed = moved("overloaded", N, best=54.0, mask=mask, slice_=("provider", "fallback"))
+    open_ = unexplained(seed, evidence={"": 54.0, notice.key: 46.0})
+    (reading,) = decided(found(open_, suspects=(notice,))).told
+    assert (reading.suspect, reading.implied.artifact) == (None, "fallback")
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.3, ["quota"]), (0.8, [])])
+def test_a_neighbour_that_grew_while_calls_are_limited_is_told_whatever_made_it_grow(share, told):
+    """Most requests are no neighbour of the others: then it is open which of two changes made them more."""
+    late, rng = np.arange(N) >= N // 2, np.random.default_rng(3)
+    own = rng.random(N) < np.where(late, share + 0.15, share - 0.15)
+    loaded = table(spread(N), {"workload": np.where(own, "eval", "interactive")})
+    first, second = suspect("application", "job", "nightly"), suspect("application", "code", "api")
+    posterior = {first.key: 0.5, second.key: 0.45, "": 0.02}
+    open_ = explanation(moved("rate_limited", N, best=40.0), best=first.key, posterior=posterior)
+    decision = decided(found(open_, suspects=(first, second)), table=loaded)
+    assert causes(decision) == told or (not told and decision.status == "undetermined")
+    assert [r.implied.artifact for r in decision.told if r.implied] == (["eval"] if told else [])
+
+
+def test_what_only_became_cheaper_or_faster_is_nobodys_page():
+    why = named(moved("request_ms", N, effect=-0.4), PROMPT)
+    assert decided(found(why)).status == "none_of_five"
+    assert decided(found(why), words=("latency",)).status == "implicated"
+
+
+@pytest.mark.parametrize(
+    ("seed", "effect", "status"), [("cache_share", -0.5, "none_of_five"), ("refusal", 0.3, "undetermined")]
+)
+def test_a_change_known_by_its_date_needs_less_where_its_nodes_own_signals_vouch(seed, effect, status):
+    told = change("job", "warm-up")
+    job = Suspect(key=told.key, node="application", change=told, served=False, requests=90)
+    open_ = explanation(
+        moved(seed, N, best=40.0, effect=effect), best=job.key, posterior={job.key: 0.82, "": 0.16}, effect=effect
+    )
+    assert decided(found(open_, suspects=(job,))).status == status
+
+
+@pytest.mark.parametrize(("with_", "told"), [((), ["api"]), (("output_chars",), ["api", "support/system"])])
+def test_what_became_faster_because_it_is_shorter_is_a_change_that_people_see(with_, told):
+    shorter = named(
+        moved("request_ms", N, best=90.0, effect=-0.5),
+        PROMPT,
+        0.99,
+        *(moved(s, N, effect=-0.5) for s in with_),
+        effect=-0.5,
+    )
+    decision = decided(found(named(moved("request_failed", N), RELEASE), shorter))
+    assert causes(decision) == told
+
+
+@pytest.mark.parametrize(("artifact", "status"), [("task_success", "implicated"), ("helpfulness", "undetermined")])
+def test_a_ruler_of_the_scores_own_name_is_tied_to_it_by_more_than_a_date(artifact, status):
+    ruler = change("eval_freshness", artifact)
+    dated = Suspect(key=ruler.key, node="eval_freshness", change=ruler, served=False, requests=90)
+    score = replace(BY_NAME["feedback"], name="eval:task_success", family="eval")
+    open_ = explanation(moved(score.name, N), best=dated.key, posterior={dated.key: 0.82, MODEL.key: 0.14, "": 0.02})
+    attribution = found(open_, suspects=(dated, MODEL))
+    around = weighed(TABLE, suspects=attribution.suspects, explanations=attribution.explanations)
+    readings = read(attribution, around, TREE, SERVICE, {**BY_NAME, score.name: score}, frozenset())
+    assert decide(readings, attribution, visible=True, blind="").status == status
+
+
+@pytest.mark.parametrize(
+    ("at", "chance", "status"),
+    [(0.5, 0.9, "implicated"), ((0.3, 0.6), 0.9, "undetermined"), ((0.3, 0.6), 0.98, "implicated")],
+)
+def test_a_change_known_to_lie_between_two_looks_needs_more_to_be_named(at, chance, status):
+    edit = change("prompt_version", "support/system", at=at)
+    dated = Suspect(key=edit.key, node="prompt_version", change=edit, served=False, requests=90)
+    open_ = explanation(moved("refusal", N), best=dated.key, posterior={dated.key: chance, "": 1 - chance})
+    assert decided(found(open_, suspects=(dated,))).status == status
+
+
+def test_two_announcements_of_one_outage_share_the_odds_of_their_node():
+    told = [change("provider", "hollowpeak", at=at, before="", after="") for at in (0.48, 0.49)]
+    both = [Suspect(key=c.key, node="provider", change=c, served=False, requests=90) for c in told]
+    slow = moved("ms_per_token", N, best=60.0)
+    open_ = explanation(slow, best=MODEL.key, posterior={MODEL.key: 0.35, both[0].key: 0.3, both[1].key: 0.3, "": 0.05})
+    decision = decided(found(open_, suspects=(MODEL, *both)))
+    assert (decision.status, causes(decision)) == ("none_of_five", ["provider"])
+    alone = explanation(slow, best=MODEL.key, posterior={MODEL.key: 0.65, both[0].key: 0.3, "": 0.05})
+    assert decided(found(alone, suspects=(MODEL, both[0]))).status == "undetermined"
