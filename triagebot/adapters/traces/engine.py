@@ -153,8 +153,9 @@ def new_name(prefix: str) -> str:
 # The engine's allocator keeps freed memory by processor, and a thread that moves leaves its own behind and has the kernel
 # clear new pages: a fifth of the way of a load, and of its memory. It also gives freed pages back at once and asks for them
 # again at the next block: it keeps them for two seconds of work, or until `give_back`, for whoever walks a large table would
-# keep all that it ever needed. Read once, when the library is loaded.
-_ALLOCATOR = ("JE_MALLOC_CONF", "percpu_arena:disabled,narenas:1,dirty_decay_ms:2000")
+# keep all that it ever needed. Above a size, eight megabytes unless it is told otherwise, it does not wait: most of what a load
+# frees, and what it asks for next. Read once, when the library is loaded.
+_ALLOCATOR = ("JE_MALLOC_CONF", "percpu_arena:disabled,narenas:1,dirty_decay_ms:2000,oversize_threshold:1073741824")
 
 
 def _open(place: str) -> Any:
