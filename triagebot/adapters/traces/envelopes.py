@@ -41,9 +41,10 @@ def text_of(message: str) -> str:
     # One part of text, what nearly every message is, needs no lists to be made.
     first = f"tupleElement({parts}, 'content')[1]"
     one = f"length({parts}) = 1 AND {first} != '' AND tupleElement({parts}, 'type')[1] = 'text'"
+    listed = f"if(notEmpty({parts}), {parts}, JSONExtract({content}, '{_PART}'))"
     return (
-        f"multiIf({one}, {first}, notEmpty({parts}), {_words(parts)}, {content} = '', tupleElement({message}, 'text'), "
-        f"{_is_list(content)}, {joined(content)}, {content})"
+        f"multiIf({one}, {first}, notEmpty({parts}) OR {_is_list(content)}, {_words(listed)}, {content} = '', "
+        f"tupleElement({message}, 'text'), {content})"
     )
 
 

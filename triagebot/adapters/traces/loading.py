@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.anyvalue import plain_json, protobuf_json
 from triagebot.adapters.traces.engine import Connection, literal, new_name
 from triagebot.adapters.traces.envelopes import unquoted
-from triagebot.adapters.traces.rows import Rows, Traits, found, nested_in, valid
+from triagebot.adapters.traces.rows import EVENT_ATTRIBUTES, Rows, Traits, found, nested_in, valid
 from triagebot.errors import BadTrace, SourceFailed
 
 _JSON_SETTINGS: Final = (
@@ -35,7 +36,7 @@ _SIMPLE: Final = "SET enable_analyzer = 0"
 # What an envelope that no row has would need is not computed, also where the engine deems it cheap: a message is a text of
 # kilobytes to copy.
 _LAZY: Final = " SETTINGS short_circuit_function_evaluation = 'force_enable'"
-_DEAR, _DEAR_OF = "tools_hash", "tools_text"
+_DEAR, _DEAR_OF, _ONCE = "tools_hash", "tools_text", "once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,15 @@ class Loader:
         try:
             self._parse(path, made, json=json)
             seen = self._row("parsed", found(json=json))
+            nested = seen["nested"]
+            if seen["events"]:
+                nested += self._row("parsed", f"{nested_in(EVENT_ATTRIBUTES)} AS nested")["nested"]
             rows = Rows(
                 json=json,
                 traits=Traits(
                     events=bool(seen["events"]),
                     links=bool(seen["links"]),
-                    nested=self._nested(made, "nested", seen["nested"], json=json),
+                    nested=self._nested(made, "nested", nested, json=json),
                     unusual=bool(seen["unusual"]),
                     unclean=bool(seen["unclean"]),
                 ),
@@ -149,9 +153,9 @@ class Loader:
             made,
             "parsed",
             {"resource": schema.ATTRIBUTES_MAP, "scope": schema.SCOPE, "span": schema.span(json=json)},
-            "SELECT resource, tupleElement(s, 'scope') AS scope, arrayJoin(tupleElement(s, 'spans')) AS span FROM (SELECT "
-            f"resource, arrayJoin(scopes) AS s FROM (SELECT {rows.attributes(listed, careful=True)} AS resource, "
-            f"tupleElement(r, 'scopeSpans') AS scopes FROM {self._stage}.batches))",
+            f"SELECT {rows.attributes(listed, careful=True)} AS resource, tupleElement(arrayJoin(tupleElement(r, "
+            "'scopeSpans')) AS s, 'scope') AS scope, arrayJoin(tupleElement(s, 'spans')) AS span "
+            f"FROM {self._stage}.batches",
         )
         self._empty(made, *(name for name in made if name != "parsed"))
 
@@ -173,58 +177,81 @@ class Loader:
         return True
 
     def _store(self, made: list[str], rows: Rows, present: normalise.Present, token: str) -> None:
-        """From `parsed` into the table by steps. Each holds every text: it goes as soon as the next one stands.
-
-        What no later step reads goes along in a tuple: the engine's analysis costs a lot for every column that a step has.
-        """
-        names = normalise.recorded((name for name, _ in normalise.stored_columns()), present)
-        wanted = (*normalise.COLLECTOR, *names)
-        steps = _steps(rows, names, present)
-        source, condition = f"{self._stage}.parsed", f" WHERE {valid(steps[0]['TraceId'], steps[0]['SpanId'])}"
-        finished: dict[str, str] = {}
-        tuples: dict[str, str] = {}
-        for number, step in enumerate(steps[:-1]):
-            types = {name: schema.COLLECTOR_TYPES.get(name) or normalise.type_of(name, present) for name in step}
-            chosen, rows_of = self._once(made, step, types, source)
-            later = normalise.read(steps[number + 1 :])
-            done = [name for name in wanted if name in step and name not in later and name not in finished]
-            columns = {name: types[name] for name in step if name in later} | tuples
-            selected = [f"{_quoted(chosen[name])} AS `{name}`" for name in step if name in later] + list(tuples)
-            if done:
-                name = f"done{number}"
-                columns[name] = tuples[name] = f"Tuple({', '.join(types[column] for column in done)})"
-                selected.append(f"tuple({', '.join(_quoted(chosen[column]) for column in done)}) AS {name}")
-                finished |= {column: f"tupleElement({name}, {place})" for place, column in enumerate(done, 1)}
-            query = f"SELECT {', '.join(selected)} FROM {rows_of}{condition}{_LAZY if number else ''}"
-            self._make(made, f"step{number}", columns, query)
-            source, condition = f"{self._stage}.step{number}", ""
-            self._empty(made, *(name for name in made if name != f"step{number}"))
-        last, rows_of = self._once(made, steps[-1], {_DEAR: normalise.types()[_DEAR]}, source)
-        listed = ", ".join(f"`{name}`" for name in wanted)
-        values = ", ".join(f"{finished.get(name) or _quoted(last[name])} AS `{name}`" for name in wanted)
+        """From `parsed` into the table by steps. Each holds every text: it goes as soon as the next one stands."""
+        way = _way(self._stage, rows, present)
+        for name, columns, query in way.tables:
+            self._make(made, name, columns, query)
+            if name != _ONCE:
+                self._empty(made, *(other for other in made if other != name))
         settings = _LAZY + (f", insert_deduplication_token = '{token}'" if token else "")
         self._connection.execute(
-            f"INSERT INTO {self._database}.{schema.TABLE} ({listed}, level, received){settings} "
-            f"SELECT {values}, {schema.LEVEL}, now('UTC') FROM {rows_of}"
+            f"INSERT INTO {self._database}.{schema.TABLE} ({way.listed}, level, received){settings} "
+            f"SELECT {way.values}, {schema.LEVEL}, now('UTC') FROM {way.source}"
         )
 
-    def _once(
-        self, made: list[str], step: dict[str, str], types: Mapping[str, str], source: str
-    ) -> tuple[dict[str, str], str]:
-        """The step and what it reads from, with what is dear to compute computed once for each distinct text.
 
-        A service sends the same long list of tools with every call; reading each of them was most of the way of a batch.
-        """
-        sql = step.get(_DEAR)
-        if sql is None or sql == _DEAR:
-            return step, source
-        self._make(
-            made,
-            "once",
-            {"once_text": "String", "once_value": types[_DEAR]},
-            f"SELECT {_DEAR_OF} AS once_text, {sql} AS once_value FROM (SELECT DISTINCT {_DEAR_OF} FROM {source})",
-        )
-        return {**step, _DEAR: "once_value"}, f"{source} ANY LEFT JOIN {self._stage}.once ON {_DEAR_OF} = once_text"
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How rows get from `parsed` into the table: tables in memory, name, columns and query of each, and what of the last one
+    is inserted.
+    """
+
+    tables: tuple[tuple[str, Mapping[str, str], str], ...]
+    listed: str
+    values: str
+    source: str
+
+
+@lru_cache(maxsize=32)
+def _way(stage: str, rows: Rows, present: normalise.Present) -> Way:
+    """Kept, since one load is mostly like the one before and writing the SQL takes milliseconds.
+
+    What no later step reads goes along in a tuple: the engine's analysis costs a lot for every column that a step has.
+    """
+    names = normalise.recorded((name for name, _ in normalise.stored_columns()), present)
+    wanted = (*normalise.COLLECTOR, *names)
+    steps = _steps(rows, names, present)
+    source, condition = f"{stage}.parsed", f" WHERE {valid(steps[0]['TraceId'], steps[0]['SpanId'])}"
+    tables: list[tuple[str, Mapping[str, str], str]] = []
+    finished: dict[str, str] = {}
+    tuples: dict[str, str] = {}
+    for number, step in enumerate(steps[:-1]):
+        types = {name: schema.COLLECTOR_TYPES.get(name) or normalise.type_of(name, present) for name in step}
+        chosen, rows_of = _once(tables, stage, step, source)
+        later = normalise.read(steps[number + 1 :])
+        done = [name for name in wanted if name in step and name not in later and name not in finished]
+        columns = {name: types[name] for name in step if name in later} | tuples
+        selected = [f"{_quoted(chosen[name])} AS `{name}`" for name in step if name in later] + list(tuples)
+        if done:
+            name = f"done{number}"
+            columns[name] = tuples[name] = f"Tuple({', '.join(types[column] for column in done)})"
+            selected.append(f"tuple({', '.join(_quoted(chosen[column]) for column in done)}) AS {name}")
+            finished |= {column: f"tupleElement({name}, {place})" for place, column in enumerate(done, 1)}
+        query = f"SELECT {', '.join(selected)} FROM {rows_of}{condition}{_LAZY if number else ''}"
+        tables.append((f"step{number}", columns, query))
+        source, condition = f"{stage}.step{number}", ""
+    last, rows_of = _once(tables, stage, steps[-1], source)
+    return Way(
+        tuple(tables),
+        ", ".join(f"`{name}`" for name in wanted),
+        ", ".join(f"{finished.get(name) or _quoted(last[name])} AS `{name}`" for name in wanted),
+        rows_of,
+    )
+
+
+def _once(
+    tables: list[tuple[str, Mapping[str, str], str]], stage: str, step: dict[str, str], source: str
+) -> tuple[dict[str, str], str]:
+    """The step and what it reads from, with what is dear to compute computed once for each distinct text.
+
+    A service sends the same long list of tools with every call; reading each of them was most of the way of a batch.
+    """
+    sql = step.get(_DEAR)
+    if sql is None or sql == _DEAR:
+        return step, source
+    query = f"SELECT {_DEAR_OF} AS once_text, {sql} AS once_value FROM (SELECT DISTINCT {_DEAR_OF} FROM {source})"
+    tables.append((_ONCE, {"once_text": "String", "once_value": normalise.types()[_DEAR]}, query))
+    return {**step, _DEAR: "once_value"}, f"{source} ANY LEFT JOIN {stage}.{_ONCE} ON {_DEAR_OF} = once_text"
 
 
 def _steps(rows: Rows, names: list[str], present: normalise.Present) -> list[dict[str, str]]:

@@ -253,8 +253,8 @@ def _needs(name: str) -> frozenset[str]:
 
 
 @cache
-def _level(name: str) -> int:
-    return 1 + max((_level(other) for other in _needs(name)), default=0)
+def _level(name: str, present: Present) -> int:
+    return 1 + max((_level(other, present) for other in _needs(name) if not _absent(other, present)), default=0)
 
 
 _KNOWN = {*COLLECTOR, *IDS, *map(_own_name, _ALL)}
@@ -279,8 +279,9 @@ def stages(names: Iterable[str], present: Present = ANYTHING, keep: Iterable[str
     closure = [name for name in sorted(_closure(wanted)) if not _absent(name, present)]
     looks = _look_ups(present)
     made = [{name: _look_up(*key) for key, name in looks.items()}]
-    for level in range(1, max((_level(name) for name in closure), default=0) + 1):
-        made.append({_own_name(name): expression(name, present) for name in closure if _level(name) == level})
+    for level in range(1, max((_level(name, present) for name in closure), default=0) + 1):
+        level_of = {_own_name(name): expression(name, present) for name in closure if _level(name, present) == level}
+        made.append(level_of)
     known = {*COLLECTOR, *IDS, *looks.values(), *map(_own_name, _ALL)}
     live = {*map(_own_name, wanted), *keep}
     for number in range(len(made) - 1, -1, -1):

@@ -77,7 +77,7 @@ def found(*, json: bool) -> str:
         f"OR arrayExists(x -> length(x) > {KEY_LIMIT} OR NOT isValidUTF8(x), {names}) AS unclean, "
         f"{_known(names)} AS names, "
         f"{_known('groupUniqArrayArray(mapKeys(resource))')} AS resource_names, "
-        f"arrayConcat({nested_in(attributes)}, {nested_in(EVENT_ATTRIBUTES)}) AS nested"
+        f"{nested_in(attributes)} AS nested"
     )
 
 
