@@ -389,6 +389,17 @@ async def _present(store: ChdbStore) -> dict[str, Any]:
     return dict(found.to_pylist()[0])
 
 
+async def test_spans_of_which_only_the_names_of_attributes_tell(tmp_path: Path) -> None:
+    given = {"http.request.method": "GET"}
+    made = otlp.request([otlp.span("1" * 32, "1" * 16, start=NOW, end=NOW, name="GET /", attributes=given)])
+    (tmp_path / "spans").write_bytes(orjson.dumps(made))
+    store = await ChdbStore.in_memory()
+    await store.load(tmp_path / "spans", json=True)
+    rows = (await store.ask("SELECT op, SpanAttributes AS given FROM otel_traces", {})).to_pylist()
+    await store.close()
+    assert [(row["op"], dict(row["given"])) for row in rows] == [("http", given)]
+
+
 @pytest.mark.parametrize("convention", CALLS)
 async def test_every_convention_says_the_same(spans: dict[str, dict[str, Any]], convention: str) -> None:
     row = spans[convention]

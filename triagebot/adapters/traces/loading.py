@@ -218,7 +218,10 @@ def _way(stage: str, rows: Rows, present: normalise.Present) -> Way:
     for number, step in enumerate(steps[:-1]):
         types = {name: schema.COLLECTOR_TYPES.get(name) or normalise.type_of(name, present) for name in step}
         chosen, rows_of = _once(tables, stage, step, source)
-        later = normalise.read(steps[number + 1 :])
+        # What this step itself names stays a column of its own too: SpanAttributes, of which the numbers are made.
+        later = normalise.read(steps[number + 1 :]) | (
+            normalise.read([step]) & {name for name, sql in step.items() if name != sql}
+        )
         done = [name for name in wanted if name in step and name not in later and name not in finished]
         columns = {name: types[name] for name in step if name in later} | tuples
         selected = [f"{_quoted(chosen[name])} AS `{name}`" for name in step if name in later] + list(tuples)
