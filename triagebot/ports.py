@@ -19,6 +19,7 @@ from triagebot.domain.audit import Head as AuditHead
 from triagebot.domain.change import Change, Observation
 from triagebot.domain.freeze import Asked, Freeze, Hold, Pass
 from triagebot.domain.incident import Incident, TimelineEvent, Work
+from triagebot.domain.inputs import InputTest
 from triagebot.domain.page import Page
 from triagebot.domain.people import Claim, Person
 from triagebot.domain.probe import Answered, ProbePlan, ProbePrompt, ProbeRun
@@ -162,11 +163,11 @@ class TraceStore(Protocol):
         signal: Signal | None,
         slice_: Mapping[str, str],
         split: str,
-        longer: tuple[Signal, int] | None = None,
+        told_by: tuple[Signal, InputTest] | None = None,
     ) -> tuple[str, Mapping[str, str]]:
         """SQL and parameters that count requests and average a signal per `split` value (`@onset=<time>` splits by time,
-        `@onset=<time>/<time>` counts what lies between the two as after and the rest as before). `longer`: only of requests
-        of which that signal exceeds so much, in its unit.
+        `@onset=<time>/<time>` counts what lies between the two as after and the rest as before). `told_by`: only of requests
+        whose input is so by that signal.
         """
         ...
 

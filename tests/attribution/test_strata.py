@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import spread, table
-from triagebot.attribution.strata import long_inputs, risings
+from triagebot.attribution.strata import input_kinds, long_inputs, risings
 
 N = 2000
 RNG = np.random.default_rng(4)
@@ -99,3 +99,18 @@ def test_where_texts_are_recorded_tokens_tell_nothing_more():
     tokens = two_tasks()
     assert ("input", "long") in grown(asked_tokens=tokens, input_chars=tokens * 4)
     assert not any("tokens" in value for _, value in grown(asked_tokens=tokens, input_chars=tokens * 4))
+
+
+def test_what_requests_begin_with_is_looked_into_where_no_intent_is_recorded():
+    kinds = np.where(np.arange(N) % 3 == 0, 7.0, np.where(np.arange(N) % 3 == 1, 51185.0, np.nan))
+    found = input_kinds(table(spread(N), {}, {"input_kind": kinds}))
+    assert found.labels == ("", "#0007", "#c7f1")
+    assert (found.codes == np.array([1, 2, 0])[np.arange(N) % 3]).all()
+    named = table(spread(N), {"intent": ["order_status"] * N}, {"input_kind": kinds})
+    assert input_kinds(named) is None
+    assert input_kinds(table(spread(N))) is None
+
+
+def test_a_beginning_that_came_or_went_may_be_a_change_of_ours_and_is_no_kind_of_request():
+    came = np.where(np.arange(N) >= N // 2, 7.0, 9.0)
+    assert input_kinds(table(spread(N), {}, {"input_kind": came})) is None

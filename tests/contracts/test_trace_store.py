@@ -15,6 +15,7 @@ from triagebot.adapters.traces.clickhouse import ClickHouseStore
 from triagebot.adapters.traces.engine import Connection, new_name
 from triagebot.adapters.traces.reading import Reader
 from triagebot.adapters.traces.store import ChdbStore
+from triagebot.domain.inputs import InputTest
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
 from triagebot.errors import Refused
@@ -373,12 +374,21 @@ async def test_evidence_says_what_the_table_says(store: Reader) -> None:
     assert pulse["after"] + pulse["before"] == 3000
     bound = int(np.median(table.signals["chars"]))
     long_ = {"input": f"over {bound} characters", "tenant": "t1"}
-    query, parameters = store.evidence_query(["busy"], WINDOW, chars, long_, "model_requested", (chars, bound))
+    query, parameters = store.evidence_query(
+        ["busy"], WINDOW, chars, long_, "model_requested", (chars, InputTest("input_chars", True, bound))
+    )
     longer = chosen[chosen > bound]
     assert 0 < longer.size < chosen.size
     assert (await store.run(query, parameters)).rows == (
         ("m", longer.size, longer.size, pytest.approx(longer.mean(), abs=1e-5)),
     )
+    length = int(chosen[0])
+    alike = (chars, InputTest("input_kind", False, length))
+    query, parameters = store.evidence_query(
+        ["busy"], WINDOW, chars, {"input_kind": "#0001", "tenant": "t1"}, "model_requested", alike
+    )
+    same = int((chosen == length).sum())
+    assert (await store.run(query, parameters)).rows == (("m", same, same, length),)
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ class FakeTraces:
     async def examples(self, names, trace_ids, *, texts=False):
         return []
 
-    def evidence_query(self, names, window, signal, slice_, split, longer=None):
+    def evidence_query(self, names, window, signal, slice_, split, told_by=None):
         return "SELECT 1 FROM otel_traces", {"split": split}
 
     async def run(self, query, parameters):

@@ -3,7 +3,7 @@ import pytest
 
 from tests.fakes.walks import after, change, table
 from tests.surfaces.requests import AT, SECOND_HALF, N, one
-from triagebot.surfaces.dated import WORN_OFF
+from triagebot.surfaces.dated import ANNOUNCED, WORN_OFF
 from triagebot.surfaces.exposure import suspects
 from triagebot.surfaces.tree import NODES
 
@@ -88,3 +88,12 @@ def test_a_change_says_by_name_what_it_changes():
     )
     _, candidate = one(TOOLS, [told], table(AT))
     assert candidate.subjects == {"orderdesk-mcp", "get_rate"}
+
+
+def test_an_outage_may_have_begun_before_it_was_announced():
+    _, candidate = one(NODES["provider"], [change("provider", "hollowpeak", before="", after="")], table(AT))
+    assert candidate.averaged
+    begun = [AT[np.flatnonzero(part)[0]] for part in candidate.exposure.T]
+    assert begun == sorted(begun)
+    assert begun[0] == pytest.approx(after(0.5).timestamp() - ANNOUNCED, abs=2 * np.diff(AT)[0])
+    assert begun[-1] == pytest.approx(after(0.5).timestamp(), abs=2 * np.diff(AT)[0])

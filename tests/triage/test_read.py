@@ -192,3 +192,13 @@ def test_two_announcements_of_one_outage_share_the_odds_of_their_node():
     assert (decision.status, causes(decision)) == ("none_of_five", ["provider"])
     alone = explanation(slow, best=MODEL.key, posterior={MODEL.key: 0.65, both[0].key: 0.3, "": 0.05})
     assert decided(found(alone, suspects=(MODEL, both[0]))).status == "undetermined"
+
+
+@pytest.mark.parametrize(
+    ("seed", "chance", "status"),
+    [("apology", 0.94, "undetermined"), ("apology", 0.98, "none_of_five"), ("ms_per_token", 0.9, "none_of_five")],
+)
+def test_a_notice_that_may_be_of_an_hour_before_needs_more_unless_the_providers_own_signals_vouch(seed, chance, status):
+    notice = change("provider", "hollowpeak", before="", after="")
+    dated = Suspect(key=notice.key, node="provider", change=notice, served=False, requests=90)
+    assert decided(found(named(moved(seed, N, best=60.0), dated, chance), suspects=(dated,))).status == status

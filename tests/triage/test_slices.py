@@ -1,8 +1,9 @@
 import numpy as np
 
 from tests.fakes.walks import spread, table
+from triagebot.domain.inputs import mark
 from triagebot.signals.catalogue import SIGNALS
-from triagebot.triage.slices import having, longer, needed
+from triagebot.triage.slices import having, input_test, needed
 
 SIGNAL = next(s for s in SIGNALS if s.name == "refusal")
 TABLE = table(spread(4), {"region": ["eu", "eu", "us", ""]}, {"input_chars": [10, 700, 800, np.nan]})
@@ -23,6 +24,17 @@ def test_what_the_table_does_not_know_has_no_requests():
 def test_a_slice_of_long_inputs_needs_their_length_read_too():
     assert needed(SIGNAL, {"region": "eu"}) == [SIGNAL]
     assert [s.name for s in needed(SIGNAL, {"input": "over 600 characters"})] == ["refusal", "input_chars"]
-    signal, bound = longer({"input": "over 2240 tokens"})
-    assert (signal.name, bound) == ("asked_tokens", 2240)
-    assert longer({"input": "over 5; DROP TABLE x tokens"}) is None
+    signal, told = input_test({"input": "over 2240 tokens"})
+    assert (signal.name, told.exceeds, told.value) == ("asked_tokens", True, 2240)
+    assert input_test({"input": "over 5; DROP TABLE x tokens"}) is None
+
+
+def test_requests_that_begin_alike_are_told_by_a_mark_and_never_by_their_words():
+    kinds = table(spread(4), {}, {"input_kind": [51185, 7, 51185, np.nan]})
+    assert mark(51185) == "#c7f1"
+    assert having(kinds, {"input_kind": "#c7f1"}).tolist() == [True, False, True, False]
+    assert having(kinds, {"input_kind": mark(7)}).tolist() == [False, True, False, False]
+    assert [s.name for s in needed(SIGNAL, {"input_kind": "#c7f1"})] == ["refusal", "input_kind"]
+    for unknown in ("#zzzz", "c7f1", "#c7f1 OR 1"):
+        assert input_test({"input_kind": unknown}) is None
+        assert not having(kinds, {"input_kind": unknown}).any()

@@ -66,6 +66,7 @@ def test_words_of_title_text_and_labels():
     words = page_words(page("JSON parse failures!", text="p99 > 12 s", labels={"alertname": "refusal-rate"}))
     assert {"json", "parse", "failures", "p99", "refusal-rate"} <= words
     assert {"wrong-tone", "wrong", "tone"} <= page_words(page("Wrong-tone replies"))
+    assert "year" in page_words(page("last year's prices"))
     assert page_words(page("")) == frozenset()
 
 
@@ -82,3 +83,9 @@ def test_relevance_orders_signals_by_the_pages_words():
 )
 def test_harm_is_a_movement_in_the_bad_direction(bad, effect, expected):
     assert harmful(effect, Signal(name="x", title="x", sql="1", bad=bad)) is expected
+
+
+def test_every_word_that_a_signal_answers_to_can_stand_in_a_page():
+    for signal in SIGNALS:
+        for word in signal.words:
+            assert word in page_words(page(f"Alert: {word}!")), (signal.name, word)

@@ -82,7 +82,7 @@ def test_less_than_two_days_tell_nothing():
 
 def conversations(rng, days=8, each=40):
     """(times, names): conversations of four turns within ten minutes."""
-    began = np.sort(rng.uniform(0, days * DAY, days * each))
+    began = np.sort(rng.uniform(0, days * DAY, int(days * each)))
     at = (began[:, None] + np.sort(rng.uniform(0, 600, (began.size, 4)), axis=1)).ravel()
     names = np.repeat([f"c{k}" for k in range(began.size)], 4)
     order = np.argsort(at)
@@ -97,6 +97,18 @@ def test_requests_dropped_on_their_way_leave_conversations_without_turns(seed):
     since = thinned(table(at[kept], {"conversation": names[kept]}))
     assert since is not None
     assert abs(since - 6 * DAY) < 0.5 * DAY
+
+
+@pytest.mark.parametrize(("dropped_", "told"), [(True, True), (False, False)])
+def test_a_weekday_after_a_weekend_is_held_against_weekdays(dropped_, told):
+    """The first day of the epoch was a Thursday. On the weekend as few came as are recorded now."""
+    rng = np.random.default_rng(4)
+    at, names = conversations(rng, days=5.8, each=80)
+    asked = rng.random(int(80 * 5.8)) < 0.35
+    kept = ~((at >= 2 * DAY) & (at < 4 * DAY)) | asked[np.char.lstrip(names, "c").astype(int)]
+    if dropped_:
+        kept &= (at < 5.2 * DAY) | (rng.random(at.size) < 0.35)
+    assert (thinned(table(at[kept], {"conversation": names[kept]})) is not None) is told
 
 
 @pytest.mark.parametrize("seed", range(5))

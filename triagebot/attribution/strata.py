@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen, risen
-from triagebot.domain.inputs import INPUT, SIZES, over
+from triagebot.domain.inputs import INPUT, INPUT_KIND, SIZES, mark, over
 from triagebot.ports import Dimension, RequestTable
 
 Array = NDArray[np.float64]
@@ -29,7 +29,6 @@ INPUT_DIMENSIONS: Mapping[str, int] = {
 # since the one that a change replaces would take its effect with it.
 ASKED_DIMENSIONS = ("provider", "model_requested")
 INPUT_SIGNALS = ("input_chars", "input_foreign", "input_code")
-INPUT_KIND = "input_kind"
 KINDS = 8
 ENDS = 0.1  # of the requests, at either end of the window
 LEAST = 25
@@ -91,20 +90,33 @@ def input_columns(table: RequestTable) -> list[Array]:
 
 
 def _kinds(table: RequestTable) -> list[Array]:
-    """What requests begin with. Only beginnings that were there at both ends count: one that came or went may be a change of
-    ours (a prompt that is sent as part of the input), which must stay free to explain.
-    """
     values = table.signals.get(INPUT_KIND)
-    if values is None:
-        return []
+    return [] if values is None else [(values == kind).astype(float) for kind in _lasting(values)[:KINDS]]
+
+
+def _lasting(values: Array) -> list[float]:
+    """What requests begin with, the commonest first. Only beginnings that were there at both ends count: one that came or went
+    may be a change of ours (a prompt that is sent as part of the input), which must stay free to explain.
+    """
     part = max(LEAST, int(ENDS * values.size))
     kinds, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-    lasting = [
-        kind
+    return [
+        float(kind)
         for kind, count in sorted(zip(kinds, counts, strict=True), key=lambda pair: -pair[1])
         if count >= LEAST and (values[:part] == kind).sum() >= 8 and (values[-part:] == kind).sum() >= 8
     ]
-    return [(values == kind).astype(float) for kind in lasting[:KINDS]]
+
+
+def input_kinds(table: RequestTable) -> Dimension | None:
+    """What requests begin with, as a dimension to look into; None where intents are recorded, which tell it by name."""
+    values, intent = table.signals.get(INPUT_KIND), table.dimensions.get("intent")
+    if values is None or (intent is not None and any(intent.labels)):
+        return None
+    kinds = _lasting(values)
+    codes = np.zeros(values.size, dtype=np.int32)
+    for number, kind in enumerate(kinds, 1):
+        codes[values == kind] = number
+    return Dimension(codes, ("", *(mark(kind) for kind in kinds))) if kinds else None
 
 
 def long_inputs(table: RequestTable) -> Dimension | None:

@@ -1,23 +1,43 @@
-"""Long inputs as a slice: by a bound that a query and a picture can repeat."""
+"""Slices that the input itself tells: long ones, and those that begin alike, so that a query and a picture can repeat them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-INPUT: Final = "input"  # the slice's dimension
+INPUT: Final = "input"  # the slice's dimension: how long
 # The signals that say how long an input is, with their units: what users wrote, else what the first call was sent.
 SIZES: Final[Mapping[str, str]] = {"input_chars": "characters", "asked_tokens": "tokens"}
-_LABEL: Final = re.compile(r"over (\d+) (\w+)")
+INPUT_KIND: Final = "input_kind"  # … or what it begins with, as the signal of that name: a number, never the words
+_LONG: Final = re.compile(r"over (\d+) (\w+)")
+_MARK: Final = re.compile(r"#([0-9a-f]{4})")
+
+
+@dataclass(frozen=True, slots=True)
+class InputTest:
+    """Requests of which a signal `exceeds` the value, or else is it."""
+
+    signal: str
+    exceeds: bool
+    value: int
 
 
 def over(bound: int, unit: str) -> str:
     return f"over {bound} {unit}"
 
 
-def bound_of(slice_: Mapping[str, str]) -> tuple[str, int] | None:
-    """(the signal, what it must exceed) of a slice of long inputs; None for all other slices."""
-    found = _LABEL.fullmatch(str(slice_.get(INPUT, "")))
-    signal = next((name for name, unit in SIZES.items() if found and unit == found[2]), None)
-    return (signal, int(found[1])) if found and signal else None
+def mark(kind: float) -> str:
+    """`#c7f1`: the same for the same beginning. `kind` is below 65,536."""
+    return f"#{int(kind):04x}"
+
+
+def told_by_input(slice_: Mapping[str, str]) -> InputTest | None:
+    """How requests of a slice are told by their input; None for all other slices."""
+    long_ = _LONG.fullmatch(str(slice_.get(INPUT, "")))
+    signal = next((name for name, unit in SIZES.items() if long_ and unit == long_[2]), None)
+    if long_ and signal:
+        return InputTest(signal, True, int(long_[1]))
+    kind = _MARK.fullmatch(str(slice_.get(INPUT_KIND, "")))
+    return InputTest(INPUT_KIND, False, int(kind[1], 16)) if kind else None

@@ -172,7 +172,7 @@ FINISH: Final = (
         sql="if(finish_reason = '', NULL, finish_reason = 'length')",
         family="cut",
         needs=("finish_reason",),
-        words=("truncated", "cut", "incomplete", "length", "max_tokens", "short", "mid-sentence", "cut-off"),
+        words=("truncated", "cut", "incomplete", "length", "short", "mid-sentence", "cut-off"),
     ),
     Signal(
         name="filtered",
@@ -370,7 +370,7 @@ RETRIEVAL: Final = (
         bad="up",
         family="retrieval",
         needs=("doc_age_days",),
-        words=("stale", "old", "outdated", "age", "last year", "expired"),
+        words=("stale", "old", "outdated", "age", "year", "expired"),
     ),
     Signal(
         name="document_chars",

@@ -26,11 +26,11 @@ WARMS = re.compile(r"cache|warm", re.IGNORECASE)
 ON_CAPACITY = MappingProxyType(
     {
         "error": 1.0,
-        "upstream": 0.3,
+        "upstream": 0.1,
         "ratelimit": 0.5,
         "retry": 0.7,
         "latency": 1.0,
-        "speed": 0.5,
+        "speed": 0.15,
         "stream": 0.7,
         "cache": 0.3,
     }
@@ -44,9 +44,9 @@ class Application(Walked):
     families = MappingProxyType(
         {
             "error": 1.0,
-            "upstream": 0.3,
+            "upstream": 0.1,
             "missing": 0.003,  # who asks for another model shows it; what remains is another endpoint or key
-            "speed": 0.4,
+            "speed": 0.15,  # of the provider's own answers, a token at a time
             "stream": 1.0,
             "retry": 1.0,
             "latency": 0.7,

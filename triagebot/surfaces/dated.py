@@ -17,6 +17,7 @@ from triagebot.surfaces.stages import given, in_scope
 Array = NDArray[np.float64]
 
 MOMENTS = 12  # moments tried within the interval of a change that is only known to lie between two looks
+ANNOUNCED = 2 * 3600.0  # seconds for which a provider may have been down before its status page says so
 HALF_HOUR = 1800.0
 HOUR = 3600.0
 BUSY = (0.5, 0.8)  # shares of the requests that come at quieter times
@@ -41,6 +42,8 @@ def dated(
 ) -> tuple[Suspect, Candidate | None]:
     change = stages[0]
     start, end = change.introduced.earliest.timestamp(), change.introduced.latest.timestamp()
+    if change.surface == "provider":
+        start -= ANNOUNCED
     if end - start >= 1 and not change.detail.get("stopped"):
         suspect, candidate = since_one_of(
             node, change, in_scope(change, table), np.linspace(start, end, MOMENTS), table

@@ -17,6 +17,7 @@ from triagebot.attribution.strata import (
     asked_columns,
     hour_columns,
     input_columns,
+    input_kinds,
     long_inputs,
     risings,
     stack,
@@ -24,7 +25,7 @@ from triagebot.attribution.strata import (
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_MIX
 from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
-from triagebot.domain.inputs import INPUT
+from triagebot.domain.inputs import INPUT, INPUT_KIND
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
@@ -38,6 +39,7 @@ SLICED = (
     "provider",
     "workload",
     "intent",
+    INPUT_KIND,
     "tenant",
     "model_requested",
     "tool_names",
@@ -92,6 +94,9 @@ def attribute(
     long_ = long_inputs(table)
     if long_ is not None:
         codes, labels = codes | {INPUT: long_.codes}, labels | {INPUT: long_.labels}
+    begun = input_kinds(table)
+    if begun is not None:
+        codes, labels = codes | {INPUT_KIND: begun.codes}, labels | {INPUT_KIND: begun.labels}
     weight = table.weight / table.weight.mean()
     hours = hour_columns(table.at)
     grown = risings(table)
@@ -99,7 +104,7 @@ def attribute(
     arriving = [*hours, *levels, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST)
-    levelled = [s for s in slices if s.dimension in (INPUT, *INPUT_DIMENSIONS)]
+    levelled = [s for s in slices if s.dimension in (INPUT, INPUT_KIND, *INPUT_DIMENSIONS)]
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
     explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()

@@ -38,7 +38,7 @@ from triagebot.triage.nextcheck import next_check
 from triagebot.triage.offline import probed, stepped
 from triagebot.triage.read import Reading, read
 from triagebot.triage.readonce import ReadOnce
-from triagebot.triage.slices import longer
+from triagebot.triage.slices import input_test
 from triagebot.triage.symptoms import page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
 from triagebot.triage.volume import dropped, grown, one_grown, thinned
@@ -227,7 +227,7 @@ def _number(
                 if signal is None:
                     continue
                 query, parameters = deps.traces.evidence_query(
-                    names, window, signal, told.slice, split, longer(told.slice)
+                    names, window, signal, told.slice, split, input_test(told.slice)
                 )
                 lines.append(
                     Evidence(

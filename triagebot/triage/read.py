@@ -156,7 +156,9 @@ def _bar(suspect: Suspect, explanation: Explanation) -> float:
         return NAMED
     # Rulers are few, and seldom changed: that one's interval holds somebody else's onset is no matter of one in five.
     known = suspect.change.introduced
-    within = explanation.variant == WITHIN or (known.latest - known.earliest).total_seconds() > SLACK
+    # An outage is announced at a moment, and began some time before.
+    announced = suspect.change.surface == "provider"
+    within = announced or explanation.variant == WITHIN or (known.latest - known.earliest).total_seconds() > SLACK
     return NAMED_WITHIN if within and suspect.node != RULER else NAMED_BY_DATE
 
 

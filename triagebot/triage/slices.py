@@ -1,4 +1,4 @@
-"""The requests of a symptom's slice, read again: by their labels, or by how long their inputs are."""
+"""The requests of a symptom's slice, read again: by their labels, or by what their inputs tell."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.domain.inputs import INPUT, bound_of
+from triagebot.domain.inputs import INPUT, INPUT_KIND, InputTest, told_by_input
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
 from triagebot.signals.catalogue import SIGNALS
 
 
-def longer(slice_: Mapping[str, str]) -> tuple[Signal, int] | None:
-    """The signal that such a slice needs beside its dimensions, and what it must exceed."""
-    found = bound_of(slice_)
-    return (next(s for s in SIGNALS if s.name == found[0]), found[1]) if found else None
+def input_test(slice_: Mapping[str, str]) -> tuple[Signal, InputTest] | None:
+    """The signal that such a slice needs beside its dimensions, and what it must be."""
+    found = told_by_input(slice_)
+    return (next(s for s in SIGNALS if s.name == found.signal), found) if found else None
 
 
 def needed(signal: Signal, slice_: Mapping[str, str]) -> list[Signal]:
     """What to read of the requests to see a signal within a slice."""
-    found = longer(slice_)
+    found = input_test(slice_)
     return [signal, found[0]] if found else [signal]
 
 
@@ -29,8 +29,8 @@ def having(table: RequestTable, slice_: Mapping[str, str]) -> NDArray[np.bool_]:
     """The requests with every label of the slice; none where the table does not know a label."""
     kept = np.ones(table.at.shape, dtype=np.bool_)
     for name, label in slice_.items():
-        if name == INPUT:
-            kept &= _longer(table, slice_)
+        if name in (INPUT, INPUT_KIND):
+            kept &= _told(table, {name: label})
             continue
         dimension = table.dimensions.get(name)
         known = dimension is not None and label in dimension.labels
@@ -38,9 +38,9 @@ def having(table: RequestTable, slice_: Mapping[str, str]) -> NDArray[np.bool_]:
     return kept
 
 
-def _longer(table: RequestTable, slice_: Mapping[str, str]) -> NDArray[np.bool_]:
-    found = bound_of(slice_)
-    sizes = table.signals.get(found[0]) if found else None
-    if found is None or sizes is None:
+def _told(table: RequestTable, slice_: Mapping[str, str]) -> NDArray[np.bool_]:
+    found = told_by_input(slice_)
+    values = table.signals.get(found.signal) if found else None
+    if found is None or values is None:
         return np.zeros(table.at.shape, dtype=np.bool_)
-    return np.asarray(np.nan_to_num(sizes, nan=-1.0) > found[1])
+    return np.asarray(values > found.value if found.exceeds else values == found.value)

@@ -16,6 +16,7 @@ from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import moment
 
 WORD = re.compile(r"[a-z0-9][a-z0-9'-]*")
+PARTED = re.compile(r"['-]")
 Z95 = 1.96
 
 
@@ -58,10 +59,10 @@ def _mean(values: np.ndarray, weight: np.ndarray, mask: np.ndarray) -> tuple[int
 
 
 def page_words(page: Page) -> frozenset[str]:
-    """Its words, and the parts of those that are joined by hyphens."""
+    """Its words, and the parts of those with hyphens and apostrophes."""
     text = " ".join((page.title, page.text, *page.labels.values())).lower()
     words = WORD.findall(text)
-    return frozenset((*words, *(part for word in words for part in word.split("-"))))
+    return frozenset((*words, *(part for word in words for part in PARTED.split(word) if part)))
 
 
 def relevance(names: Sequence[str], words: frozenset[str], signals: Mapping[str, Signal]) -> int:

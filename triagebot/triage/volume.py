@@ -149,10 +149,14 @@ def dropped(table: RequestTable, since: float) -> bool:
 
 
 def _fewer(at: NDArray[np.float64], weight: NDArray[np.float64], since: float) -> bool:
-    """Whether fewer requests came since than in the same hours of any day before."""
-    now = float(weight[at >= since].sum())
+    """Whether fewer requests came since than in the same hours of any day before: of its own kind, where there was one, since on
+    a Sunday hardly anybody asks.
+    """
+    now, middle = float(weight[at >= since].sum()), (since + at[-1]) / 2
     shifts = np.arange(1, int((since - at[0]) // DAY) + 1) * DAY
-    usual = [float(weight[(at >= since - d) & (at < at[-1] - d)].sum()) for d in shifts if at[-1] - d <= since]
+    shifts = shifts[at[-1] - shifts <= since]
+    alike = weekend(middle - shifts) == weekend(np.array([middle]))
+    usual = [float(weight[(at >= s) & (at < s + at[-1] - since)].sum()) for s in since - shifts[alike | ~alike.any()]]
     if usual:
         return now < THINNED * min(usual)
     before = float(weight[at < since].sum()) / max(since - at[0], HOUR)

@@ -12,6 +12,7 @@ from typing import Final
 
 from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.engine import literal
+from triagebot.domain.inputs import InputTest
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
 from triagebot.ports import DIMENSIONS, DOCUMENT_SOURCE
@@ -352,16 +353,18 @@ def evidence_query(
     split: str,
     *,
     ends: bool = False,
-    size: Signal | None = None,
+    told_by: tuple[Signal, InputTest] | None = None,
 ) -> str:
     """Requests and the signal's average per value of `split`: a dimension, or `@onset` for before and after {onset}.
 
-    With `ends` what began at {ended} or later counts as before again. Bound: the window, {from} (no request that began before it), {slice_0} … in the order of `slice_`, and with `size`,
-    whose value must exceed it, {longer}.
+    With `ends` what began at {ended} or later counts as before again. Bound: the window, {from} (no request that began before it), {slice_0} … in the order of `slice_`, and with `told_by`,
+    whose signal must exceed or be it, {input}.
     """
     onset = split.startswith("@onset")
     dimensions = sorted({*slice_, *(() if onset else (split,))})
-    text = " ".join([*(s.expression for s in (signal, size) if s), *(DIMENSION_SQL[name] for name in dimensions)])
+    text = " ".join(
+        [*(s.expression for s in (signal, told_by and told_by[0]) if s), *(DIMENSION_SQL[name] for name in dimensions)]
+    )
     columns = normalise.mentioned(text) | {"trace_id", "at", "op", "is_root"}
     listed = "".join(f", {_label(name)} AS d_{name}" for name in dimensions)
     value = _folded(signal) if signal else "nan"
@@ -369,9 +372,9 @@ def evidence_query(
     still = "began < {onset:DateTime64(6, 'UTC')}" + (" OR began >= {ended:DateTime64(6, 'UTC')}" if ends else "")
     shown = f"if({still}, 'before', 'after')" if onset else f"d_{split}"
     kept = "".join(f" AND d_{name} = {{slice_{number}:String}}" for number, name in enumerate(slice_))
-    if size is not None:
-        listed += f", {_folded(size)} AS size"
-        kept += " AND size > {longer:Float64}"
+    if told_by is not None:
+        listed += f", {_folded(told_by[0])} AS told"
+        kept += f" AND told {'>' if told_by[1].exceeds else '='} {{input:Float64}}"
     return (
         f"SELECT {shown} AS split, count() AS requests, countIf(isFinite(value)) AS n, "
         f"round(avgIf(value, isFinite(value)), 6) AS average FROM (SELECT {_TRACE} AS request, argMin(at, {_ROOT_FIRST}) AS began, "

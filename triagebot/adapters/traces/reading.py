@@ -17,7 +17,7 @@ from triagebot.adapters.traces import bundles, folding, guard, queries, requesti
 from triagebot.adapters.traces.engine import literal
 from triagebot.adapters.traces.normalise import ANYTHING, Present
 from triagebot.adapters.traces.queries import Source
-from triagebot.domain.inputs import INPUT
+from triagebot.domain.inputs import INPUT, INPUT_KIND, InputTest
 from triagebot.domain.recorded import Recorded
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window, parse_time
@@ -153,11 +153,11 @@ class Reader(ABC):
         signal: Signal | None,
         slice_: Mapping[str, str],
         split: str,
-        longer: tuple[Signal, int] | None = None,
+        told_by: tuple[Signal, InputTest] | None = None,
     ) -> tuple[str, Mapping[str, str]]:
         by, _, times = split.partition("=")
         onset, _, ended = times.partition("/")
-        slice_ = {name: label for name, label in slice_.items() if name != INPUT}
+        slice_ = {name: label for name, label in slice_.items() if name not in (INPUT, INPUT_KIND)}
         if by not in (*DIMENSIONS, "@onset") or not set(slice_) <= set(DIMENSIONS):
             raise ValueError(f"no dimension {by!r} or {sorted(set(slice_) - set(DIMENSIONS))}")
         chosen = sorted(slice_)
@@ -167,10 +167,9 @@ class Reader(ABC):
             parameters["onset"] = literal(parse_time(onset))
         if ended:
             parameters["ended"] = literal(parse_time(ended))
-        if longer is not None:
-            parameters["longer"] = str(longer[1])
-        size = longer[0] if longer else None
-        return queries.evidence_query(self.source, signal, chosen, by, ends=bool(ended), size=size), parameters
+        if told_by is not None:
+            parameters["input"] = str(told_by[1].value)
+        return queries.evidence_query(self.source, signal, chosen, by, ends=bool(ended), told_by=told_by), parameters
 
     async def run(self, query: str, parameters: Mapping[str, str]) -> Answer:
         guard.check(query, self.source.table)
