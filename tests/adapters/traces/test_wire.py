@@ -95,6 +95,14 @@ def test_ids_are_found_where_they_do_not_come_first() -> None:
     assert wire.scan(body, wire.PROTOBUF) == wire.Scanned(body=body, json=False, spans=1, rejected=0)
 
 
+def test_ids_that_a_span_is_too_short_for_are_not_read_from_what_follows() -> None:
+    short = otlp._field(1, b"1" * 16) + b"\x12\x08" + b"2" * 3
+    for more in (b"", otlp._field(2, otlp.span_bytes(spans_of([(b"1" * 16, b"2" * 8)])[0]))):
+        body = otlp._field(1, otlp._field(2, otlp._field(2, short) + more))
+        with pytest.raises(BadTrace, match="runs past"):
+            wire.scan(body, wire.PROTOBUF)
+
+
 @given(st.binary(max_size=200))
 def test_noise_is_a_bad_trace_or_no_spans(body: bytes) -> None:
     for kind in (wire.PROTOBUF, wire.JSON):

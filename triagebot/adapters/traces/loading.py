@@ -211,7 +211,7 @@ def _way(stage: str, rows: Rows, present: normalise.Present) -> Way:
     names = normalise.recorded((name for name, _ in normalise.stored_columns()), present)
     wanted = (*normalise.COLLECTOR, *names)
     steps = _steps(rows, names, present)
-    source, condition = f"{stage}.parsed", f" WHERE {valid(steps[0]['TraceId'], steps[0]['SpanId'])}"
+    source, condition = f"{stage}.parsed", f" WHERE {valid(json=rows.json)}"
     tables: list[tuple[str, Mapping[str, str], str]] = []
     finished: dict[str, str] = {}
     tuples: dict[str, str] = {}

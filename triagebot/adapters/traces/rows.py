@@ -70,7 +70,7 @@ def found(*, json: bool) -> str:
     text, names = _given("stringValue"), f"groupUniqArrayArray({_member('key', attributes)})"
     unclean = f"length({text}) > {VALUE_LIMIT} OR NOT isValidUTF8({text})"
     return (
-        f"count() AS spans, countIf({valid(_id('traceId', json=json), _id('spanId', json=json))}) AS valid, "
+        f"count() AS spans, countIf({valid(json=json)}) AS valid, "
         f"max(notEmpty({_member('events')})) AS events, max(notEmpty({_member('links')})) AS links, "
         f"max(arrayExists(a -> {odd}, {attributes})) AS unusual, "
         f"max(length({attributes}) > {ATTRIBUTE_LIMIT} OR arrayExists(a -> {unclean}, {attributes})) "
@@ -85,12 +85,15 @@ def _known(names: str) -> str:
     return f"arrayFilter(x -> isValidUTF8(x), {names})"
 
 
-def valid(trace: str, span: str) -> str:
-    """Whether these are ids, in hexadecimal digits, that a span may have."""
-    return (
-        f"match({trace}, '^[0-9a-f]{{32}}$') AND match({span}, '^[0-9a-f]{{16}}$') AND {trace} != repeat('0', 32) "
-        f"AND {span} != repeat('0', 16)"
-    )
+def valid(*, json: bool) -> str:
+    """Whether a span has ids that it may have: in OTLP/JSON they are hexadecimal digits."""
+    tests = []
+    for name, size in (("traceId", 16), ("spanId", 8)):
+        id_ = _id(name, json=True) if json else _member(name)
+        form = f"match({id_}, '^[0-9a-f]{{{2 * size}}}$')" if json else f"length({id_}) = {size}"
+        none = f"repeat('0', {2 * size})" if json else f"unhex(repeat('0', {2 * size}))"
+        tests.append(f"{form} AND {id_} != {none}")
+    return " AND ".join(tests)
 
 
 def _id(name: str, of: str = "span", *, json: bool) -> str:

@@ -18,6 +18,7 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 _PIECE: Final = 1024
 _IDS: Final = "trace or span id is not valid"
+_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|.)", re.DOTALL)
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,30}")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?|NaN|-?Infinity")
@@ -95,9 +96,15 @@ def scan(body: bytes, content_type: str) -> Scanned:
         for start, end in _spans(body):
             spans += 1
             # Every exporter writes the ids first: 16 bytes as field 1, 8 bytes as field 2.
-            plain = body[start : start + 2] == b"\x0a\x10" and body[start + 18 : start + 20] == b"\x12\x08"
-            ids = (body[start + 2 : start + 18], body[start + 20 : start + 28]) if plain else _ids(body[start:end])
-            rejected += not (len(ids[0]) == 16 and len(ids[1]) == 8 and any(ids[0]) and any(ids[1]))
+            if (
+                body[start : start + 2] == b"\x0a\x10"
+                and body[start + 18 : start + 20] == b"\x12\x08"
+                and end >= start + 28
+            ):
+                rejected += body[start + 2 : start + 18] == _NO_TRACE or body[start + 20 : start + 28] == _NO_SPAN
+            else:
+                trace, span = _ids(body[start:end])
+                rejected += not (len(trace) == 16 and len(span) == 8 and any(trace) and any(span))
     except (ValueError, IndexError) as error:
         raise BadTrace(f"the body is not an ExportTraceServiceRequest: {error}") from error
     return Scanned(body=body, json=False, spans=spans, rejected=rejected)
@@ -127,7 +134,10 @@ def _members(body: bytes, position: int, end: int, wanted: int) -> Iterator[tupl
             length = body[position]
             position += 1
             if length > 127:
-                length, position = _long(body, position, length)
+                more = body[position]  # two bytes are the length of nearly every span: no call for that
+                length, position = (
+                    (length & 127 | more << 7, position + 1) if more < 128 else _long(body, position, length)
+                )
         elif wire == 0:
             while body[position] > 127:
                 position += 1
