@@ -126,3 +126,11 @@ def test_command_line(tmp_path, capsys):
     assert "alias_moved\tC11" in capsys.readouterr().out
     assert main([str(tmp_path), "--families", "moon_phase"]) == 2
     assert "moon_phase" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["long_ago", "tokenizer_upgrade", "wrong_axis_ramp", "weak_effect"])
+def test_a_prompt_of_another_version_has_another_text(name, seed):
+    for artifact in drafted(name, seed).artifacts:
+        if artifact.surface == "prompt_version":
+            assert len({str(text) for text in artifact.contents}) == len(artifact.labels)

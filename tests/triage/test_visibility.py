@@ -120,3 +120,12 @@ def test_with_a_handful_of_requests_before_it_no_effect_could_be_shown(title):
 
 def test_what_changed_again_later_has_something_to_compare_with():
     assert recorded("refusals", ["support/system@v2"] * N, 0.0, prompt("v2", 0.02), prompt("v3", 0.5))[0]
+
+
+def test_a_version_is_held_against_others_of_its_own_prompt():
+    """A second prompt serves every other request: three of the first one's new version are all that there were since."""
+    versions = np.where(np.arange(N) % 2, "support/second@v9", "support/system@v1").astype(object)
+    versions[N - 6 :: 2] = "support/system@v2"
+    told = recorded("refusals", list(versions), 0.0)
+    assert not told[0]
+    assert "support/system@v2 has served 3 requests" in told[1]

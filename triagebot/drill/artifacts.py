@@ -9,7 +9,7 @@ import numpy as np
 
 from triagebot.drill import names
 from triagebot.drill.arrays import DAY, HOUR, Ints, Mask, Rng, chance, log_uniform, one, token
-from triagebot.drill.prompts import prompt_text
+from triagebot.drill.prompts import prompt_text, with_line
 from triagebot.drill.world import Person, World
 
 if TYPE_CHECKING:
@@ -252,6 +252,14 @@ def label_of(artifact: Artifact, step: int, at: float, rng: Rng) -> str:
     return f"{number[0]}.{number[1] + step if minor else number[1] + jump + 41}.{number[2]}"
 
 
+def _edited(artifact: Artifact, change: Change) -> Any:
+    """What the artifact is from this change on: a prompt is never the same, or it would be no other version."""
+    before = artifact.contents[-1]
+    if change.edit is not None:
+        return change.edit(before)
+    return with_line("tone", "Be brief and exact.")(before) if artifact.surface == "prompt_version" else before
+
+
 def settle(draft: "Draft") -> None:
     """Number the versions of every artifact in the order in which they came and set who was served by which."""
     rng = draft.rng
@@ -266,6 +274,6 @@ def settle(draft: "Draft") -> None:
                 label += ".1"
             change.index = len(artifact.labels)
             artifact.labels.append(label)
-            artifact.contents.append(change.edit(artifact.contents[-1]) if change.edit else artifact.contents[-1])
+            artifact.contents.append(_edited(artifact, change))
             version = np.where(change.mask, change.index, version)
         artifact.version = version

@@ -10,7 +10,7 @@ import numpy as np
 from triagebot.attribution.thresholds import TOO_FEW
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
-from triagebot.surfaces.arrivals import FIRST_PART
+from triagebot.surfaces.arrivals import FIRST_PART, showing
 from triagebot.surfaces.contract import Suspect, Weighed
 
 ENOUGH = 100  # requests that must say a signal before its stillness means anything
@@ -58,12 +58,15 @@ def _too_new(weighed: Weighed) -> str:
         if dimension is None:
             continue
         counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
-        recorded = dimension.named[dimension.codes]
         for code in np.flatnonzero((counts > 0) & (counts < TOO_FEW)):
             label = dimension.labels[code]
+            artifact, at, _ = label.rpartition("@")
+            # Of several artifacts that requests have one each of, those with this one.
+            recorded = showing(table, name, artifact) if at else dimension.named[dimension.codes]
             first = int(np.flatnonzero(dimension.codes == code)[0])
             share = counts[code] / max(int(recorded[first:].sum()), 1)
-            served = round(share * (table.at.size - first))  # also by requests that do not record it
+            silent = ~dimension.named[dimension.codes][first:]
+            served = counts[code] + round(share * float(silent.sum()))  # also by requests that do not record it
             if label and share >= NEARLY_ALL and served < TOO_FEW:
                 return f"{label} has served {served} requests: neither an effect nor its absence can be shown yet"
     for suspect in weighed.suspects:
