@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.attribution.worlds import DAY, SIGNALS, SIZE, world
-from triagebot.attribution.bayes import Facts, log_bayes_factor, squared_z, weigh_exposures
+from triagebot.attribution.bayes import Contrasts, Facts, log_bayes_factor, squared_z, weigh_exposures
 from triagebot.attribution.panel import adjusted, build_panel
 
 
@@ -90,3 +90,20 @@ def test_events_within_a_slice_are_weighed_by_its_own_rate(seed):
     own, _ = weigh_exposures(alone.columns["failed"], (w.at[there] > 2.5 * DAY).astype(float)[:, None])
     ratio = column.dispersion / alone.columns["failed"].dispersion
     assert beside[0] * ratio == pytest.approx(own[0], rel=0.15, abs=0.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_change_that_is_of_a_slice_alone_is_held_against_that_slice(seed):
+    """The panel has taken the slices' levels out: the same contrast, at everybody's rate, would say far too much."""
+    w = world(seed)
+    there = w.region == 1
+    column = w.panel(np.where(w.at > 2.5 * DAY, 0.4, 0.3) * there, base=0.0).columns["failed"]
+    exposure = ((w.at > 2.5 * DAY) & there).astype(float)[:, None]
+    at_everybodys_rate, _ = weigh_exposures(column, exposure)
+    inside, _ = Contrasts.build(column.group, exposure, [(there, np.array([0]))]).weigh(column)
+    beside, _ = weigh_exposures(adjusted(column, there), exposure)
+    assert inside[0] == pytest.approx(beside[0], rel=0.05, abs=0.5)
+    assert at_everybodys_rate[0] > 1.3 * inside[0]
+    nowhere = np.zeros(there.size, dtype=bool)
+    empty, _ = Contrasts.build(column.group, 0 * exposure, [(nowhere, np.array([0]))]).weigh(column)
+    assert empty[0] == 0

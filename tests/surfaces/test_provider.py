@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.fakes.walks import SERVICE, after, explanation, moved, observation, spread, table, weighed
+from tests.fakes.walks import SERVICE, after, change, explanation, moved, observation, spread, table, weighed
 from triagebot.surfaces.contract import Snapshot
 from triagebot.surfaces.provider import NODE, SWITCHED_OFF
 
@@ -66,3 +66,9 @@ def test_a_model_that_is_no_longer_known_by_the_name_that_was_answered_before_is
     implied = NODE.imply(explanation(moved("model_missing", N)), 0, weighed(seen), SERVICE)
     assert (implied.node, implied.artifact, implied.whatever) == ("provider", "hollowpeak", gone)
     assert ("no longer knows" in implied.reason) is gone
+
+
+def test_a_status_page_tells_of_speed_and_failures_and_hardly_of_what_is_answered():
+    said, plain = (NODE.moves(change(surface, "hollowpeak")) for surface in ("provider", "model_alias"))
+    assert (said["latency"], said["upstream"]) == (plain["latency"], plain["upstream"])
+    assert said["content"] < 0.2 * plain["content"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -64,7 +65,8 @@ class Contrasts:
     """Exposures on the rows of one group of signals, adjusted once for all of them.
 
     What is left of an exposure beside the strata is not written out: the signals' residuals are orthogonal to the strata, and
-    its size is told by its projection.
+    its size is told by its projection. `inside` are slices (rows of the group), each with the places of those exposures that are
+    of it alone: their events are held against the slice.
     """
 
     group: Group
@@ -73,10 +75,17 @@ class Contrasts:
     information: Array
     exposed: Array  # weight of the exposed
     usable: NDArray[np.bool_]
+    inside: Sequence[tuple[NDArray[np.bool_], NDArray[np.int64]]]
 
     @classmethod
-    def build(cls, group: Group, exposures: Array) -> Contrasts:
+    def build(
+        cls, group: Group, exposures: Array, inside: Sequence[tuple[NDArray[np.bool_], NDArray[np.int64]]] = ()
+    ) -> Contrasts:
+        """`exposures` and the masks of `inside` are of all rows of the panel."""
         own = exposures[group.rows]
+        within = [(mask[group.rows], places) for mask, places in inside]
+        if group.slice is not None:
+            within.append((group.slice, np.flatnonzero((own[~group.slice] == 0).all(axis=0))))
         weighted = own * group.root_weight[:, None]
         projected = group.basis.T @ weighted
         information = np.einsum("ij,ij->j", weighted, weighted) - np.einsum("ij,ij->j", projected, projected)
@@ -87,6 +96,7 @@ class Contrasts:
             information=information,
             exposed=group.root_weight @ weighted,
             usable=enough(own.sum(axis=0), own.shape[0], information) & (_conversations(group, own) >= MIN_TALKS),
+            inside=within,
         )
 
     def residual(self, k: int) -> Array:
@@ -94,12 +104,13 @@ class Contrasts:
         return np.asarray(self.weighted[:, k] - self.group.basis @ self.projected[:, k])
 
     def facts(self, column: Column) -> Facts:
-        """Of the signal: for events within the slice that was adjusted for, of that slice."""
-        mine = self.group.slice
-        if mine is None or not column.binary:
+        """Of the signal: for events within a slice, of that slice."""
+        if not column.binary or not self.inside:
             return column.facts
-        own, within = column.facts_within(mine), (self.weighted[~mine] == 0).all(axis=0)
-        n, rate = np.where(within, own.n, float(column.raw.size)), np.where(within, own.rate, column.rate)
+        n, rate = np.full(self.exposed.size, float(column.raw.size)), np.full(self.exposed.size, column.rate)
+        for mask, places in self.inside:
+            own = column.facts_within(mask)
+            n[places], rate[places] = own.n, own.rate
         return Facts(n, column.sigma2, True, rate)
 
     def weigh(self, column: Column) -> tuple[Array, Array]:

@@ -34,6 +34,7 @@ class Board:
     variant: NDArray[np.int64]
     causes: Sequence[Cause]
     exposures: Array  # of all candidates, in their order
+    inside: Sequence[tuple[NDArray[np.bool_], NDArray[np.int64]]]  # slices, with the exposures that are of them alone
     contrasts: dict[int, Contrasts] = field(default_factory=dict)  # of the candidates, by the group of the signals
     read: dict[int, list[Array]] = field(default_factory=dict)
 
@@ -55,6 +56,7 @@ class Board:
             variant=np.zeros((len(columns), len(candidates)), dtype=np.int64),
             causes=causes,
             exposures=np.concatenate([c.exposure for c in candidates], axis=1) if candidates else np.zeros((0, 0)),
+            inside=_inside(candidates),
         )
         for row in range(len(columns)):
             board.weigh_row(row)
@@ -68,7 +70,8 @@ class Board:
             return
         contrasts = self.contrasts.get(id(column.group))
         if contrasts is None:
-            contrasts = self.contrasts[id(column.group)] = Contrasts.build(column.group, self.exposures)
+            contrasts = Contrasts.build(column.group, self.exposures, self.inside)
+            self.contrasts[id(column.group)] = contrasts
         weighed, _ = contrasts.weigh(column)
         end = 0
         for j, candidate in enumerate(self.candidates):
@@ -235,3 +238,14 @@ class Board:
     def _beside_it(candidate: Candidate, when: Array, own: Array) -> bool:
         """Whether enough of those then and there use what was changed without having the change."""
         return candidate.users is None or bool(((when - own) * candidate.users).sum() >= MIN_SIDE)
+
+
+def _inside(candidates: Sequence[Candidate]) -> list[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+    """The slices within which candidates are read, with the places of those readings among all exposures."""
+    found: dict[tuple[str, str], tuple[NDArray[np.bool_], list[int]]] = {}
+    end = 0
+    for candidate in candidates:
+        begin, end = end + candidate.everywhere, end + candidate.exposure.shape[1]
+        for place, slice_ in zip(range(begin, end), candidate.inside, strict=True):
+            found.setdefault((slice_.dimension, slice_.value), (slice_.mask, []))[1].append(place)
+    return [(mask, np.array(places, dtype=np.int64)) for mask, places in found.values()]

@@ -22,7 +22,7 @@ from triagebot.attribution.hypotheses import (
 )
 from triagebot.attribution.panel import Panel, Slice, adjusted, without
 from triagebot.attribution.scan import Moved, slice_share
-from triagebot.attribution.thresholds import INCOMPATIBLE, MIN_TALKS, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
+from triagebot.attribution.thresholds import INCOMPATIBLE, MIN_BETWEEN, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
 
 Array = NDArray[np.float64]
 # Signals of one answer are read from the same text: a companion is worth about a third of a new one.
@@ -203,16 +203,15 @@ def _nearly(board: Board, seed: int, stories: Stories, price: Array) -> Array:
 
 
 def _as_good(board: Board, seed: int, stories: Stories, pooled: Array, price: Array) -> Array:
-    """The stories with those raised that the best one differs from in a person or two: who asked between two changes that came
+    """The stories with those raised that the best one differs from in a few requests: who asked between two changes that came
     minutes apart does not tell them apart, only what was known of them before does.
     """
-    group = board.columns[seed].group
     top = int(pooled[:-1].argmax()) if board.candidates else 0
-    own = stories.exposures[group.rows]
+    own = stories.exposures[board.columns[seed].group.rows]
     raised = pooled.copy()
     for j in np.flatnonzero(np.isfinite(price)):
-        between = np.unique(group.conversation[own[:, j] != own[:, top]])
-        if between.size < MIN_TALKS and np.isfinite(price[top]):
+        alike = stories.readings[j] == stories.readings[top]
+        if alike and np.count_nonzero(own[:, j] != own[:, top]) < MIN_BETWEEN:
             raised[j] = max(pooled[j], pooled[top] + price[j] - price[top])
     return raised
 

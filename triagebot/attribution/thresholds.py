@@ -34,6 +34,8 @@ MIN_SIDE: Final = 12
 MIN_TALKS: Final = 3.0
 # … nor are some more, where nothing is on record and the moments are chosen by what is seen.
 MIN_APART: Final = 5.0
+# Two changes that fewer requests than this lie between are not told apart by them: they are one person's, as often as not.
+MIN_BETWEEN: Final = 5
 # Of fewer requests under a new version a failure rate that trebled from 3% is missed half of the time.
 TOO_FEW: Final = 25
 # Fewer events than this (failures, refusals) in both sides together decide nothing.

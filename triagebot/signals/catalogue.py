@@ -344,7 +344,6 @@ RETRIEVAL: Final = (
             "irrelevant",
             "hallucination",
             "grounded",
-            "hallucinating",
             "articles",
         ),
     ),

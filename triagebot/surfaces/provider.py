@@ -32,6 +32,10 @@ RETIRED = MappingProxyType({"missing": 1.0, "error": 0.7, "retry": 0.7, "latency
 FAILING = frozenset({"overloaded", "timed_out", "server_error", "model_missing"})
 
 
+# What its status page tells of: that it is slow or fails, hardly ever that it answers otherwise.
+SAID = MappingProxyType({"content": 0.02, "length": 0.02, "cut": 0.02, "eval": 0.02})
+
+
 class Provider(Walked):
     name = "provider"
     surfaces = ("provider",)
@@ -56,6 +60,9 @@ class Provider(Walked):
     )
     prior = 0.6
     columns = ("provider",)
+
+    def moves(self, change: Change) -> Mapping[str, float]:
+        return {**self.families, **SAID} if change.surface == "provider" else self.families
 
     def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]:
         """Models of ours whose published day of retirement lies in the window."""
