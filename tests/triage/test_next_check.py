@@ -112,3 +112,14 @@ def test_a_model_that_was_switched_off_is_replaced():
     why = Reading(0, explanation(moved("model_missing", N)), gone)
     line = told(Decision("none_of_five", (why,), {}, ""))
     assert "in place of marl-6-01" in line
+    unknown = Implied(
+        node="provider",
+        artifact="hollowpeak",
+        explanation=0,
+        reason="gone",
+        confidence=0.85,
+        strength=9.0,
+        whatever=True,
+    )
+    why = Reading(0, explanation(moved("model_missing", N)), None, unknown)
+    assert "still served" in told(Decision("none_of_five", (why,), {}, ""))

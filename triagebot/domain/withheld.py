@@ -6,7 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
+from triagebot.domain.inputs import INPUT_KIND
+
 WITHHELD: Final = frozenset({"user", "conversation", "key"})
+
+NAMED: Final[Mapping[str, str]] = {INPUT_KIND: "inputs that begin alike"}
 
 
 def shown_label(dimension: str, label: str) -> str:
@@ -16,6 +20,11 @@ def shown_label(dimension: str, label: str) -> str:
     return "#" + hashlib.sha256(label.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
+def shown_name(dimension: str) -> str:
+    """What people call a dimension."""
+    return NAMED.get(dimension, dimension)
+
+
 def shown_slice(slice_: Mapping[str, str]) -> str:
     """`region eu-west-1, user #1f3a9c02`; "" for all requests."""
-    return ", ".join(f"{name} {shown_label(name, label)}" for name, label in sorted(slice_.items()))
+    return ", ".join(f"{shown_name(name)} {shown_label(name, label)}" for name, label in sorted(slice_.items()))

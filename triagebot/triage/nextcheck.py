@@ -9,6 +9,7 @@ from triagebot.surfaces.contract import Suspect, Weighed
 from triagebot.surfaces.provider import SWITCHED_OFF
 from triagebot.surfaces.quota import on_length
 from triagebot.triage.decide import Decision
+from triagebot.triage.read import Reading
 
 SEE = {
     "model_alias": "record gen_ai.response.model on model spans, or declare the alias",
@@ -55,7 +56,7 @@ def _beside(decision: Decision) -> str:
         return "Nothing that is measured moved: read the requests that the page names, or close it."
     node = decision.told[0].node
     return {
-        "provider": _provider(decision.told[0].suspect),
+        "provider": _provider(decision.told[0]),
         "quota": _limit(decision.told[0].suspect),
         "application": "Look at the change named here, or roll it back; prompts and models are not to blame.",
         "traffic": "See which requests grew: the mix moved, behaviour did not.",
@@ -63,7 +64,10 @@ def _beside(decision: Decision) -> str:
     }.get(node, "Look at the change named here.")
 
 
-def _provider(suspect: Suspect | None) -> str:
+def _provider(reading: Reading) -> str:
+    suspect = reading.suspect
+    if reading.implied is not None and reading.implied.whatever:
+        return "Ask for a model that is still served; replay ten requests on it first."
     if suspect is not None and suspect.change.after == SWITCHED_OFF:
         return f"Ask for a model that is still served in place of {suspect.change.before}; replay ten requests on it first."
     return "Move traffic to another provider or model only after checking its own error rate; tell the provider."

@@ -8,7 +8,7 @@ from typing import Any, Final
 from triagebot.domain.limits import fit
 from triagebot.domain.mrkdwn import Mrkdwn, clean, code, cut
 from triagebot.domain.times import parse_time
-from triagebot.domain.withheld import shown_label
+from triagebot.domain.withheld import shown_label, shown_name
 from triagebot.ports import Message
 from triagebot.triage.messages.numbers import count, figure
 from triagebot.triage.messages.plain import plain
@@ -69,7 +69,9 @@ def _view(raw: Mapping[str, Any]) -> dict[str, Any]:
     examples = raw["examples"]
     both = [_example(e, "with") for e in examples["with"]] + [_example(e, "without") for e in examples["without"]]
     moved = " → ".join(code(raw[side], 40) for side in ("before", "after") if raw[side])
-    slice_ = ", ".join(f"{clean(k)} {code(shown_label(k, str(v)), 40)}" for k, v in list(raw["slice"].items())[:3])
+    slice_ = ", ".join(
+        f"{clean(shown_name(k))} {code(shown_label(k, str(v)), 40)}" for k, v in list(raw["slice"].items())[:3]
+    )
     return {
         "title": raw["title"],
         "artifact": raw["artifact"],

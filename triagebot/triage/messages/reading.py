@@ -13,7 +13,7 @@ from typing import Any, Final
 from triagebot.domain.mrkdwn import Mrkdwn, clean, code, cut, escape, mention
 from triagebot.domain.nodes import NODES, SURFACES, TITLES
 from triagebot.domain.times import Interval, parse_time
-from triagebot.domain.withheld import shown_label
+from triagebot.domain.withheld import shown_label, shown_name
 from triagebot.triage.messages.numbers import bar, count, difference, figure, moment, stretch, took, usable
 from triagebot.triage.messages.replay import read as read_report
 
@@ -232,7 +232,7 @@ def _where(slice_: Mapping[str, Any]) -> Mrkdwn:
     parts = []
     for name, value in list(slice_.items())[:4]:
         shown = code(shown_label(name, str(value)), 60)
-        parts.append(f"{escape(cut(clean(name), 40))} {shown}")
+        parts.append(f"{escape(cut(clean(shown_name(name)), 40))} {shown}")
     return Mrkdwn("in " + ", ".join(parts)) if parts else Mrkdwn("")
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from triagebot.domain.times import Interval, parse_time
-from triagebot.domain.withheld import shown_label
+from triagebot.domain.withheld import shown_label, shown_name
 
 NOT_RECORDED: Final = "not recorded"
 LABEL: Final = 80
@@ -135,5 +135,6 @@ def slice_of(labels: Any) -> str:
     if not isinstance(labels, Mapping):
         return ""
     return ", ".join(
-        f"{clean(name, 40)} {clean(shown_label(name, str(value)), LABEL)}" for name, value in sorted(labels.items())
+        f"{clean(shown_name(name), 40)} {clean(shown_label(name, str(value)), LABEL)}"
+        for name, value in sorted(labels.items())
     )
