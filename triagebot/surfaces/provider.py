@@ -32,8 +32,8 @@ RETIRED = MappingProxyType({"missing": 1.0, "error": 0.7, "retry": 0.7, "latency
 FAILING = frozenset({"overloaded", "timed_out", "server_error", "model_missing"})
 
 
-# What its status page tells of: that it is slow or fails, hardly ever that it answers otherwise.
-SAID = MappingProxyType({"content": 0.02, "length": 0.02, "cut": 0.02, "eval": 0.02})
+# What its status page tells of: that it is slow or fails, hardly that it answers otherwise, or what limits an account has.
+SAID = MappingProxyType({"ratelimit": 0.1, "content": 0.02, "length": 0.02, "cut": 0.02, "eval": 0.02})
 
 
 class Provider(Walked):

@@ -38,7 +38,7 @@ ON_CALLS = MappingProxyType(
     }
 )
 # A limit that was lowered is what refuses calls far more readily than any release or provider that was there at the same time.
-ON_LOWERED = MappingProxyType({**ON_CALLS, "ratelimit": 4.0})
+ON_LOWERED = MappingProxyType({**ON_CALLS, "ratelimit": 4.0, "error": 1.0, "latency": 0.7})
 # Where a limit on the length of an answer is cut, answers are cut off and are other answers.
 ON_LENGTH = MappingProxyType(
     {"cut": 1.0, "length": 1.0, "content": 1.0, "usage": 0.7, "latency": 0.3, "speed": 0.3, "error": 0.2}
