@@ -9,7 +9,7 @@ from tests.fakes.walks import page
 from triagebot.attribution.scan import scan, slices_of
 from triagebot.domain.signal import Signal
 from triagebot.signals.catalogue import SIGNALS as CATALOGUE
-from triagebot.triage.symptoms import harmful, page_words, relevance, symptom
+from triagebot.triage.symptoms import harmful, of_each, page_words, relevance, symptom
 
 BY_NAME = {signal.name: signal for signal in CATALOGUE}
 
@@ -83,6 +83,19 @@ def test_relevance_orders_signals_by_the_pages_words():
 )
 def test_harm_is_a_movement_in_the_bad_direction(bad, effect, expected):
     assert harmful(effect, Signal(name="x", title="x", sql="1", bad=bad)) is expected
+
+
+@pytest.mark.parametrize(
+    ("title", "each"),
+    [
+        ("cost per request up", True),
+        ("Spend per task 2x", True),
+        ("cost per day up by half", False),
+        ("spend anomaly", False),
+    ],
+)
+def test_what_one_request_costs_is_no_matter_of_how_many_there_are(title, each):
+    assert of_each(page(title)) is each
 
 
 def test_every_word_that_a_signal_answers_to_can_stand_in_a_page():

@@ -39,14 +39,13 @@ from triagebot.triage.offline import probed, stepped
 from triagebot.triage.read import Reading, read
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.slices import input_test
-from triagebot.triage.symptoms import page_words, symptom
+from triagebot.triage.symptoms import of_each, page_words, symptom
 from triagebot.triage.visibility import what_is_hidden
 from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 RULER_CONFIDENCE = 0.9
 BESIDE_CONFIDENCE = 0.85
 MONEY = frozenset(("cost", "costs", "spend", "bill", "burn"))
-EACH = frozenset(("per", "each"))  # what one request costs is no matter of how many there are
 SAMPLING = re.compile(r"sampling|sampler|sample_?rate", re.IGNORECASE)
 # A page that speaks of load or money asks whether demand grew; on any other page more requests explain nothing.
 DEMAND_WORDS = MONEY | {"budget", "volume", "traffic", "requests", "load", "capacity", "quota", "limit", "limits"}
@@ -117,8 +116,8 @@ def _concluded(
     visible, blind = what_is_hidden(words, signals, weighed)
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
-    spent = visible and bool(words & MONEY) and not words & EACH
-    demand = demand_of(table, found, spent=spent) if words & DEMAND_WORDS else ""
+    asked = bool(words & DEMAND_WORDS) and not of_each(page)
+    demand = demand_of(table, found, spent=visible and bool(words & MONEY)) if asked else ""
     attributes = lost(table)
     gone, cut = (attributes, None) if attributes else thinned_of(table, found.suspects)
     decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=gone, cut=cut)

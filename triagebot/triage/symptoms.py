@@ -16,6 +16,10 @@ from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import moment
 
 WORD = re.compile(r"[a-z0-9][a-z0-9'-]*")
+EACH = re.compile(
+    r"\b(?:per|each|every) (?:request|call|task|conversation|session|message|answer|user|customer|click|ticket)\b",
+    re.IGNORECASE,
+)
 PARTED = re.compile(r"['-]")
 Z95 = 1.96
 
@@ -63,6 +67,11 @@ def page_words(page: Page) -> frozenset[str]:
     text = " ".join((page.title, page.text, *page.labels.values())).lower()
     words = WORD.findall(text)
     return frozenset((*words, *(part for word in words for part in PARTED.split(word) if part)))
+
+
+def of_each(page: Page) -> bool:
+    """Whether a page speaks of what one request costs or takes, which is no matter of how many there are."""
+    return bool(EACH.search(f"{page.title} {page.text}"))
 
 
 def relevance(names: Sequence[str], words: frozenset[str], signals: Mapping[str, Signal]) -> int:
