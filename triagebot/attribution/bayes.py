@@ -65,8 +65,8 @@ class Contrasts:
     """Exposures on the rows of one group of signals, adjusted once for all of them.
 
     What is left of an exposure beside the strata is not written out: the signals' residuals are orthogonal to the strata, and
-    its size is told by its projection. `inside` are slices (rows of the group), each with the places of those exposures that are
-    of it alone: their events are held against the slice.
+    its size is told by its projection. `sliced` are weights of the rows within slices (rows x slices) and `inside` for each the
+    places of those exposures that are of it alone: their events are held against the slice.
     """
 
     group: Group
@@ -75,7 +75,8 @@ class Contrasts:
     information: Array
     exposed: Array  # weight of the exposed
     usable: NDArray[np.bool_]
-    inside: Sequence[tuple[NDArray[np.bool_], NDArray[np.int64]]]
+    sliced: Array
+    inside: Sequence[NDArray[np.int64]]
 
     @classmethod
     def build(
@@ -96,7 +97,10 @@ class Contrasts:
             information=information,
             exposed=group.root_weight @ weighted,
             usable=enough(own.sum(axis=0), own.shape[0], information) & (_conversations(group, own) >= MIN_TALKS),
-            inside=within,
+            sliced=np.stack([mask * group.root_weight**2 for mask, _ in within], axis=1)
+            if within
+            else np.zeros((0, 0)),
+            inside=[places for _, places in within],
         )
 
     def residual(self, k: int) -> Array:
@@ -108,9 +112,10 @@ class Contrasts:
         if not column.binary or not self.inside:
             return column.facts
         n, rate = np.full(self.exposed.size, float(column.raw.size)), np.full(self.exposed.size, column.rate)
-        for mask, places in self.inside:
-            own = column.facts_within(mask)
-            n[places], rate[places] = own.n, own.rate
+        sizes = np.maximum(self.sliced.sum(axis=0), 1e-9)  # on some rows a signal is not observed at all
+        rates = column.scaled @ self.sliced / sizes
+        for places, own_size, own_rate in zip(self.inside, sizes, rates, strict=True):
+            n[places], rate[places] = own_size, own_rate
         return Facts(n, column.sigma2, True, rate)
 
     def weigh(self, column: Column) -> tuple[Array, Array]:

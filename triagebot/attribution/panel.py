@@ -64,8 +64,8 @@ class Column:
         if not self.binary:
             return self.facts
         weight = self.group.root_weight[mask] ** 2
-        size = max(float(weight.sum()), 1e-9)  # on some rows a signal is not observed at all
-        return Facts(size, self.sigma2, True, float(weight @ self.scaled[mask]) / size)
+        size = float(weight.sum())
+        return Facts(size, self.sigma2, True, float(weight @ self.scaled[mask]) / max(size, 1e-9))
 
 
 @dataclass(frozen=True, slots=True)
