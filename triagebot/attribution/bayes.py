@@ -76,6 +76,7 @@ class Contrasts:
     exposed: Array  # weight of the exposed
     usable: NDArray[np.bool_]
     sliced: Array
+    sizes: Array  # of the slices, in weight
     inside: Sequence[NDArray[np.int64]]
 
     @classmethod
@@ -87,6 +88,7 @@ class Contrasts:
         within = [(mask[group.rows], places) for mask, places in inside]
         if group.slice is not None:
             within.append((group.slice, np.flatnonzero((own[~group.slice] == 0).all(axis=0))))
+        sliced = np.array([mask * group.root_weight**2 for mask, _ in within]).reshape(len(within), own.shape[0]).T
         weighted = own * group.root_weight[:, None]
         projected = group.basis.T @ weighted
         information = np.einsum("ij,ij->j", weighted, weighted) - np.einsum("ij,ij->j", projected, projected)
@@ -97,9 +99,8 @@ class Contrasts:
             information=information,
             exposed=group.root_weight @ weighted,
             usable=enough(own.sum(axis=0), own.shape[0], information) & (_conversations(group, own) >= MIN_TALKS),
-            sliced=np.stack([mask * group.root_weight**2 for mask, _ in within], axis=1)
-            if within
-            else np.zeros((0, 0)),
+            sliced=sliced,
+            sizes=np.maximum(sliced.sum(axis=0), 1e-9),  # on some rows a signal is not observed at all
             inside=[places for _, places in within],
         )
 
@@ -112,9 +113,8 @@ class Contrasts:
         if not column.binary or not self.inside:
             return column.facts
         n, rate = np.full(self.exposed.size, float(column.raw.size)), np.full(self.exposed.size, column.rate)
-        sizes = np.maximum(self.sliced.sum(axis=0), 1e-9)  # on some rows a signal is not observed at all
-        rates = column.scaled @ self.sliced / sizes
-        for places, own_size, own_rate in zip(self.inside, sizes, rates, strict=True):
+        rates = column.scaled @ self.sliced / self.sizes
+        for places, own_size, own_rate in zip(self.inside, self.sizes, rates, strict=True):
             n[places], rate[places] = own_size, own_rate
         return Facts(n, column.sigma2, True, rate)
 

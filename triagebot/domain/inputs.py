@@ -11,6 +11,7 @@ INPUT: Final = "input"  # the slice's dimension: how long
 # The signals that say how long an input is, with their units: what users wrote, else what the first call was sent.
 SIZES: Final[Mapping[str, str]] = {"input_chars": "characters", "asked_tokens": "tokens"}
 INPUT_KIND: Final = "input_kind"  # … or what it begins with, as the signal of that name: a number, never the words
+OF_INPUT: Final = (INPUT, INPUT_KIND)
 _LONG: Final = re.compile(r"over (\d+) (\w+)")
 _MARK: Final = re.compile(r"#([0-9a-f]{4})")
 

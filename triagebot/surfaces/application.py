@@ -16,12 +16,10 @@ from triagebot.surfaces.firsthand import first_hand
 STREAM = frozenset({"unfinished", "partial_kept"})
 RETRY = frozenset({"resends", "early_retry"})
 CACHE = frozenset({"cache_share"})
-OWN = frozenset({"request_failed"})
 # More or fewer of the same processes: how fast and whether at all, not what is answered.
 CAPACITY = re.compile(
     r"autoscal|replica|\b(instances|workers|concurrency|pool size|(cpu|memory) (limit|request)s?)\b", re.IGNORECASE
 )
-
 WARMS = re.compile(r"cache|warm", re.IGNORECASE)
 ON_CAPACITY = MappingProxyType(
     {

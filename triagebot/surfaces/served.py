@@ -45,8 +45,8 @@ def served(node: Node, change: Change, mask: Mask, table: RequestTable, dimensio
 
 def _while_served(plain: Array, mask: Mask) -> Array | None:
     """Everybody since a change that nearly everybody has, or from its first to its last: a few fail over to another version."""
-    served = np.flatnonzero(mask)
-    first, last = int(served[0]), int(served[-1]) + 1
+    had = np.flatnonzero(mask)
+    first, last = int(had[0]), int(had[-1]) + 1
     end = next((e for e in (plain.size, last) if plain[first:e].mean() >= NEARLY_ALL), None)
     if end is None or plain[first:end].all():
         return None

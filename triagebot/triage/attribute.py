@@ -25,7 +25,7 @@ from triagebot.attribution.strata import (
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_MIX
 from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
-from triagebot.domain.inputs import INPUT, INPUT_KIND
+from triagebot.domain.inputs import INPUT, INPUT_KIND, OF_INPUT
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
@@ -92,11 +92,9 @@ def attribute(
     codes = {name: d.codes for name, d in table.dimensions.items()}
     labels = {name: d.labels for name, d in table.dimensions.items()}
     long_ = long_inputs(table)
-    if long_ is not None:
-        codes, labels = codes | {INPUT: long_.codes}, labels | {INPUT: long_.labels}
-    begun = input_kinds(table)
-    if begun is not None:
-        codes, labels = codes | {INPUT_KIND: begun.codes}, labels | {INPUT_KIND: begun.labels}
+    for name, told_by in ((INPUT, long_), (INPUT_KIND, input_kinds(table))):
+        if told_by is not None:
+            codes[name], labels[name] = told_by.codes, told_by.labels
     weight = table.weight / table.weight.mean()
     hours = hour_columns(table.at)
     grown = risings(table)
@@ -104,7 +102,7 @@ def attribute(
     arriving = [*hours, *levels, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST)
-    levelled = [s for s in slices if s.dimension in (INPUT, INPUT_KIND, *INPUT_DIMENSIONS)]
+    levelled = [s for s in slices if s.dimension in (*OF_INPUT, *INPUT_DIMENSIONS)]
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
     explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.domain.inputs import INPUT, INPUT_KIND, InputTest, told_by_input
+from triagebot.domain.inputs import OF_INPUT, InputTest, told_by_input
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
 from triagebot.signals.catalogue import SIGNALS
@@ -29,7 +29,7 @@ def having(table: RequestTable, slice_: Mapping[str, str]) -> NDArray[np.bool_]:
     """The requests with every label of the slice; none where the table does not know a label."""
     kept = np.ones(table.at.shape, dtype=np.bool_)
     for name, label in slice_.items():
-        if name in (INPUT, INPUT_KIND):
+        if name in OF_INPUT:
             kept &= _told(table, {name: label})
             continue
         dimension = table.dimensions.get(name)

@@ -426,3 +426,14 @@ async def test_the_expression_of_every_column_is_known() -> None:
     for name in normalise.column_names():
         assert "@" not in normalise._LITERAL.sub("", normalise.expression(name))
     assert normalise.mentioned("lower(output_text) = 'model_served'") >= {"output_text"}
+
+
+async def test_what_is_kept_for_the_attributes_that_occur_ends_somewhere():
+    """Senders choose which occur: each of these loads has one more than the one before."""
+    names = sorted(normalise._SPAN_KEYS)
+    for count in range(1, 41):
+        normalise.stages(normalise.column_names(), normalise.Present.of(names[:count], (), events=False))
+    for kept in (normalise._absent, normalise._look_ups, normalise.expression, normalise._level):
+        told = kept.cache_info()
+        assert told.maxsize is not None, kept
+        assert told.currsize <= told.maxsize

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from triagebot.adapters.traces.columns import COLUMNS, STEPS, Column, Step
@@ -167,7 +167,12 @@ def _look_up(kind: str, numbers: tuple[int, ...]) -> str:
     return f"toFloat64OrNull({value})" if kind == "N" else value
 
 
-@cache
+# Which attributes occur is for senders to choose: what is kept by that has to end somewhere. One set of them takes three hundred
+# entries, and the SQL of a whole load is kept by itself.
+_KEPT = 32 * 300
+
+
+@lru_cache(_KEPT)
 def _absent(name: str, present: Present) -> bool:
     """Whether the rows at hand hold nothing that this column or step is made from."""
     item = _ALL[name]
@@ -203,7 +208,7 @@ def _default(type_: str) -> str:
     return f"CAST({'[]' if type_.startswith('Array') else 0 if type_ == 'UInt8' else chr(39) * 2}, '{type_}')"
 
 
-@cache
+@lru_cache(32)
 def _look_ups(present: Present) -> Mapping[tuple[str, tuple[int, ...]], str]:
     """Names for the look-ups that the table uses more than once, so that each is spelled out once."""
     found = Counter(
@@ -216,7 +221,7 @@ def _look_ups(present: Present) -> Mapping[tuple[str, tuple[int, ...]], str]:
     return {key: f"l{number}" for number, key in enumerate(often, 1)}
 
 
-@cache
+@lru_cache(_KEPT)
 def expression(name: str, present: Present = ANYTHING) -> str:
     """The SQL of a column or step, over the Collector's columns, the look-ups and the columns and steps that it names."""
     item = _ALL[name]
@@ -252,7 +257,7 @@ def _needs(name: str) -> frozenset[str]:
     return frozenset(name for form in _forms(item) for name in _REFERENCE.findall(form))
 
 
-@cache
+@lru_cache(_KEPT)
 def _level(name: str, present: Present) -> int:
     return 1 + max((_level(other, present) for other in _needs(name) if not _absent(other, present)), default=0)
 
@@ -280,8 +285,7 @@ def stages(names: Iterable[str], present: Present = ANYTHING, keep: Iterable[str
     looks = _look_ups(present)
     made = [{name: _look_up(*key) for key, name in looks.items()}]
     for level in range(1, max((_level(name, present) for name in closure), default=0) + 1):
-        level_of = {_own_name(name): expression(name, present) for name in closure if _level(name, present) == level}
-        made.append(level_of)
+        made.append({_own_name(n): expression(n, present) for n in closure if _level(n, present) == level})
     known = {*COLLECTOR, *IDS, *looks.values(), *map(_own_name, _ALL)}
     live = {*map(_own_name, wanted), *keep}
     for number in range(len(made) - 1, -1, -1):

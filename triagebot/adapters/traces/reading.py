@@ -17,7 +17,7 @@ from triagebot.adapters.traces import bundles, folding, guard, queries, requesti
 from triagebot.adapters.traces.engine import literal
 from triagebot.adapters.traces.normalise import ANYTHING, Present
 from triagebot.adapters.traces.queries import Source
-from triagebot.domain.inputs import INPUT, INPUT_KIND, InputTest
+from triagebot.domain.inputs import OF_INPUT, InputTest
 from triagebot.domain.recorded import Recorded
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window, parse_time
@@ -157,7 +157,7 @@ class Reader(ABC):
     ) -> tuple[str, Mapping[str, str]]:
         by, _, times = split.partition("=")
         onset, _, ended = times.partition("/")
-        slice_ = {name: label for name, label in slice_.items() if name not in (INPUT, INPUT_KIND)}
+        slice_ = {name: label for name, label in slice_.items() if name not in OF_INPUT}
         if by not in (*DIMENSIONS, "@onset") or not set(slice_) <= set(DIMENSIONS):
             raise ValueError(f"no dimension {by!r} or {sorted(set(slice_) - set(DIMENSIONS))}")
         chosen = sorted(slice_)
