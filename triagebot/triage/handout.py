@@ -7,12 +7,13 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Chat, Ledger, Posted, Told
+from triagebot.triage.locks import Locks
 from triagebot.triage.messages.replies import postmortem_reply, withheld_reply
 from triagebot.triage.postmortem.lifecycle import files
 from triagebot.triage.tell import INCIDENT, Tell
@@ -27,15 +28,23 @@ class Handout:
     """Called with a stored document, and again after it changed: the files are replaced, the reply is edited, the canvas is
     rewritten; where the chat has no canvases the text is uploaded, once for each state of the record, in place of the last. A
     channel in which guests or another organisation read is told that there is one, and its hash.
+
+    Workers, clicks and the job that tells again may all ask at once: one after another hands out what is stored by then, so
+    that an older state never comes to stand beside a newer one.
     """
 
     ledger: Ledger
     chat: Chat
     tell: Tell
     folder: Path
+    _locks: Locks = field(default_factory=Locks)
 
     async def __call__(self, document: Mapping[str, Any]) -> None:
         id_ = str(document["incident"])
+        async with self._locks.of(id_):
+            await self._hand_out(id_, await self.ledger.document(id_) or document)
+
+    async def _hand_out(self, id_: str, document: Mapping[str, Any]) -> None:
         try:
             await asyncio.to_thread(write_files, document, self.folder)
         except OSError as error:

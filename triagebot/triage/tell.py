@@ -7,14 +7,12 @@ looks for the message before it posts.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from triagebot.domain.incident import Incident, TimelineEvent, Work
 from triagebot.domain.page import Page
@@ -22,6 +20,7 @@ from triagebot.domain.service import Config
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Chat, Clock, Ledger, Message, Posted, Told
 from triagebot.triage.circle import Circle
+from triagebot.triage.locks import Locks
 from triagebot.triage.messages.incident import (
     details_message,
     evidence_message,
@@ -75,7 +74,7 @@ class Tell:
         self._replays = replays
         self.circle = circle or Circle(chat)
         self._notices = Notices(ledger=ledger, chat=chat, circle=self.circle, channels=channels or {})
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks = Locks()
 
     async def walking(self, incident: str) -> Posted:
         """The incident's message, posted unless it is there. Raises SourceFailed where the chat cannot be reached."""
@@ -122,7 +121,7 @@ class Tell:
 
     async def reply(self, incident: str, purpose: str, message: Message) -> None:
         """One reply for each fact in the incident's thread, edited where the fact changes. `purpose` names the fact."""
-        async with self._lock(incident):
+        async with self._locks.of(incident):
             told = await self._ledger.told(incident)
             if INCIDENT not in told:
                 raise NotFound(f"{incident}: nothing has been told of it yet")
@@ -172,7 +171,7 @@ class Tell:
 
     async def _show(self, incident: str, *, again: bool = True) -> Posted:
         """`again`: where the message is gone, it is posted once more."""
-        async with self._lock(incident):
+        async with self._locks.of(incident):
             known = await self._known(incident)
             message = await self._message(known)
             before = known.told.get(INCIDENT)
@@ -313,12 +312,6 @@ class Tell:
             log.info("no mention for an owner: %s", failed)
             return ""
         return person.slack_id if person and person.active else ""
-
-    def _lock(self, incident: str) -> asyncio.Lock:
-        lock = self._locks.get(incident)
-        if lock is None:
-            lock = self._locks[incident] = asyncio.Lock()
-        return lock
 
 
 def _digest(message: Message) -> str:

@@ -403,6 +403,18 @@ async def test_who_is_killed_while_it_replaces_a_document_leaves_nothing(slack, 
     assert [m.files for m in slack.workspace.thread(room.id, posted.ts)[1:]] == [[files[0].id]]
 
 
+@pytest.mark.parametrize("states", ["abc", "aaa", "aab"])
+async def test_two_processes_that_upload_at_the_same_time_leave_one_document(slack, connect, room, states):
+    posted = await connect().post("llm-oncall", HELLO, key="k", fresh=True)
+    document = {"title": "t", "alt": "a", "replaces": True}
+    await asyncio.gather(
+        *(connect().upload(posted, "postmortem.md", b"# " + s.encode(), key=s, **document) for s in states)
+    )
+    files = [f for f in slack.workspace.files.values() if f.complete and not f.deleted]
+    assert len(files) == 1
+    assert [m.files for m in slack.workspace.thread(room.id, posted.ts)[1:]] == [[files[0].id]]
+
+
 async def test_an_older_version_that_may_not_be_deleted_stays(slack, connect, room):
     chat = connect()
     posted = await chat.post("llm-oncall", HELLO, key="k", fresh=True)

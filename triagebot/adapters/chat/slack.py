@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -219,12 +220,14 @@ class SlackChat:
         of_name = re.compile(rf"{re.escape(path.stem)}-[0-9a-f]{{8}}{re.escape(path.suffix)}")
         error: SourceFailed | None = None
         for attempt in range(TRIES):
-            there = await self._uploads(posted, of_name)
             try:
+                there = await self._uploads(posted, of_name)
                 if not any(found == name for found, _, _ in there):
                     await self._upload(posted, name, content, title, alt)
+                    # Looked through again: another process may have uploaded at the same time. Of both, the newer stays.
+                    there = await self._uploads(posted, of_name) if replaces else []
                 if replaces:
-                    for _, ts, file in (old for old in there if old[0] != name):
+                    for ts, file in _replaced(there, name):
                         await self._take_away(posted.channel, ts, file)
             except AnswerLost as lost:
                 error = lost
@@ -316,6 +319,15 @@ class SlackChat:
 
     async def room(self, channel: str) -> Room:
         return await self._rooms.look(await self._channels.resolve(channel), await self._team())
+
+
+def _replaced(there: Sequence[tuple[str, str, str]], name: str) -> list[tuple[str, str]]:
+    """Stamp and id of what is older than the (newest) file of that name, and of the messages whose file is gone.
+
+    Slack shares an upload a moment after it has answered: where ours is not to be seen yet, all that is there is older.
+    """
+    newest = max((float(ts) for found, ts, _ in there if found == name), default=math.inf)
+    return [(ts, file) for found, ts, file in there if not found or float(ts) < newest]
 
 
 _MEANINGS: Final = {

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import logging
 from typing import Final
-from weakref import WeakValueDictionary
 
 from triagebot.domain.freeze import Freeze
 from triagebot.domain.people import Person
 from triagebot.errors import NotFound, SourceFailed
 from triagebot.ports import Chat, Message, Posted
 from triagebot.triage.freeze.parts import Parts
+from triagebot.triage.locks import Locks
 from triagebot.triage.messages.freeze import freeze_message, warning_message
 from triagebot.triage.tell import INCIDENT, Tell
 
@@ -27,12 +26,13 @@ class FreezeTell:
 
     def __init__(self, parts: Parts, chat: Chat, tell: Tell, *, default_channel: str) -> None:
         self._parts, self._chat, self._tell, self._default = parts, chat, tell, default_channel
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks = Locks()
 
     async def show(self, id_: str) -> None:
         """The freeze's message as it should read now. Telling again is harmless. Raises SourceFailed."""
-        lock = self._locks.setdefault(id_, asyncio.Lock())
-        async with lock:  # a click, the clock and a worker may tell at once: one of them posts, the others edit
+        async with self._locks.of(
+            id_
+        ):  # a click, the clock and a worker may tell at once: one of them posts, the others edit
             freeze = await self._parts.book.find(id_)
             if freeze is not None and freeze.confirmed_at is not None:
                 await self._show(freeze)
