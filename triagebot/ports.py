@@ -86,6 +86,7 @@ class RequestTable:
 
     `at` is the start in seconds since the epoch; `signals[name]` is NaN where the request's trace does not say.
     `spans` is the number of spans behind the rows, `requests` the number of requests in the window before sampling.
+    `twice` are the requests of which a span was delivered more than once (it counts once); None where none was.
     """
 
     at: NDArray[np.float64]
@@ -95,6 +96,7 @@ class RequestTable:
     signals: Mapping[str, NDArray[np.float64]]
     spans: int
     requests: int
+    twice: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

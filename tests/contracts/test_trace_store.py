@@ -227,6 +227,12 @@ async def test_labels_join_the_distinct_values(store: Reader) -> None:
     assert label(table, "region", 0) == label(table, "region", 1) == "eu"
 
 
+async def test_a_request_with_several_values_is_of_the_slice_of_each(store: Reader) -> None:
+    for served, requests in (("m-1", 1), ("m-2", 1), (f"m-1{SEPARATOR}m-2", 0), ("m", 0)):
+        query, parameters = store.evidence_query(["folds"], WINDOW, None, {"model_served": served}, "region")
+        assert [row[1] for row in (await store.run(query, parameters)).rows] == [1] * requests
+
+
 async def test_several_judges_of_a_span(store: Reader) -> None:
     table = await one(store, "judged", signal("arraySum(x -> ifNull(x, 0), eval_score)"))
     assert label(table, "judge") == f"a@v2{SEPARATOR}b"
@@ -240,6 +246,9 @@ async def test_spans_that_came_twice_count_once(store: Reader) -> None:
     assert table.signals["s"].tolist() == [3]
     assert table.signals["n"].tolist() == [2]
     assert table.spans == 2
+    assert table.twice is not None
+    assert table.twice.tolist() == [True]
+    assert (await one(store, "folds")).twice is None
 
 
 async def test_two_services_share_a_trace(store: Reader) -> None:

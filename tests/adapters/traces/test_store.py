@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
 
 from triagebot.adapters.traces.store import ChdbStore
@@ -42,6 +43,31 @@ async def test_a_store_of_an_earlier_release_is_read_and_written(tmp_path: Path)
     rows = (await again.ask("SELECT tool_name, http_status FROM otel_traces", {})).to_pylist()
     assert rows == [{"tool_name": "", "http_status": None}] * 2
     await again.close()
+
+
+@pytest.mark.parametrize("json", [False, True])
+async def test_lists_in_what_events_and_links_say_are_kept(tmp_path: Path, *, json: bool) -> None:
+    said = [{"key": "ids", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {"intValue": "2"}]}}}]
+    one = otlp.span("1" * 32, "2" * 16, start=1, end=2)
+    one["events"] = [{"timeUnixNano": "1", "name": "e", "attributes": said}]
+    one["links"] = [{"traceId": "3" * 32, "spanId": "4" * 16, "attributes": said}]
+    for name in ("events", "links"):  # whether the one has a list must not hang on the other
+        alone = {
+            **one,
+            "spanId": name[0].encode().hex().rjust(16, "5"),
+            ("links" if name == "events" else "events"): [],
+        }
+        body = otlp.request([alone])
+        raw = otlp.encode(body)
+        file = tmp_path / f"{name}.otlp"
+        file.write_bytes(orjson.dumps(body) + b"\n" if json else otlp._varint(len(raw)) + raw)
+        store = await ChdbStore.in_memory()
+        await store.load(file, json=json)
+        (row,) = (
+            await store.ask(f"SELECT `{name.capitalize()}.Attributes`[1]['ids'] AS ids FROM otel_traces", {})
+        ).to_pylist()
+        assert orjson.loads(row["ids"]) == ["a", 2]
+        await store.close()
 
 
 async def test_a_second_process_is_told_who_owns_it(tmp_path: Path) -> None:

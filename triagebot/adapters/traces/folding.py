@@ -19,14 +19,17 @@ _DTYPES: Final = {"double": "f8", "uint8": "u1", "int32": "i4", "uint32": "u4", 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Distinct spans sorted by request: request i has key `keys[i]` and its spans begin at `starts[i]`."""
+    """Distinct spans sorted by request: request i has key `keys[i]` and its spans begin at `starts[i]`.
+
+    `twice` are the requests of which some span came more than once; None where none did.
+    """
 
     keys: NDArray[np.uint64]
     starts: NDArray[np.intp]
     nanos: NDArray[np.int64]
     root: NDArray[np.bool_]
     order: NDArray[np.intp]
-    duplicates: bool
+    twice: NDArray[np.bool_] | None
 
 
 def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
@@ -76,10 +79,11 @@ def group(table: pa.Table) -> Spans:
     """Drops spans that came twice and sorts the rest by request."""
     requests = numbers(table, "request").astype(np.uint64)
     identity = numbers(table, "span").astype(np.uint64)
-    kept = np.arange(len(requests))
+    kept, copies = np.arange(len(requests)), None
     if len(kept) and not _distinct(identity):
-        kept = np.unique(identity, return_index=True)[1]
-    order = kept[np.argsort(requests[kept], kind="stable")]
+        _, kept, copies = np.unique(identity, return_index=True, return_counts=True)
+    by_request = np.argsort(requests[kept], kind="stable")
+    order = kept[by_request]
     sorted_keys = requests[order]
     starts = np.flatnonzero(np.concatenate(([True], sorted_keys[1:] != sorted_keys[:-1]))) if len(order) else order
     return Spans(
@@ -88,7 +92,7 @@ def group(table: pa.Table) -> Spans:
         nanos=numbers(table, "nanos").astype(np.int64)[order],
         root=numbers(table, "root").astype(bool)[order],
         order=order,
-        duplicates=len(kept) < len(requests),
+        twice=None if copies is None else np.maximum.reduceat(copies[by_request], starts) > 1,
     )
 
 

@@ -12,7 +12,7 @@ from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.anyvalue import plain_json, protobuf_json
 from triagebot.adapters.traces.engine import Connection, literal, new_name
 from triagebot.adapters.traces.envelopes import unquoted
-from triagebot.adapters.traces.rows import EVENT_ATTRIBUTES, Rows, Traits, found, nested_in, valid
+from triagebot.adapters.traces.rows import EVENT_ATTRIBUTES, LINK_ATTRIBUTES, Rows, Traits, found, nested_in, valid
 from triagebot.errors import BadTrace, SourceFailed
 
 _JSON_SETTINGS: Final = (
@@ -73,8 +73,9 @@ class Loader:
             self._parse(path, made, json=json)
             seen = self._row("parsed", found(json=json))
             nested = seen["nested"]
-            if seen["events"]:
-                nested += self._row("parsed", f"{nested_in(EVENT_ATTRIBUTES)} AS nested")["nested"]
+            for name, listed in (("events", EVENT_ATTRIBUTES), ("links", LINK_ATTRIBUTES)):
+                if seen[name]:
+                    nested += self._row("parsed", f"{nested_in(listed)} AS nested")["nested"]
             rows = Rows(
                 json=json,
                 traits=Traits(

@@ -371,7 +371,11 @@ def evidence_query(
     spans = source.spans(columns, IN_WINDOW, tail=" LIMIT 1 BY TraceId, SpanId")
     still = "began < {onset:DateTime64(6, 'UTC')}" + (" OR began >= {ended:DateTime64(6, 'UTC')}" if ends else "")
     shown = f"if({still}, 'before', 'after')" if onset else f"d_{split}"
-    kept = "".join(f" AND d_{name} = {{slice_{number}:String}}" for number, name in enumerate(slice_))
+    # A request that called several tools is of the slice of each.
+    kept = "".join(
+        f" AND has(splitByChar('\\x1f', toString(d_{name})), {{slice_{number}:String}})"
+        for number, name in enumerate(slice_)
+    )
     if told_by is not None:
         listed += f", {_folded(told_by[0])} AS told"
         kept += f" AND told {'>' if told_by[1].exceeds else '='} {{input:Float64}}"

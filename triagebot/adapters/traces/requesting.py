@@ -72,7 +72,8 @@ async def requests(
         fold(rest, condition, parameters, once=False),
     )
     spans = folding.group(table)
-    if spans.duplicates:
+    duplicates = spans.twice is not None
+    if duplicates:
         values = await fold(rest, condition, parameters, once=True)
     rows = _rows(table, spans, window, sample)
     folded = _folded(values, rest, rows, None)
@@ -80,7 +81,7 @@ async def requests(
         fewer = rows.fewer(sample, TEXT_ROWS)
         where, bound = _bound(source, fewer, parameters)
         parts = _apart(texts) if source.promoted else [texts]
-        tables = await asyncio.gather(*(fold(part, where, bound, once=spans.duplicates) for part in parts))
+        tables = await asyncio.gather(*(fold(part, where, bound, once=duplicates) for part in parts))
         for part, read in zip(parts, tables, strict=True):
             folded |= _folded(read, part, rows, None if fewer is sample else fewer)
     # Beside the event loop, which answers people meanwhile: of many dimensions it takes a twentieth of a second.
@@ -103,6 +104,7 @@ def _request_table(
         signals={signal.name: folded.get(signal.name, absent) for signal in signals},
         spans=int(np.diff(np.append(spans.starts, len(spans.nanos)))[rows.place].sum()),
         requests=round(float(rows.weight.sum())),
+        twice=None if spans.twice is None else spans.twice[rows.place],
     )
 
 

@@ -37,7 +37,9 @@ NESTED: Final = (
     f"isNotNull({_value('kvlistValue')}), concat('K', assumeNotNull({_value('kvlistValue')})), "
     f"concat('B', assumeNotNull({_value('bytesValue')})))"
 )
-EVENT_ATTRIBUTES: Final = f"arrayFlatten(arrayMap(e -> {_member('attributes', 'e')}, {_member('events')}))"
+EVENT_ATTRIBUTES, LINK_ATTRIBUTES = (
+    f"arrayFlatten(arrayMap(e -> {_member('attributes', 'e')}, {_member(name)}))" for name in ("events", "links")
+)
 
 
 def nested_in(listed: str) -> str:
