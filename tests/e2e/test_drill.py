@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tarfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.bench import TOKEN, Bench, bench, until
 from triagebot.domain.page import Page
 from triagebot.entrypoints.rehearsing import Rehearsed, invent, report
 from triagebot.testing.slack import LocalSlack
+from triagebot.triage import way
+from triagebot.triage.behaviour import of_verdict
 
 REGISTRIES = [
     {"surface": "prompt_version", "artifact": "support/system", "kind": "declared"},
@@ -77,6 +82,30 @@ async def test_a_drill_from_the_page_to_the_postmortem(tmp_path: Path, slack: Lo
         (again,) = (await here.get("/api/behaviour?subject=inc-1"))["changes"]
         assert again["artifact"] == verdict["causes"][0]["artifact"]
         assert (await here.get("/api/work"))["failed"] == []
+
+
+async def test_what_was_compared_after_the_resolution_stands_in_the_postmortem(
+    tmp_path: Path, slack: LocalSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafted = asyncio.Event()
+
+    async def late(*given: Any) -> Any:
+        await drafted.wait()
+        return await of_verdict(*given)
+
+    monkeypatch.setattr(way, "of_verdict", late)
+    async with bench(tmp_path, slack, service={"registries": REGISTRIES}) as here:
+        _, made = await invented(here)
+        url = "/api/drill?service=support-agent&by=ada@example.com"
+        id_ = (await here.http.post(url, content=made.archive, headers=TOKEN)).json()["id"]
+        await until(lambda: here.server.ledger.verdict("INC-1"), 60)
+        await here.http.post(f"/api/drill/{id_}/end", headers=TOKEN)
+        first = await until(here.document, 60)
+        assert "requests with it" not in first["markdown"]
+        drafted.set()
+        await here.idle(60)
+        assert "requests with it" in (await here.document() or {})["markdown"]
+        assert len(here.postmortems()) == 1
 
 
 async def test_a_drill_whose_stage_is_gone_says_so(here: Bench) -> None:

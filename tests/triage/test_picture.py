@@ -221,6 +221,14 @@ def test_the_verdicts_marks():
     assert marks_of({}) == Marks()
 
 
+def test_a_snapshot_that_says_what_it_is_of_is_told_whole():
+    moment = {"earliest": "2026-11-03T01:00:00Z", "latest": "2026-11-03T01:00:00Z"}
+    cause = {"node": "model_alias", "artifact": "tourmal-3", "after": "tourmal-3-2026-09-21", "introduced": moment}
+    other = cause | {"after": "v9"}
+    assert [m.label for m in marks_of({"causes": [cause]}).changes] == ["tourmal-3-2026-09-21"]
+    assert [m.label for m in marks_of({"causes": [other]}).changes] == ["tourmal-3 v9"]
+
+
 def test_the_picture_in_words():
     series = series_from(world(), RATE, {"region": "eu"}, WINDOW)
     said = alt_text(series, marks_of(worlds.implicated()))

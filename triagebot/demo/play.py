@@ -115,7 +115,13 @@ class Demo:
         verdict = time.monotonic() - started
         self._say(f"verdict told after {verdict:.1f} s")
         await until(lambda: any(m.files for m in slack.workspace.thread(channel.id, edited.ts)), "the picture")
+        # A person resolves half an hour later: by then everything has been compared that the postmortem tells.
+        await until(lambda: self._idle(server), "what users get with the change")
         return walking, verdict, edited
+
+    async def _idle(self, server: Served) -> bool:
+        work = (await server.get("/api/work"))["queue"]
+        return not work["ready"] + work["leased"]
 
     async def _score(self, incident: Incident, server: Served, seconds: float) -> Scored:
         found = await server.get(f"/api/incidents/{ID}")

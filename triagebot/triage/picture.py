@@ -167,6 +167,8 @@ def _label(node: str, change: Mapping[str, Any]) -> str:
     """Short: the artifact and what it became."""
     artifact = str(change.get("artifact") or TITLES.get(node, node))
     after = str(change.get("after") or "")
+    if len(after) > 16 and after.startswith(artifact) and len(after) <= LABEL:
+        return after  # `sonnet-4-2026-02-01`: what it is a version of is said by itself
     tail = after if after and len(after) <= 16 else f"{after[:15]}…" if after else "changed"
     room = LABEL - len(tail) - 1
     return f"{artifact if len(artifact) <= room else artifact[: room - 1] + '…'} {tail}"

@@ -129,10 +129,14 @@ class Way:
             return
         event = _event("behaviour", self.clock.now(), "; ".join(headline(one) for one in found), verdict["as_of"])
         await self.ledger.append(work.ref, replace(event, data={"changes": found}))
-        if incident is not None:
-            open_room = await self.tell.circle.room(await self.tell.home(incident))
-            shown = found if open_room else self.tell.circle.behaviour(found)
-            await self.tell.reply(work.ref, "behaviour", behaviour_message(shown, drill=incident.drill))
+        incident = await self.ledger.incident(work.ref)
+        if incident is None:
+            return
+        if incident.status == "resolved":  # meanwhile: its document may have been drafted without the comparison
+            await self.ask_postmortem(work.ref, at=event.dedupe)
+        open_room = await self.tell.circle.room(await self.tell.home(incident))
+        shown = found if open_room else self.tell.circle.behaviour(found)
+        await self.tell.reply(work.ref, "behaviour", behaviour_message(shown, drill=incident.drill))
 
     async def _joined(self, incident: str) -> None:
         """The message says how many pages there are: once for all that come within JOINED, or a storm would meet Slack's limits."""
