@@ -1,7 +1,6 @@
 import pytest
 
 from tests.fakes.walks import change
-from triagebot.surfaces.quota import amount
 from triagebot.surfaces.tree import NODES
 
 
@@ -29,9 +28,8 @@ def test_a_longer_answer_that_is_allowed_fails_nothing(before, after, fails):
 def test_answers_that_are_cut_speak_of_a_limit_before_anything_else():
     lowered = change("limit", "gabbro-2 max_output_tokens", before="4096", after="512")
     limit = NODES["quota"].moves(lowered)["cut"]
-    others = [node.families.get("cut", 0.0) for node in NODES.values()]
-    assert limit == 1.0
-    assert max(others) < 0.5
+    others = [node.families.get("cut", 0.0) for name, node in NODES.items() if name != "quota"]
+    assert limit > 4 * max(others)
 
 
 def test_a_limit_that_was_lowered_speaks_for_refused_calls_and_one_that_was_raised_does_not():
@@ -43,11 +41,3 @@ def test_a_limit_that_was_lowered_speaks_for_refused_calls_and_one_that_was_rais
     others = [n.families.get("ratelimit", 0.0) for n in NODES.values()]
     assert node.moves(lowered)["ratelimit"] > 2 * max(others)
     assert not node.moves(raised)
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("600k", 6e5), ("1,000,000", 1e6), ("2.5 M", 2.5e6), ("max=5", None), ("", None), ("372k/min", None)],
-)
-def test_a_limit_is_read_as_people_write_it(text, number):
-    assert amount(text) == number

@@ -17,6 +17,8 @@ from tests.triage.decisions import (
     unexplained,
 )
 from triagebot.attribution.shares import Risen
+from triagebot.domain.evidence import Measured, Symptom
+from triagebot.domain.times import Interval
 from triagebot.surfaces.contract import Suspect
 
 
@@ -138,10 +140,11 @@ def test_a_faint_harmless_movement_beside_the_page_opens_nothing():
         (0.3, 12.0, (), "none_of_five"),
         (0.99, 12.0, (), "undetermined"),
         (0.3, 60.0, (), "undetermined"),
-        (0.3, 12.0, ("refusals",), "undetermined"),
+        (0.3, 12.0, ("refusals",), "none_of_five"),
+        (0.9, 12.0, ("refusals",), "undetermined"),
     ],
 )
-def test_a_faint_burst_that_was_over_long_before_the_page_opens_nothing_unless_the_page_speaks_of_it(
+def test_a_faint_burst_that_was_over_long_before_the_page_opens_nothing_and_half_a_day_is_not_long_where_the_page_speaks_of_it(
     end, best, words, status
 ):
     burst = moved("refusal", N, start=after(0.2).timestamp(), end=after(end).timestamp(), best=best, shape="pulse")
@@ -199,3 +202,49 @@ def test_a_date_alone_makes_no_second_cause_of_a_faint_harm_beside_the_first(ser
         suspects=(PROMPT, beside),
     )
     assert len(decided(both).told) == told
+
+
+def test_what_the_mix_leaves_over_elsewhere_is_not_blamed_on_anybody():
+    grown = Risen("intent", "runbook", np.ones(N, dtype=bool), TABLE.at[0], TABLE.at[0], TABLE.at[0], 0.05, 0.3, 9.0)
+    by_mix = [(moved("output_chars", N, best=80.0), grown)]
+    faint = named(moved("apology", N, best=9.0), PROMPT)
+    assert "runbook" in decided(found(faint, mixed=by_mix)).traffic
+    assert causes(decided(found(faint, mixed=by_mix), words={"sorry"})) == ["support/system"]
+    assert causes(decided(found(named(moved("apology", N, best=60.0), PROMPT), mixed=by_mix))) == ["support/system"]
+
+
+@pytest.mark.parametrize("words", [(), ("latency",), ("latency", "slow")])
+def test_nobody_is_blamed_for_answers_that_only_came_faster(words):
+    faster = named(moved("ms_per_token", N, effect=-0.9, best=300.0), MODEL, effect=-0.9)
+    assert decided(found(faster), words=words).status == "none_of_five"
+
+
+RUNS = Symptom(
+    signal="offline:nightly",
+    slice={},
+    before=Measured(n=1000, value=0.8),
+    after=Measured(n=500, value=0.6),
+    interval=(-0.25, -0.15),
+    onset=Interval(after(0.1), after(0.2)),
+    title="pass rate of nightly",
+    unit="rate",
+)
+
+
+def test_a_ruler_that_stepped_at_another_time_is_told_beside_the_product_where_the_page_speaks_of_it():
+    ruler = (suspect("eval_freshness", artifact="nightly"), RUNS)
+    slower = named(moved("refusal", N, start=after(0.6).timestamp()), MODEL)
+    both = decided(found(slower), ruler=ruler, gate=True)
+    assert (causes(both), both.ruler) == (["m"], ruler)
+    assert decided(found(slower), ruler=ruler).ruler is None
+    together = named(moved("refusal", N, start=after(0.15).timestamp()), MODEL)
+    assert decided(found(together), ruler=ruler, gate=True).ruler is None
+
+
+def test_a_suite_that_fell_while_the_requests_stood_still_is_open_with_what_came_between_its_runs():
+    inside, later = suspect(at=0.15), suspect("model_alias", artifact="m", at=0.7)
+    decision = decided(found(suspects=(inside, later)), fallen=RUNS)
+    assert (decision.status, list(decision.possible), decision.fallen) == ("undetermined", [inside.key], RUNS)
+    assert "pass rate of nightly" in decision.why
+    moving = decided(found(named(moved("refusal", N), PROMPT)), fallen=RUNS)
+    assert (causes(moving), moving.fallen) == (["support/system"], None)

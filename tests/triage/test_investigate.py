@@ -12,13 +12,14 @@ import orjson
 import pytest
 
 from tests.fakes.cases import make, walked
+from tests.fakes.walks import page
 from triagebot.bootstrap import open_case
 from triagebot.domain.evidence import Measured, Symptom
 from triagebot.domain.nodes import EXITS, NODES, SURFACES
 from triagebot.domain.times import Interval, format_time, parse_time
 from triagebot.errors import BadInput
 from triagebot.testing import otlp
-from triagebot.triage.investigate import sentence
+from triagebot.triage.investigate import asks_for_demand, sentence
 
 AUTHOR = {"name": str, "email": str}
 TIMES = {"earliest": "time", "latest": "time"}
@@ -273,3 +274,22 @@ def test_the_folder_is_left_as_it_was(folder, told):
 
 def test_exits_are_named_by_the_contract():
     assert set(NODES) == {*SURFACES, *EXITS}
+
+
+@pytest.mark.parametrize(
+    ("title", "asks"),
+    [
+        ("daily cost above band", True),
+        ("requests and tokens doubled", True),
+        ("spend burn rate alarm", True),
+        ("burn of the token budget doubled this week", True),
+        ("daily token budget exceeded", True),
+        ("output tokens per request above budget", False),
+        ("cost per request up", False),
+        ("latency SLO burn", False),
+        ("error budget burn 14x", False),
+        ("refusal share above budget", False),
+    ],
+)
+def test_a_budget_of_errors_or_refusals_is_no_money(title, asks):
+    assert asks_for_demand(page(title)) is asks

@@ -1,10 +1,12 @@
 """An attribute that nearly all requests had and then few is told by name; one that never was there, or comes and goes, is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tests.fakes.walks import spread, table
-from triagebot.triage.lost import LEAST, lost
+from tests.fakes.walks import after, spread, table
+from triagebot.triage.lost import LEAST, doubled, lost
 
 N = 600
 
@@ -50,3 +52,15 @@ def test_too_few_requests_say_nothing():
 
 def test_another_value_is_no_loss():
     assert lost(table(spread(N), {"model_served": np.where(HALF, "m-1", "m-2")})) == ""
+
+
+@pytest.mark.parametrize(("before", "after_", "told"), [(0.05, 0.9, True), (0.0, 0.2, False), (0.9, 0.9, False)])
+def test_spans_that_begin_to_come_twice_are_told_with_since_when(before, after_, told):
+    n = 1000
+    rng = np.random.default_rng(1)
+    late = np.arange(n) >= 600
+    one = replace(table(spread(n)), twice=rng.random(n) < np.where(late, after_, before))
+    said = doubled(one)
+    assert bool(said) is told
+    assert not told or f"{after(0.6):%Y-%m-%d %H}" in said
+    assert doubled(table(spread(n))) == ""

@@ -2,7 +2,7 @@ import pytest
 
 from tests.fakes.walks import change, observation
 from triagebot.surfaces.contract import Suspect
-from triagebot.triage.offline import probed, runs_of, stepped
+from triagebot.triage.offline import fallen, probed, runs_of, stepped
 
 SUITE = "nightly"
 
@@ -140,3 +140,26 @@ def test_a_step_is_held_against_what_the_same_cases_do_from_run_to_run(rates, to
     """Seventy cases drawn anew would stray by six points a run; the same ones do not. Three runs may be alike by chance."""
     since = (len(rates) - 3) / 20
     assert (stepped(few(rates), [suspect(since)]) is not None) is told
+
+
+def test_a_fall_under_an_unchanged_definition_lies_between_two_runs():
+    found = fallen(nightly(0.9, 0.6, fingerprint="sha256:old00000"))
+    assert found is not None
+    assert (found.signal, found.before.n, found.after.n) == (f"offline:{SUITE}", 2000, 1000)
+    looks = nightly(0.9, 0.6, fingerprint="sha256:old00000")
+    assert (found.onset.earliest, found.onset.latest) == (looks[9].observed_at, looks[10].observed_at)
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        [],
+        nightly(0.9, 0.9, fingerprint="sha256:old00000"),
+        nightly(0.6, 0.9, fingerprint="sha256:old00000"),
+        nightly(0.9, 0.6),
+        nightly(0.9, 0.6, fingerprint="sha256:old00000")[:11],
+    ],
+    ids=["none", "steady", "rise", "another definition", "one run"],
+)
+def test_nothing_else_is_a_fall(looks):
+    assert fallen(looks) is None

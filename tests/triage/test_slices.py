@@ -38,3 +38,9 @@ def test_requests_that_begin_alike_are_told_by_a_mark_and_never_by_their_words()
     for unknown in ("#zzzz", "c7f1", "#c7f1 OR 1"):
         assert input_test({"input_kind": unknown}) is None
         assert not having(kinds, {"input_kind": unknown}).any()
+
+
+def test_a_request_that_called_several_tools_is_of_the_slice_of_each():
+    called = table(spread(3), {"tool_names": ["find", "find\x1fsend", "finder"]})
+    assert having(called, {"tool_names": "find"}).tolist() == [True, True, False]
+    assert having(called, {"tool_names": "send"}).tolist() == [False, True, False]

@@ -41,23 +41,55 @@ def weigh_exposures(column: Column, exposures: Array) -> tuple[Array, Array]:
 
 
 def weigh_two(column: Column, exposures: Array) -> float:
-    """Ln BF of two exposures (panel rows x 2) that moved one signal together, against none of them."""
-    contrasts = Contrasts.build(column.group, exposures)
+    """Ln BF of two exposures (panel rows x 2) that moved one signal together, against none of them: either of them alone, and
+    the other beside it, whichever says less.
+    """
+    contrasts, own = Contrasts.build(column.group, exposures), exposures[column.group.rows]
+    alone, _ = contrasts.weigh(column)
+    return min(float(alone[k]) + _beside(contrasts, column, own, [k, 1 - k]) for k in (0, 1))
+
+
+def weigh_beside(column: Column, exposures: Array) -> float:
+    """Ln BF of the second of two exposures (panel rows x 2) beside the first, which did move the signal."""
+    return _beside(Contrasts.build(column.group, exposures), column, exposures[column.group.rows], [0, 1])
+
+
+def _beside(contrasts: Contrasts, column: Column, own: Array, order: list[int]) -> float:
+    """The same of contrasts that are built, with their exposures (rows x 2) in this order."""
     if not contrasts.usable.all():
         return -np.inf
-    one, two = contrasts.residual(0), contrasts.residual(1)
-    two = two - one * float(one @ two) / float(one @ one)
-    information = np.array([contrasts.information[0], float(two @ two)])
-    if information[1] < 1e-3 * contrasts.information[1]:
+    own, sizes = own[:, order], contrasts.information[order]
+    one, two = (contrasts.residual(k) for k in order)
+    overlap = float(one @ two) / float(one @ one)
+    two = two - one * overlap
+    information = np.array([sizes[0], float(two @ two)])
+    if information[1] < 1e-3 * sizes[1]:
         return -np.inf
-    product = np.array([column.residual @ one, column.residual @ two])
+    effect = np.array([column.residual @ one, column.residual @ two]) / information
     if column.binary:
-        z2 = squared_z(product, information, contrasts.exposed, contrasts.facts(column))
+        both = np.array([effect[0] - effect[1] * overlap, effect[1]])  # of the exposures themselves
+        z2 = _events_told(column, own, both) - _events_told(column, own[:, :1], effect[:1])
     else:
-        gained = product**2 / information
-        total = column.sigma2 * column.raw.size
-        z2 = gained / (max(total - float(gained.sum()), 0.02 * total) / column.raw.size)
-    return float(log_bayes_factor(z2 / column.dispersion, information).sum())
+        gained, total = effect**2 * information, column.sigma2 * column.raw.size
+        z2 = gained[1] / (max(total - float(gained.sum()), 0.02 * total) / column.raw.size)
+    return float(log_bayes_factor(np.array([max(z2, 0.0) / column.dispersion]), information[1:])[0])
+
+
+def _events_told(column: Column, exposures: Array, effect: Array) -> float:
+    """Twice the log-likelihood ratio of rates that follow the exposures (rows x k) against rates that do not: events are no
+    sum of squares, and what two exposures share must not count twice. A slice that was adjusted for has a rate of its own.
+    """
+    weight, event = column.group.root_weight**2, column.scaled
+    part = np.zeros(event.size, dtype=np.int64) if column.group.slice is None else column.group.slice.astype(np.int64)
+    size = np.maximum(np.bincount(part, weight, 2), 1e-9)
+    rate = (np.bincount(part, weight * event, 2) / size)[part]
+    if min(column.rate, 1 - column.rate) * event.size < MIN_EVENTS:
+        return 0.0
+    least = 0.5 / event.size
+    mean = np.stack([np.bincount(part, weight * own, 2) / size for own in exposures.T], axis=1)[part]
+    rate, told = (np.clip(p, least, 1 - least) for p in (rate, rate + (exposures - mean) @ effect))
+    gain = event * np.log(told / rate) + (1 - event) * np.log((1 - told) / (1 - rate))
+    return 2 * float(weight @ gain)
 
 
 @dataclass(frozen=True, slots=True)

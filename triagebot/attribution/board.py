@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import Contrasts, weigh_exposures
 from triagebot.attribution.hypotheses import Candidate, Cause, Explanation, pooled_evidence, prior_odds, step_of
-from triagebot.attribution.panel import Column, Panel, Slice, adjusted, redispersed
-from triagebot.attribution.scan import Moved, scan, slice_share
-from triagebot.attribution.thresholds import MIN_SIDE, MOVED, PRIOR_UNOBSERVED
+from triagebot.attribution.panel import Column, Panel, Slice, redispersed, within_slice
+from triagebot.attribution.scan import Moved, narrowed_share, scan
+from triagebot.attribution.thresholds import GONE_OUT_LATE, MIN_SIDE, MOVED, PRIOR_UNOBSERVED
 
 Array = NDArray[np.float64]
 MAX_COMPANIONS = 6
@@ -20,6 +20,7 @@ SHARPENED = 10  # signals a round whose noise is measured again …
 NO_DOUBT = 30.0  # … where even with too much noise there is no doubt (ln odds) that they moved
 TOGETHER = 1800.0  # seconds: sooner than two changes are mostly apart
 STIRRED = -2.0  # ln odds that it moved
+LATE = 2 * 3600.0  # seconds after it was announced in which a change may go out
 CLEARLY = 5.0  # e^5: about 150 to 1
 HAS_MOVED = float(np.log(MOVED / (1 - MOVED)))  # ln odds
 
@@ -136,16 +137,26 @@ class Board:
         stacked = np.concatenate([self.log_bf, self.unobserved[:, None]], axis=1)
         return np.asarray(np.logaddexp.reduce(stacked, axis=1))
 
-    def others(self, panel: Panel, explanation: Explanation, slices: int) -> frozenset[str]:
-        """Signals that moved and that something else than this explanation's best fits better by far."""
-        place = next((j for j, c in enumerate(self.candidates) if c.key == explanation.best), len(self.candidates))
+    def others(self, panel: Panel, explanation: Explanation, exposure: Array, slices: int) -> frozenset[str]:
+        """Signals that moved and that something else than this explanation's best fits better by far.
+
+        What nobody recorded is one thing only at the seed's time and place, which are `exposure`; whenever and wherever
+        another signal moved, something nobody recorded may have moved that.
+        """
+        place = next((j for j, c in enumerate(self.candidates) if c.key == explanation.best), None)
         found = set()
         for i in self.all_moved():
-            told = np.logaddexp.reduce(self.readings(panel, i, slices))
-            row = np.concatenate([told, self.unobserved[i : i + 1]])
-            name = self.columns[i].signal.name
-            if name != explanation.seed.signal and row[place] < row.max() - CLEARLY:
-                found.add(name)
+            column = self.columns[i]
+            if column.signal.name == explanation.seed.signal:
+                continue
+            told = self.row(panel, i, slices)
+            if place is not None:
+                mine = float(told[place])
+            else:
+                alone, _ = weigh_exposures(within_slice(column, explanation.slice), exposure[:, None])
+                mine = float(alone[0] + np.log(PRIOR_UNOBSERVED))
+            if mine < told.max() - CLEARLY:
+                found.add(column.signal.name)
         return frozenset(found)
 
     def all_moved(self) -> list[int]:
@@ -166,8 +177,11 @@ class Board:
     def beside(self, row: int) -> Column:
         """The signal as the scan saw it move: that the slice which moved differs from the rest is no effect of a change."""
         column = self.columns[row]
-        slice_ = self.moved[column.signal.name].slice
-        return adjusted(column, slice_.mask) if slice_.dimension else column
+        return within_slice(column, self.moved[column.signal.name].slice)
+
+    def row(self, panel: Panel, row: int, slices: int) -> Array:
+        """Ln odds of each change, read in any way, and last of something unobserved."""
+        return np.append(np.logaddexp.reduce(self.readings(panel, row, slices)), self.unobserved[row])
 
     def readings(self, panel: Panel, row: int, slices: int) -> list[Array]:
         """Each change read in four ways: as it is, within the slice that moved, only once something else woke it, and at the
@@ -178,27 +192,35 @@ class Board:
                 self.log_bf[row] + np.log(0.5),
                 self._narrowed(row, slices),
                 self._woken(panel, row),
-                self._within(panel, row),
+                self._within(panel, row, slices),
             ]
         return self.read[row]
 
-    def _within(self, panel: Panel, row: int) -> Array:
+    def _within(self, panel: Panel, row: int, count: int) -> Array:
         """Each change of which only an interval is known, at the request in it at which the signal moved: a date between two
-        looks of a poller is no worse a fit than one to the second, it only costs the choice.
+        looks of a poller is no worse a fit than one to the second, it only costs the choice. So it is with one that is known
+        by when it was announced: what is merged or switched goes out with the next roll-out. Within the slice that moved alone.
         """
-        column = self.columns[row]
+        column = self.beside(row)
         moved = self.moved[column.signal.name]
+        slice_ = moved.slice
+        chosen = np.log(narrowed_share(slice_, count))
         result = np.full(len(self.candidates), -np.inf)
         for j, candidate in enumerate(self.candidates):
-            if not candidate.averaged or candidate.exposure.shape[1] < 2:
+            exposure = candidate.exposure[:, 0]
+            if candidate.averaged and candidate.exposure.shape[1] > 1:
+                between, chance = (exposure - candidate.exposure[:, -1]) > 0, 1.0
+            elif candidate.announced and exposure.any():
+                first = panel.at[int(np.argmax(exposure > 0))]
+                between, chance = (exposure > 0) & (panel.at <= first + LATE), GONE_OUT_LATE
+            else:
                 continue
-            between = (candidate.exposure[:, 0] - candidate.exposure[:, -1]) > 0
             if not between.any() or not panel.at[between][0] <= moved.start <= panel.at[between][-1]:
                 continue
-            exposure = candidate.exposure[:, 0] * (panel.at >= moved.start)
-            weighed, _ = weigh_exposures(column, exposure[:, None])
+            weighed, _ = weigh_exposures(column, (exposure * (panel.at >= moved.start) * slice_.mask)[:, None])
             near = between & (panel.at >= moved.earliest) & (panel.at <= moved.latest)
-            result[j] = prior_odds(candidate, column) + weighed[0] + np.log(max(1.0, near.sum() / 3) / between.sum())
+            price = chosen + np.log(chance * max(1.0, near.sum() / 3) / between.sum())
+            result[j] = prior_odds(candidate, column, slice_) + weighed[0] + price
         return result
 
     def _narrowed(self, seed: int, count: int) -> Array:
@@ -211,10 +233,10 @@ class Board:
         weighed, _ = weigh_exposures(column, joined * slice_.mask[:, None])
         ends = np.cumsum([c.everywhere for c in self.candidates])
         told = [
-            prior_odds(c, column) + pooled_evidence(weighed[end - c.everywhere : end], c)
+            prior_odds(c, column, slice_) + pooled_evidence(weighed[end - c.everywhere : end], c)
             for c, end in zip(self.candidates, ends, strict=True)
         ]
-        return np.asarray(np.array(told) + np.log(slice_share(1, count)))
+        return np.asarray(np.array(told) + np.log(narrowed_share(slice_, count)))
 
     def _woken(self, panel: Panel, seed: int) -> Array:
         """Each change only while and where the signal moved: an old change that something else woke.

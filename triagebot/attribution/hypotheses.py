@@ -15,6 +15,7 @@ from triagebot.attribution.thresholds import INCOMPATIBLE, OWN_SUBJECT, PRIOR_CA
 Array = NDArray[np.float64]
 WOKEN = "woken"
 WITHIN = "within its interval"
+LATER = "some time after its date"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,8 @@ class Candidate:
     `moves(signal family)` is how readily this kind of change moves such signals, 0 to 1, None where it is not known to.
     `inside` are the slices of the last variants, each of which is the change within that slice alone. `subjects` are the names of
     what it changes, as far as it tells them: a score, a tool. `users` are the requests that use what was changed, in any
-    version; None where all do.
+    version; None where all do. `announced`: it is known by the moment at which it was recorded alone, and may have been felt
+    somewhat later.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Candidate:
     inside: tuple[Slice, ...] = ()
     subjects: frozenset[str] = frozenset()
     users: NDArray[np.bool_] | None = None
+    announced: bool = False
 
     @property
     def everywhere(self) -> int:
@@ -75,10 +78,10 @@ class Explanation:
     slice: Slice
 
 
-def prior_odds(candidate: Candidate, column: Column) -> float:
+def prior_odds(candidate: Candidate, column: Column, slice_: Slice | None = None) -> float:
+    """Ln odds that the change moved the signal, within a slice where one is given."""
     compatible = candidate.moves(column.signal.family) or INCOMPATIBLE
-    _, _, subject = column.signal.name.partition(":")
-    own = OWN_SUBJECT if subject and subject in candidate.subjects else 1.0
+    own = OWN_SUBJECT if candidate.subjects & {column.signal.subject, slice_.value if slice_ else ""} - {""} else 1.0
     return float(np.log(candidate.prior * PRIOR_CANDIDATE * compatible * own))
 
 

@@ -186,6 +186,11 @@ def adjusted(column: Column, mask: NDArray[np.bool_]) -> Column:
     return replace(column, group=group, residual=column.residual - added @ (added.T @ column.residual))
 
 
+def within_slice(column: Column, slice_: Slice) -> Column:
+    """The column adjusted for a slice; as it is where the slice is everything."""
+    return adjusted(column, slice_.mask) if slice_.dimension else column
+
+
 def scale(raw: Array, signal: Signal) -> tuple[Array, bool]:
     """Values for the regression, and whether they are events (0 or 1).
 

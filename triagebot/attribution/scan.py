@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import Facts, enough, evidence
 from triagebot.attribution.grid import PULSE_EVERY, Best, Grid, edges_of
-from triagebot.attribution.panel import Column, Group, Panel, Slice, adjusted
-from triagebot.attribution.thresholds import MIN_APART, MIN_SIDE
+from triagebot.attribution.panel import Column, Group, Panel, Slice, within_slice
+from triagebot.attribution.thresholds import IN_ONE_PLACE, MIN_APART, MIN_SIDE
+from triagebot.ports import SEPARATOR
 
 Array = NDArray[np.float64]
 WORTH_REFINING = 2.0  # ln Bayes factor on the grid
+PLACES = frozenset({"region", "environment", "key", "provider"})
 SHAPES = {"step": 0.7, "pulse": 0.2, "drift": 0.1}
 
 
@@ -172,8 +175,7 @@ class _Fine:
     @classmethod
     def build(cls, column: Column, slice_: Slice, at: Array) -> _Fine:
         mask = slice_.mask[column.group.rows]
-        if slice_.dimension:
-            column = adjusted(column, slice_.mask)
+        column = within_slice(column, slice_)
         return cls(column, at, np.flatnonzero(mask), mask * column.group.root_weight, column.facts_within(mask))
 
     def step(self, low: int, high: int) -> _Refined | None:
@@ -260,23 +262,47 @@ def slice_share(number: int, slices: int) -> float:
     return 0.5 if number == 0 else 0.5 / max(1, slices - 1)
 
 
+def narrowed_share(slice_: Slice, slices: int) -> float:
+    """The prior of a change that reached more than this slice being felt in it alone; of everything, that of everything."""
+    return slice_share(1 if slice_.dimension else 0, slices) * (IN_ONE_PLACE if slice_.dimension in PLACES else 1.0)
+
+
 def slices_of(
-    panel: Panel, dimensions: Sequence[str], *, least: int, most: int, first: Sequence[str] = ()
+    panel: Panel,
+    dimensions: Sequence[str],
+    *,
+    least: int,
+    most: int,
+    first: Sequence[str] = (),
+    named: Collection[str] = (),
 ) -> list[Slice]:
-    """Everything, then the values of the dimensions that enough requests carry: those of `first`, then the others, each the
-    largest first.
+    """Everything, then the values of the dimensions that enough requests carry: those `named` (what a change says that it
+    changed), those of the dimensions `first`, then the others, each the largest first.
     """
     whole = Slice("", "", np.ones(panel.size, dtype=bool))
-    found: list[tuple[bool, int, Slice]] = []
+    found: list[tuple[int, int, Slice]] = []
     for dimension in dimensions:
         codes = panel.codes.get(dimension)
         if codes is None:
             continue
-        labels = panel.labels[dimension]
-        counts = np.bincount(codes, minlength=len(labels))
-        for code in np.flatnonzero(counts >= least):
-            if labels[code] and counts[code] < 0.97 * panel.size:
-                slice_ = Slice(dimension, labels[code], codes == code)
-                found.append((dimension not in first, int(counts[code]), slice_))
+        for value, mask in _values(codes, panel.labels[dimension], least):
+            count = int(np.count_nonzero(mask))
+            if least <= count < 0.97 * panel.size:
+                place = 0 if value in named else 1 if dimension in first else 2
+                found.append((place, count, Slice(dimension, value, mask)))
     found.sort(key=lambda entry: (entry[0], -entry[1], entry[2].dimension, entry[2].value))
     return [whole, *(slice_ for _, _, slice_ in found[: most - 1])]
+
+
+def _values(
+    codes: NDArray[np.signedinteger[Any]], labels: Sequence[str], least: int
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each value and who carries it. A request that called several tools carries each of them."""
+    counts = np.bincount(codes, minlength=len(labels))
+    parts: dict[str, list[int]] = {}
+    for code in map(int, np.flatnonzero(counts)):
+        for value in labels[code].split(SEPARATOR):
+            parts.setdefault(value, []).append(code)
+    for value, own in parts.items():
+        if value and int(counts[own].sum()) >= least:
+            yield value, codes == own[0] if len(own) == 1 else np.isin(codes, own)

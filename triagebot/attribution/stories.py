@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import weigh_exposures, weigh_two
+from triagebot.attribution.bayes import weigh_beside, weigh_exposures, weigh_two
 from triagebot.attribution.board import Board
 from triagebot.attribution.hypotheses import (
+    LATER,
     WITHIN,
     WOKEN,
     Explanation,
@@ -20,9 +21,9 @@ from triagebot.attribution.hypotheses import (
     step_of,
     unrecorded,
 )
-from triagebot.attribution.panel import Panel, Slice, adjusted, without
-from triagebot.attribution.scan import Moved, slice_share
-from triagebot.attribution.thresholds import INCOMPATIBLE, MIN_BETWEEN, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
+from triagebot.attribution.panel import Panel, Slice, within_slice, without
+from triagebot.attribution.scan import Moved, narrowed_share, slice_share
+from triagebot.attribution.thresholds import INCOMPATIBLE, MIN_BETWEEN, OWN_SUBJECT, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
 
 Array = NDArray[np.float64]
 # Signals of one answer are read from the same text: a companion is worth about a third of a new one.
@@ -33,6 +34,10 @@ STRAYS = 0.2  # of the requests may not show what they were given
 # Of the changes of an answer that move its score so many may leave its text as it was, by all that is read from it: a judgement.
 STILL = 0.1
 SURE = 0.95
+WITHIN_ITS_INTERVAL = 3  # place in what `Board.readings` returns
+AS_GOOD = 2.0  # ln
+# Ln BF from which a story is told on top of another of one signal, whose own may not be told to the request.
+PLAINLY = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Stories:
 def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> tuple[Explanation, Array]:
     """The explanation of a signal that moved, and the exposure (requests) that goes with it."""
     readings = board.readings(panel, seed, len(slices))
-    row = np.concatenate([np.logaddexp.reduce(readings), board.unobserved[seed : seed + 1]])
+    row = board.row(panel, seed, len(slices))
     stories = stories_of(board, panel, seed, readings)
     row = _pairs(board, seed, row, stories)
     pooled = row.copy()
@@ -63,7 +68,7 @@ def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> t
         pooled = pooled + COMPANION_WEIGHT * new * other
     price = _price(board, seed, stories, len(slices))
     pooled = np.maximum(pooled, _nearly(board, seed, stories, price))
-    pooled = _as_good(board, seed, stories, pooled, price) + _fitting(board, seed)
+    pooled = _as_good(board, seed, stories, pooled, price) + _fitting(board, seed, companions)
     odds = pooled - np.logaddexp.reduce(pooled)
     strength = float(np.logaddexp(board.strength()[seed], np.logaddexp.reduce(readings[1])))
     nothing = float(1 / (1 + np.exp(min(strength, 500.0))))
@@ -115,7 +120,10 @@ def stories_of(board: Board, panel: Panel, seed: int, readings: list[Array]) -> 
     exposures, names, chosen = [], [], []
     for j, candidate in enumerate(board.candidates):
         k = int(board.variant[seed, j])
-        reading = int(np.argmax([r[j] for r in readings]))
+        told = [r[j] for r in readings]
+        # Where its interval holds the very moment, that is its story, not the nearest of some moments tried.
+        at_onset = not candidate.announced and told[WITHIN_ITS_INTERVAL] > max(told) - AS_GOOD
+        reading = WITHIN_ITS_INTERVAL if at_onset else int(np.argmax(told))
         if reading == 1 and k >= candidate.everywhere:
             k = 0  # within the slice that moved, whatever other slice the change is felt in
         exposure, variant = candidate.exposure[:, k], candidate.variants[k]
@@ -123,8 +131,9 @@ def stories_of(board: Board, panel: Panel, seed: int, readings: list[Array]) -> 
             exposure = exposure * moved.slice.mask
         elif reading == 2:
             exposure, variant = candidate.exposure[:, 0] * when, WOKEN
-        elif reading == 3:
-            exposure, variant = candidate.exposure[:, 0] * (panel.at >= moved.start), WITHIN
+        elif reading == WITHIN_ITS_INTERVAL:
+            exposure = candidate.exposure[:, 0] * (panel.at >= moved.start) * moved.slice.mask
+            variant = LATER if candidate.announced else WITHIN
         exposures.append(exposure)
         names.append((candidate.key, variant))
         chosen.append(reading)
@@ -132,10 +141,10 @@ def stories_of(board: Board, panel: Panel, seed: int, readings: list[Array]) -> 
 
 
 def _pairs(board: Board, seed: int, row: Array, stories: Stories) -> Array:
-    """The stories with what two changes on record explain together added to the one of them that explains more.
+    """The stories with what two of them explain together added to the one of them that explains more.
 
     Two changes that moved one signal fit it together; alone, either of them fits worse than a step that nobody recorded
-    and that both can be taken for.
+    and that both can be taken for. That step may have come beside one of them just as well.
     """
     count = len(board.candidates)
     if int(row.argmax()) != count or count < 2:
@@ -148,7 +157,26 @@ def _pairs(board: Board, seed: int, row: Array, stories: Stories) -> Array:
         for second in running[k + 1 :]:
             both = weigh_two(column, stories.exposures[:, [first, second]])
             told[first] = np.logaddexp(told[first], both + priors[first] + priors[second])
+    alone, _ = weigh_exposures(column, stories.exposures[:, count:])
+    for k in running:
+        both = weigh_two(column, stories.exposures[:, [k, count]])
+        told[count] = np.logaddexp(told[count], both + priors[k] + row[count] - alone[0])
     return told
+
+
+def shared(board: Board, panel: Panel, names: Collection[str], exposure: Array, slices: int) -> frozenset[str]:
+    """Those of the signals that follow something else, and this exposure on top of it: faster since a new model came, and slow
+    since its provider is ill.
+    """
+    found = set()
+    for i, column in enumerate(board.columns):
+        if column.signal.name in names:
+            stories = stories_of(board, panel, i, board.readings(panel, i, slices))
+            own = stories.exposures[:, int(board.row(panel, i, slices).argmax())]
+            beside = weigh_beside(board.beside(i), np.stack([own, exposure], axis=1))
+            if beside > PLAINLY:
+                found.add(column.signal.name)
+    return frozenset(found)
 
 
 def _along(board: Board, panel: Panel, row: int, stories: Stories, slices: int) -> Array:
@@ -156,13 +184,10 @@ def _along(board: Board, panel: Panel, row: int, stories: Stories, slices: int) 
 
     What a story costs (that the change did anything, where and when) is paid once, by the seed.
     """
-    column = board.columns[row]
-    if stories.slice.dimension:
-        column = adjusted(column, stories.slice.mask)
+    column = within_slice(board.columns[row], stories.slice)
     told, _ = weigh_exposures(column, stories.exposures)
-    own = np.logaddexp.reduce(board.readings(panel, row, slices))
     active = np.array([prior_odds(c, column) for c in board.candidates] + [np.log(PRIOR_UNOBSERVED)])
-    return np.asarray(np.maximum(told, np.append(own, board.unobserved[row]) - active))
+    return np.asarray(np.maximum(told, board.row(panel, row, slices) - active))
 
 
 def _news(board: Board, panel: Panel, rows: Sequence[int], exposure: Array) -> list[float]:
@@ -224,21 +249,27 @@ def _price(board: Board, seed: int, stories: Stories, slices: int) -> Array:
         reading, k = stories.readings[j], int(board.variant[seed, j])
         if reading <= 1:
             size = int(candidate.exposure.shape[1]) if reading == 0 else candidate.everywhere
-            chosen = shares(candidate, size)[k if k < size else 0] * slice_share(reading, slices)
-            told[j] = prior_odds(candidate, column) + np.log(chosen)
+            place = narrowed_share(stories.slice, slices) if reading == 1 else slice_share(0, slices)
+            chosen = shares(candidate, size)[k if k < size else 0] * place
+            told[j] = prior_odds(candidate, column, stories.slice if reading == 1 else None) + np.log(chosen)
     return told
 
 
-def _fitting(board: Board, seed: int) -> Array:
+def _fitting(board: Board, seed: int, moved_with: Sequence[int]) -> Array:
     """How far each change moves the kinds of signals that moved with the seed: each kind counts once, in full, down to
-    where a second cause that came in at the same time is the better story. Something unobserved is a change as well.
+    where a second cause that came in at the same time is the better story. Something unobserved is a change as well. The very
+    thing that a change names may have moved beside the seed: the calls of the tool that it took away.
 
     A score that moves while nothing does of what is scored speaks for the ruler.
     """
     mine = board.columns[seed].signal.family
-    kinds = {board.columns[i].signal.family for i in board.companions(seed)} - {mine}
+    companions = [board.columns[i].signal for i in moved_with]
+    kinds = {signal.family for signal in companions} - {mine}
     still = STILL if mine == "eval" and not kinds and _says_what_is_scored(board, seed) else 1.0
-    told = [readily(c.moves, kinds, still=still) for c in board.candidates]
+    subjects = {signal.subject for signal in companions} - {"", board.columns[seed].signal.subject}
+    told = [
+        readily(c.moves, kinds, still=still) * (OWN_SUBJECT if c.subjects & subjects else 1.0) for c in board.candidates
+    ]
     told.append(unrecorded(board.causes, mine, kinds, still=still))
     return np.asarray(np.log(np.maximum(told, PRIOR_CANDIDATE)))
 

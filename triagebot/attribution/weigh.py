@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from triagebot.attribution.board import Board
 from triagebot.attribution.hypotheses import Candidate, Cause, Explanation
 from triagebot.attribution.panel import Column, Group, Panel, Slice, orthonormal
-from triagebot.attribution.scan import scan
-from triagebot.attribution.stories import SURE, explain
+from triagebot.attribution.scan import Moved, scan
+from triagebot.attribution.stories import SURE, explain, shared
 from triagebot.attribution.thresholds import MAX_CAUSES, PRIOR_CANDIDATE
 
 Array = NDArray[np.float64]
@@ -32,11 +32,16 @@ def weigh(
     columns = dict(panel.columns)
     explained: list[Explanation] = []
     open_names = set(columns)
+    scanned: dict[str, tuple[Column, Moved]] = {}
     for _ in range(MAX_CAUSES + 2):
         live = [columns[name] for name in columns if name in open_names]
         if not live:
             break
-        moved = scan(panel, live, slices)
+        # What a round leaves as it is says in the next what it said.
+        scanned = {name: one for name, one in scanned.items() if columns[name] is one[0]}
+        told = scan(panel, [column for column in live if column.signal.name not in scanned], slices)
+        scanned |= {name: (columns[name], one) for name, one in told.items()}
+        moved = {c.signal.name: scanned[c.signal.name][1] for c in live if c.signal.name in scanned}
         board = Board.build(live, candidates, moved, causes).sharpened(panel, slices)
         seed = board.seed(len(slices))
         if seed is None:
@@ -44,13 +49,18 @@ def weigh(
         open_names &= board.stirred()
         explanation, exposure = explain(board, panel, seed, slices)
         # A signal that follows something else clearly better is another symptom: it is left as it is for the next round.
-        others = board.others(panel, explanation, len(slices))
+        others = board.others(panel, explanation, exposure, len(slices))
+        both = shared(board, panel, others, exposure, len(slices))
+        others -= both
         columns |= _condition(panel, {n: c for n, c in columns.items() if n in open_names - others}, exposure)
         mine = [m for m in explanation.members if m.signal not in others]
         after = scan(panel, [columns[m.signal] for m in mine], slices[:1])
-        members = tuple(m for m in mine if m.signal not in after or after[m.signal].best < 0.5 * m.best)
+        wholly = [
+            m for m in mine if m.signal not in both and (m.signal not in after or after[m.signal].best < 0.5 * m.best)
+        ]
+        members = (*wholly, *(m for m in mine if m.signal in both))
         explained.append(replace(explanation, members=members))
-        open_names -= {explanation.seed.signal, *(m.signal for m in members)}
+        open_names -= {explanation.seed.signal, *(m.signal for m in wholly)}
     return [_in_the_light_of(explanation, explained) for explanation in explained]
 
 

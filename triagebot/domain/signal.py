@@ -42,5 +42,10 @@ class Signal:
         return f"if({self.where}, {self.sql}, NULL)" if self.where else self.sql
 
     @property
+    def subject(self) -> str:
+        """What one of several alike is about: the score of `eval:NAME`, the tool of `calls:NAME`; "" of all others."""
+        return self.name.partition(":")[2]
+
+    @property
     def binary(self) -> bool:
         return self.unit == "rate"

@@ -108,7 +108,6 @@ CONTENT: Final = (
         "both",
         "confidence",
         "gate",
-        "threshold",
         "appeal",
         "review",
     ),

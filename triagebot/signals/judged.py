@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from triagebot.signals import phrases
 from triagebot.signals.phrases import SAFE
 from triagebot.signals.sources import source_signal
 
-_WORDS = ("score", "eval", "evaluation", "judge", "quality", "accuracy", "correctness", "pass", "worse")
+SCORE_WORDS: Final = ("score", "eval", "evaluation", "judge", "quality", "accuracy", "correctness", "pass", "worse")
 _FEEDBACK = re.compile(r"feedback|thumb|csat|rating|nps|satisf", re.IGNORECASE)
 _FEEDBACK_WORDS = ("feedback", "thumbs", "thumbs-down", "csat", "satisfaction", "complaints", "tickets", "nps", "users")
 MOST = 12
@@ -78,7 +79,7 @@ def _signal(name: str) -> Signal:
         bad="down",
         family="feedback" if feedback else "eval",
         needs=("eval_score",),
-        words=(*own, *(_FEEDBACK_WORDS if feedback else _WORDS)),
+        words=(*own, *(_FEEDBACK_WORDS if feedback else SCORE_WORDS)),
     )
 
 

@@ -12,6 +12,7 @@ from triagebot.domain.service import Service
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Weighed
 from triagebot.surfaces.firsthand import first_hand
+from triagebot.surfaces.limits import by_length, on_length
 
 STREAM = frozenset({"unfinished", "partial_kept"})
 RETRY = frozenset({"resends", "early_retry"})
@@ -66,6 +67,8 @@ class Application(Walked):
     def moves(self, change: Change) -> Mapping[str, float]:
         if change.surface == "config" and CAPACITY.search(change.artifact):
             return ON_CAPACITY
+        if change.surface == "config" and on_length(change):
+            return by_length(change)
         return ON_CACHE if change.surface == "job" and WARMS.search(change.artifact) else self.families
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:

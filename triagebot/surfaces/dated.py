@@ -62,8 +62,8 @@ def dated(
         return suspect, candidate_of(node, change, parts, ["", "in busy hours", "in the busiest", *named])
     until = since * (table.at < _changed_again(change, changes))
     if LEAST <= until.sum() < since.sum():
-        return suspect, candidate_of(node, change, [since, until], ["", "until it was changed again"])
-    return suspect, candidate_of(node, change, [since], [""])
+        return suspect, candidate_of(node, change, [since, until], ["", "until it was changed again"], announced=True)
+    return suspect, candidate_of(node, change, [since], [""], announced=True)
 
 
 def since_one_of(
@@ -123,8 +123,15 @@ def _wearing_off(node: Node, change: Change, table: RequestTable, since: float) 
 
 
 def candidate_of(
-    node: Node, change: Change, parts: list[Array], names: list[str], *, averaged: bool = False
+    node: Node,
+    change: Change,
+    parts: list[Array],
+    names: list[str],
+    *,
+    averaged: bool = False,
+    announced: bool = False,
 ) -> Candidate:
+    tools = (one["tool"] for one in change.detail.get("diff", ()))
     return Candidate(
         key=change.key,
         node=node.name,
@@ -133,5 +140,6 @@ def candidate_of(
         averaged=averaged,
         prior=node.prior * node.weight(change),
         moves=node.moves(change).get,
-        subjects=frozenset((change.artifact, *(one["tool"] for one in change.detail.get("diff", ())))),
+        subjects=frozenset((change.artifact, *tools)),
+        announced=announced,
     )

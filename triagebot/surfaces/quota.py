@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
 from triagebot.surfaces.dated import since_one_of
 from triagebot.surfaces.firsthand import exposed, first_hand
+from triagebot.surfaces.limits import by_length, direction, on_length
 
 LIMITED = frozenset({"rate_limited"})
 BESIDE = 1200.0  # seconds after a call of a neighbour for which its share of a window is still spent
@@ -39,24 +39,10 @@ ON_CALLS = MappingProxyType(
 )
 # A limit that was lowered is what refuses calls far more readily than any release or provider that was there at the same time.
 ON_LOWERED = MappingProxyType({**ON_CALLS, "ratelimit": 4.0, "error": 1.0, "latency": 0.7})
-# Where a limit on the length of an answer is cut, answers are cut off and are other answers.
-ON_LENGTH = MappingProxyType(
-    {"cut": 1.0, "length": 1.0, "content": 1.0, "usage": 0.7, "latency": 0.3, "speed": 0.3, "error": 0.2}
-)
 NOTHING: Mapping[str, float] = MappingProxyType({})
-# Where it was raised, they may be longer and take their time.
-ON_ROOM = MappingProxyType({"length": 1.0, "content": 0.3, "latency": 0.3, "speed": 0.1, "usage": 0.3})
-LENGTH = re.compile(r"(output|completion|max)[ _-]?tokens(?!.*\bper\b)|context (length|window)", re.IGNORECASE)
-AMOUNT = re.compile(r"([0-9][0-9,_]*(?:\.[0-9]+)?) ?([km]?)", re.IGNORECASE)
-TIMES = MappingProxyType({"": 1.0, "k": 1e3, "m": 1e6})
 MOMENTS = 10
 MOSTLY = 0.6
 HALF = 0.5
-
-
-def on_length(change: Change) -> bool:
-    """Whether a limit is one on how long answers may be, not on how many calls."""
-    return bool(LENGTH.search(f"{change.artifact} {change.summary}"))
 
 
 class Quota(Walked):
@@ -67,10 +53,9 @@ class Quota(Walked):
     columns = ("http_status",)
 
     def moves(self, change: Change) -> Mapping[str, float]:
-        before, after = amount(change.before), amount(change.after)
-        raised, lowered = (False, False) if before is None or after is None else (after > before, after < before)
         if on_length(change):
-            return ON_ROOM if raised else ON_LENGTH
+            return by_length(change)
+        raised, lowered = direction(change)
         return NOTHING if raised else ON_LOWERED if lowered else ON_CALLS
 
     def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]:
@@ -89,9 +74,13 @@ class Quota(Walked):
         runs = table.at[own]
         last = np.searchsorted(runs, table.at, side="right") - 1
         beside = (last >= 0) & (table.at - runs[np.maximum(last, 0)] <= BESIDE)
-        moments = np.quantile(table.at, np.linspace(0.1, 0.9, MOMENTS))
-        if (beside & (table.at >= moments[-1])).sum() < LEAST_RUN / 4 or beside.mean() > MOSTLY:
+        if beside.mean() > MOSTLY:
             return None  # it runs nearly always: then its hours tell nothing
+        # From a moment after which it has hardly run yet nothing can be told: what runs at night may not have run since.
+        moments = np.quantile(table.at, np.linspace(0.1, 0.9, MOMENTS))
+        moments = moments[[(beside & (table.at >= moment_)).sum() >= LEAST_RUN / 4 for moment_ in moments]]
+        if not moments.size:
+            return None
         change = Change(
             service="",
             surface="limit",
@@ -129,12 +118,6 @@ class Quota(Walked):
 
     def clear(self, snapshot: Snapshot, weighed: Weighed) -> str:
         return f"429s as before over {weighed.table.spans:,} spans"
-
-
-def amount(text: str) -> float | None:
-    """A limit as people write it: `372k`, `1,000,000`, `2M`; None where it is no number."""
-    told = AMOUNT.fullmatch(text.strip())
-    return float(told[1].replace(",", "").replace("_", "")) * TIMES[told[2].lower()] if told else None
 
 
 def _neighbour(table: RequestTable, during: np.ndarray) -> str:

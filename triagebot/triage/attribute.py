@@ -101,7 +101,8 @@ def attribute(
     levels = [long_.codes.astype(float)] if long_ is not None else []
     arriving = [*hours, *levels, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
-    slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST)
+    named = frozenset[str]().union(*(candidate.subjects for candidate in candidates))
+    slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST, named=named)
     levelled = [s for s in slices if s.dimension in (*OF_INPUT, *INPUT_DIMENSIONS)]
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
     explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from triagebot.attribution.shares import Risen
 from triagebot.domain.evidence import Symptom, VerdictStatus
@@ -23,7 +24,8 @@ class Decision:
     """`told` are the readings that make up the verdict, the page's own symptom first.
 
     `ruler` is evidence from beside the product, which itself stood still: an evaluation that stepped with its own definition,
-    or a probe. `traffic` says what grew, `telemetry` what is no longer recorded, and `cut` is the change that
+    or a probe. `fallen` is an evaluation that fell under an unchanged definition while the requests on record stood still.
+    `traffic` says what grew, `telemetry` what is no longer recorded, and `cut` is the change that
     left it out, where one is on record.
     """
 
@@ -35,6 +37,7 @@ class Decision:
     traffic: str = ""
     telemetry: str = ""
     cut: Suspect | None = None
+    fallen: Symptom | None = None
 
 
 def decide(
@@ -47,17 +50,27 @@ def decide(
     demand: str = "",
     lost: str = "",
     cut: Suspect | None = None,
+    gate: bool = False,
+    fallen: Symptom | None = None,
 ) -> Decision:
     """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not.
 
-    `ruler` and `demand` (what offline.py and volume.py found) count only where the product itself stood still: a ruler, which
-    explains a page by itself, also beside what the page does not speak of and would not be told as a second cause.
+    `lost` says what is recorded otherwise than before. `ruler` and `demand` (what offline.py and volume.py found) count only
+    where the product itself stood still: a ruler, which explains a page by itself, also beside what the page does not speak of
+    and would not be told as a second cause. Where the page speaks of an evaluation (`gate`) a ruler that stepped at another time
+    than the product is told beside it.
     """
+    still = partial(_still, found, visible=visible, blind=blind, demand=demand, lost=lost, cut=cut, fallen=fallen)
     readings = [r for r in readings if not _beside(r)]
     if not readings or (ruler is not None and not any(r.words or r.explanation.strength >= STANDS for r in readings)):
-        return _still(found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=lost, cut=cut)
+        return still(ruler=ruler)
+    by_mix = max((moved.best for moved, _ in found.mixed), default=0.0)
+    if all(not r.words and r.explanation.strength < FAINT * by_mix for r in readings):
+        # Where the mix moved a signal as plainly as that, what it leaves over elsewhere is none of the page's matter.
+        return still(ruler=None)
     clearest = max((r.explanation.strength for r in readings if r.suspect is not None), default=0.0)
-    ordered = sorted(readings, key=lambda reading: _rank(reading, clearest))
+    plain = frozenset(r.suspect.key for r in readings if r.suspect is not None and r.explanation.strength >= PLAIN)
+    ordered = sorted(readings, key=lambda reading: _rank(reading, clearest, plain))
     first = ordered[0]
     told = [first]
     for other in ordered[1:]:
@@ -66,7 +79,7 @@ def decide(
     if first.suspect is None and first.implied is None:
         # What is known for certain beside what nothing explains.
         if not first.words and (lost or found.mixed or demand):
-            return _still(found, visible=visible, blind=blind, ruler=None, demand=demand, lost=lost, cut=cut)
+            return still(ruler=None)
         possible = dict(first.possible)
         why = (
             "what moved follows no change that is on record"
@@ -76,7 +89,16 @@ def decide(
         return Decision("undetermined", (first,), possible, why)
     distinct = _distinct(told)
     status: VerdictStatus = "implicated" if any(r.node in SURFACES for r in distinct) else "none_of_five"
-    return Decision(status, tuple(distinct), {}, "")
+    apart = ruler if gate and ruler is not None and _apart(ruler[1], distinct) else None
+    return Decision("implicated" if apart else status, tuple(distinct), {}, "", ruler=apart)
+
+
+def _apart(ruler: Symptom | None, told: Sequence[Reading]) -> bool:
+    """Whether the ruler's step lies between two runs that nothing in the product moved between."""
+    if ruler is None or any(r.node == RULER for r in told):
+        return False
+    between = ruler.onset.earliest.timestamp(), ruler.onset.latest.timestamp()
+    return not any(between[0] <= r.explanation.seed.latest and r.explanation.seed.earliest <= between[1] for r in told)
 
 
 def _still(
@@ -88,6 +110,7 @@ def _still(
     demand: str,
     lost: str,
     cut: Suspect | None,
+    fallen: Symptom | None,
 ) -> Decision:
     """The product stood still: the ruler moved, the traffic did, nothing did, or it could not have been seen."""
     if ruler is not None:
@@ -95,14 +118,23 @@ def _still(
             "implicated", (), {}, "it is seen beside the product, whose own signals stood still", ruler=ruler
         )
     if lost:
-        why = f"no longer recorded: {lost}; what still is stood still"
-        return Decision("none_of_five", (), {}, why, telemetry=why, cut=cut)
+        return Decision("none_of_five", (), {}, lost, telemetry=lost, cut=cut)
     traffic = _mix(found.mixed[0][1]) if found.mixed else demand
     if traffic:
         return Decision("none_of_five", (), {}, traffic, traffic=traffic)
+    if fallen is not None:
+        why = f"the {fallen.title} fell between two runs; the requests on record do not show what did it"
+        return Decision("undetermined", (), _between(found.suspects, fallen), why, fallen=fallen)
     if visible:
         return Decision("none_of_five", (), {}, "nothing that was measured moved")
     return Decision("undetermined", (), {}, blind)
+
+
+def _between(suspects: Sequence[Suspect], fallen: Symptom) -> dict[str, float]:
+    """The changes that came between the two runs, each as likely as the others."""
+    since, until = fallen.onset.earliest, fallen.onset.latest
+    keys = [s.key for s in suspects if s.change.introduced.latest >= since and s.change.introduced.earliest <= until]
+    return {key: 1 / len(keys) for key in keys}
 
 
 def _mix(grown: Risen) -> str:
@@ -113,18 +145,18 @@ def _mix(grown: Risen) -> str:
 
 
 def _beside(reading: Reading) -> bool:
-    """What moved a little, without harm or long ago, without a change that it follows, and is not what the page speaks of."""
+    """What moved a little without a change that it follows, and long ago, or without harm and not what the page speaks of."""
     open_ = reading.suspect is None and reading.implied is None and not reading.possible
-    faint = reading.explanation.strength < PLAIN and (reading.over or reading.harm is not True)
-    return open_ and not reading.words and faint
+    faint = reading.explanation.strength < PLAIN
+    return open_ and faint and (reading.over or (not reading.words and reading.harm is not True))
 
 
 def _also(other: Reading, first: Reading) -> bool:
     """Whether a second cause is told. What the page does not speak of needs a change on record, and harm or company.
 
-    Company: it moved about when the page's own symptom did, and is as good as certain.
+    Company: it moved about when the page's own symptom did, and is as good as certain. Nobody is paged for what became better.
     """
-    if other.explanation.strength < STANDS:
+    if other.explanation.strength < STANDS or other.harm is False:
         return False
     if other.words > 0 and (other.suspect is not None or other.implied is not None):
         return True
@@ -141,9 +173,12 @@ def _also(other: Reading, first: Reading) -> bool:
     return other.harm is None and other.confidence >= CERTAIN and (strong or (plain and apart <= TOGETHER))
 
 
-def _rank(reading: Reading, clearest: float) -> tuple[bool, float, float, float]:
-    """The page's own words first, then harm, then strength; last what nothing explains and is far weaker than what is."""
-    open_ = reading.suspect is None and reading.implied is None and reading.explanation.strength < FAINT * clearest
+def _rank(reading: Reading, clearest: float, plain: frozenset[str]) -> tuple[bool, float, float, float]:
+    """The page's own words first, then harm, then strength; last what is open, where it is far weaker than what is explained or
+    may be the doing of a change that plainly did something else (`plain`).
+    """
+    unnamed = reading.suspect is None and reading.implied is None
+    open_ = unnamed and (reading.explanation.strength < FAINT * clearest or not plain.isdisjoint(reading.possible))
     return (open_, -min(reading.words, 2), 0.0 if reading.harm else 1.0, -reading.explanation.strength)
 
 

@@ -21,7 +21,7 @@ from triagebot.domain.times import Window
 from triagebot.domain.withheld import shown_slice
 from triagebot.ports import DOCUMENT_SOURCE, Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
-from triagebot.signals.judged import SHAPE, called_signals, judged_signals, reshaped, shape_signals
+from triagebot.signals.judged import SCORE_WORDS, SHAPE, called_signals, judged_signals, reshaped, shape_signals
 from triagebot.signals.sources import kept, source_signals
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.base import describe
@@ -31,11 +31,11 @@ from triagebot.triage.attribute import Attribution, attribute
 from triagebot.triage.bounded import bounded
 from triagebot.triage.decide import Decision, decide
 from triagebot.triage.facts import facts_of
-from triagebot.triage.lost import lost
+from triagebot.triage.lost import doubled, lost
 from triagebot.triage.measure import measure
 from triagebot.triage.messages.numbers import figure
 from triagebot.triage.nextcheck import next_check
-from triagebot.triage.offline import probed, stepped
+from triagebot.triage.offline import fallen, probed, stepped
 from triagebot.triage.read import Reading, read
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.slices import input_test
@@ -47,8 +47,13 @@ RULER_CONFIDENCE = 0.9
 BESIDE_CONFIDENCE = 0.85
 MONEY = frozenset(("cost", "costs", "spend", "bill", "burn"))
 SAMPLING = re.compile(r"sampling|sampler|sample_?rate", re.IGNORECASE)
-# A page that speaks of load or money asks whether demand grew; on any other page more requests explain nothing.
-DEMAND_WORDS = MONEY | {"budget", "volume", "traffic", "requests", "load", "capacity", "quota", "limit", "limits"}
+# A page that speaks of load or money asks whether demand grew; on any other page more requests explain nothing. A budget is of
+# refusals, latency or errors as often as of tokens or money.
+DEMAND_WORDS = MONEY | {"volume", "traffic", "requests", "load", "capacity", "quota", "limit", "limits"}
+GATE_WORDS = frozenset(("gate", "gates", "suite", "eval", "evals", "evaluation", "benchmark", "nightly", "regression"))
+TOKENS = frozenset(("token", "tokens"))
+DOUBLED_WORDS = DEMAND_WORDS | TOKENS | {"doubled", "double", "twice"}
+OBJECTIVES = frozenset(("slo", "slos", "error"))
 ROWS = 8_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
 
 
@@ -111,16 +116,8 @@ def _concluded(
         steady=found.steady,
     )
     by_name = {signal.name: signal for signal in signals}
-    words = page_words(page)
-    readings = read(found, weighed, deps.tree, service, by_name, words)
-    visible, blind = what_is_hidden(words, signals, weighed)
-    drifted = probed(snapshots["model_alias"].observations, found.suspects)
-    ruler = stepped(snapshots["eval_freshness"].observations, found.suspects) or (drifted and (drifted, None)) or None
-    asked = bool(words & DEMAND_WORDS) and not of_each(page)
-    demand = demand_of(table, found, spent=visible and bool(words & MONEY)) if asked else ""
-    attributes = lost(table)
-    gone, cut = (attributes, None) if attributes else thinned_of(table, found.suspects)
-    decision = decide(readings, found, visible=visible, blind=blind, ruler=ruler, demand=demand, lost=gone, cut=cut)
+    readings = read(found, weighed, deps.tree, service, by_name, page_words(page))
+    decision = _decided(page, readings, found, weighed, signals, snapshots)
     weighed = replace(
         weighed,
         suspects=tuple(replace(s, node="telemetry") if s is decision.cut else s for s in weighed.suspects),
@@ -129,8 +126,9 @@ def _concluded(
         implied=tuple(r.implied for r in decision.told if r.implied) + beside(decision, service),
     )
     symptoms = _symptoms(found, decision, by_name)
-    if decision.ruler is not None and decision.ruler[1] is not None:
-        symptoms = [decision.ruler[1], *symptoms]
+    beside_it = decision.fallen or (decision.ruler and decision.ruler[1])
+    if beside_it is not None:
+        symptoms = [beside_it, *symptoms]
     findings = _number(
         [node.assess(snapshots[node.name], weighed) for node in deps.tree], symptoms, service, window, deps, by_name
     )
@@ -148,6 +146,34 @@ def _concluded(
         facts=facts_of(table, coverage, found, decision, by_name),
     )
     return found, decision, verdict
+
+
+def _decided(
+    page: Page,
+    readings: Sequence[Reading],
+    found: Attribution,
+    weighed: Weighed,
+    signals: Sequence[Signal],
+    snapshots: Mapping[str, Snapshot],
+) -> Decision:
+    """What is decided on the readings and on what is seen beside them, as far as the page asks for it."""
+    words, table = page_words(page), weighed.table
+    visible, blind = what_is_hidden(words, signals, weighed)
+    runs = snapshots["eval_freshness"].observations
+    drifted = probed(snapshots["model_alias"].observations, found.suspects)
+    otherwise, cut = recorded_otherwise(table, found.suspects, words)
+    return decide(
+        readings,
+        found,
+        visible=visible,
+        blind=blind,
+        ruler=stepped(runs, found.suspects) or (drifted and (drifted, None)) or None,
+        demand=demand_of(table, found, spent=visible and bool(words & MONEY)) if asks_for_demand(page) else "",
+        lost=otherwise,
+        cut=cut,
+        gate=bool(words & GATE_WORDS),
+        fallen=fallen(runs) if words & GATE_WORDS.union(SCORE_WORDS) else None,
+    )
 
 
 async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gathered:
@@ -350,6 +376,17 @@ def beside(decision: Decision, service: Service) -> tuple[Implied, ...]:
     )
 
 
+def recorded_otherwise(
+    table: RequestTable, suspects: Sequence[Suspect], words: frozenset[str]
+) -> tuple[str, Suspect | None]:
+    """What is recorded otherwise than before, with the change that left requests out; "" where nothing is."""
+    attributes = lost(table)
+    gone, cut = (attributes, None) if attributes else thinned_of(table, suspects)
+    if gone:
+        return f"no longer recorded: {gone}; what still is stood still", cut
+    return doubled(table) if words & DOUBLED_WORDS else "", None
+
+
 def thinned_of(table: RequestTable, suspects: Sequence[Suspect]) -> tuple[str, Suspect | None]:
     """Requests that happened and were not recorded, with the change that left them out: fewer came with a change of sampling,
     or their conversations lack turns.
@@ -362,6 +399,15 @@ def thinned_of(table: RequestTable, suspects: Sequence[Suspect]) -> tuple[str, S
     if since is None:
         return "", None
     return f"a share of the requests since {moment(since):%Y-%m-%d %H:%M} UTC (conversations lack turns)", None
+
+
+def asks_for_demand(page: Page) -> bool:
+    """Whether a page speaks of load or money, and not of what each request costs."""
+    words = page_words(page)
+    if words & OBJECTIVES:
+        words -= {"burn"}  # of an error budget: that is no money
+    tokens = "budget" in words and words & TOKENS
+    return bool(words & DEMAND_WORDS or tokens) and not of_each(page)
 
 
 def demand_of(table: RequestTable, found: Attribution, *, spent: bool) -> str:

@@ -1,4 +1,4 @@
-"""What stopped being recorded: an attribute that nearly all requests had, and then few."""
+"""What is recorded otherwise than before: an attribute that nearly all requests had, and then few; spans that come twice."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.ports import RequestTable
+from triagebot.surfaces.arrivals import moment
 
 # Recorded by most before, by at most half as many after, on enough requests that no gap of an hour looks like it.
 HAD: Final = 0.6
 FELL: Final = 0.4
 LEAST: Final = 60
+TWICE: Final = "delivered more than once"
 DIMENSIONS: Final = {
     "model_served": "served model",
     "prompt": "prompt version",
@@ -38,11 +40,27 @@ def lost(table: RequestTable) -> str:
     return ", ".join(found)
 
 
+def doubled(table: RequestTable) -> str:
+    """Since when spans are delivered more than once, as a phrase; "" where they are not."""
+    if table.twice is None or not _fell(~table.twice):
+        return ""
+    before, after = _shares(~table.twice)
+    k = int((before - after).argmax())
+    return (
+        f"spans of {1 - after[k]:.0%} of the requests are {TWICE} since {moment(table.at[LEAST + k]):%Y-%m-%d %H:%M} UTC, "
+        f"{1 - before[k]:.0%} before; counted once, requests are as before"
+    )
+
+
 def _fell(known: NDArray[np.bool_]) -> bool:
     if known.size < 2 * LEAST:
         return False
+    before, after = _shares(known)
+    return bool(np.any((before >= HAD) & (before - after >= FELL)))
+
+
+def _shares(known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The share that is known before and after each place from LEAST on, up to as far from the end."""
     sums = np.cumsum(known)
     splits = np.arange(LEAST, known.size - LEAST)
-    before = sums[splits - 1] / splits
-    after = (sums[-1] - sums[splits - 1]) / (known.size - splits)
-    return bool(np.any((before >= HAD) & (before - after >= FELL)))
+    return sums[splits - 1] / splits, (sums[-1] - sums[splits - 1]) / (known.size - splits)

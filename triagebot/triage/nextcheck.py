@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from triagebot.domain.evidence import Finding
 from triagebot.surfaces.contract import Suspect, Weighed
+from triagebot.surfaces.limits import on_length
 from triagebot.surfaces.provider import SWITCHED_OFF
-from triagebot.surfaces.quota import on_length
 from triagebot.triage.decide import Decision
+from triagebot.triage.lost import TWICE
 from triagebot.triage.read import Reading
 
 SEE = {
@@ -51,6 +52,8 @@ def _beside(decision: Decision) -> str:
     if not decision.told:
         if decision.traffic:
             return "See which requests grew: the mix moved, behaviour did not."
+        if TWICE in decision.telemetry:
+            return "Stop the second delivery in the collector, and read the dashboards again: no more was asked than before."
         if decision.telemetry:
             return "Have all of it recorded again, then walk again: what still is recorded stood still."
         return "Nothing that is measured moved: read the requests that the page names, or close it."

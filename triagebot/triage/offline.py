@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from triagebot.domain.change import Observation
+from triagebot.domain.combining import opaque
 from triagebot.domain.evidence import Measured, Symptom
 from triagebot.domain.times import Interval, parse_time
 from triagebot.surfaces.contract import Suspect
@@ -56,7 +57,11 @@ def runs_of(observations: Sequence[Observation], artifact: str) -> list[Run]:
 
 
 def stepped(observations: Sequence[Observation], suspects: Sequence[Suspect]) -> tuple[Suspect, Symptom] | None:
-    """The change of a suite's definition with which its pass rate stepped, and that step; None where there is none."""
+    """The change of a suite's definition with which its pass rate stepped, and that step; None where there is none.
+
+    One change may be on record twice: by the version that people call it, and by a hash of what it holds. The version is told.
+    """
+    fitting = []
     for suspect in suspects:
         if suspect.node != "eval_freshness":
             continue
@@ -64,10 +69,30 @@ def stepped(observations: Sequence[Observation], suspects: Sequence[Suspect]) ->
         before, after = _parted(runs, suspect)
         if len(before) < LEAST_RUNS or not after:
             continue
-        symptom = _symptom(suspect, before, after)
+        symptom = _symptom(suspect.change.artifact, before, after)
         if symptom is not None:
-            return suspect, symptom
-    return None
+            fitting.append((suspect, symptom))
+    return min(fitting, key=lambda one: opaque(one[0].change.after, one[0].change), default=None)
+
+
+def fallen(observations: Sequence[Observation]) -> Symptom | None:
+    """The deepest fall of a suite's pass rate while its definition stayed as it is; None where none fell.
+
+    It lies between two runs, and may be older than the first request on record.
+    """
+    found = []
+    for artifact in sorted({look.artifact for look in observations}):
+        runs = runs_of(observations, artifact)
+        runs = [run for run in runs if run.fingerprint == runs[-1].fingerprint]
+        for k in range(LEAST_RUNS, len(runs) - 1):
+            symptom = _symptom(artifact, runs[:k], runs[k:])
+            if symptom is None or symptom.interval[1] >= 0:
+                continue
+            between = (symptom.before.value + symptom.after.value) / 2
+            fell, is_ = (run.passed / run.cases for run in (runs[k], runs[-1]))
+            if max(fell, is_) < between:  # it fell there, and has not recovered
+                found.append(symptom)
+    return min(found, key=lambda symptom: symptom.after.value - symptom.before.value, default=None)
 
 
 def probed(observations: Sequence[Observation], suspects: Sequence[Suspect]) -> Suspect | None:
@@ -95,7 +120,7 @@ def _parted(runs: Sequence[Run], suspect: Suspect) -> tuple[list[Run], list[Run]
     return [r for r in runs if r.at < suspect.change.introduced.earliest], [r for r in runs if r.at >= since]
 
 
-def _symptom(suspect: Suspect, before: Sequence[Run], after: Sequence[Run]) -> Symptom | None:
+def _symptom(artifact: str, before: Sequence[Run], after: Sequence[Run]) -> Symptom | None:
     n, m = sum(r.cases for r in before), sum(r.cases for r in after)
     p, q = sum(r.passed for r in before) / n, sum(r.passed for r in after) / m
     # The same cases are run again and again: nightly runs of one suite are worth one run, not many.
@@ -108,13 +133,13 @@ def _symptom(suspect: Suspect, before: Sequence[Run], after: Sequence[Run]) -> S
         return None
     margin = 1.96 * error
     return Symptom(
-        signal=f"offline:{suspect.change.artifact}",
+        signal=f"offline:{artifact}",
         slice={},
         before=Measured(n=n, value=p),
         after=Measured(n=m, value=q),
         interval=(q - p - margin, q - p + margin),
         onset=Interval(before[-1].at, after[0].at),
-        title=f"pass rate of {suspect.change.artifact}",
+        title=f"pass rate of {artifact}",
         unit="rate",
     )
 

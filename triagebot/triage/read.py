@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from triagebot.attribution.hypotheses import WITHIN, Explanation
+from triagebot.attribution.hypotheses import LATER, WITHIN, Explanation
 from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
@@ -18,8 +19,10 @@ from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import harmful, relevance
 
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
-BUSY_HOUR = 24 * 3600.0
-LONG_OVER = 12 * 3600.0  # seconds: alerts look back an hour, people speak of today
+ROUGHLY = 0.2  # … of plain evidence more: a limit bites in hours that nobody foretells
+DAY = 24 * 3600.0
+BUSY_HOUR = DAY
+LONG_OVER = DAY / 2  # seconds: alerts look back an hour, people speak of today
 LEAST_IMPLIED = 0.3
 # Kinds of signals of which less is simply better: nobody is paged because they improved.
 JUST_BETTER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
@@ -69,7 +72,7 @@ def read(
         names = [explanation.seed.signal, *(m.signal for m in explanation.members)]
         relevant = relevance(names, words, signals)
         harm = _harm(explanation, signals)
-        if harm is False and not relevant and all(signals[name].family in JUST_BETTER for name in names):
+        if harm is False and all(signals[name].family in JUST_BETTER for name in names):
             continue
         top = _likeliest(explanation, by_key)
         chance = explanation.posterior[top]
@@ -97,7 +100,9 @@ def read(
         if recorded is not None:
             readings.append(Reading(number, explanation, recorded, None, {}, confidence, relevant, harm))
             continue
-        over = explanation.seed.end is not None and explanation.seed.end < weighed.table.at[-1] - LONG_OVER
+        end = explanation.seed.end
+        # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
+        over = end is not None and end < weighed.table.at[-1] - (DAY if relevant else LONG_OVER)
         readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm, over))
     return readings
 
@@ -152,8 +157,15 @@ def _bar(suspect: Suspect, explanation: Explanation) -> float:
     """The chance from which a change is named: served, known by its date, or known to lie somewhere in an interval."""
     # `eval:NAME`: the ruler of that name is tied to it by more than a date.
     _, _, scored = explanation.seed.signal.partition(":")
-    if suspect.served or from_probe(suspect.change) or (suspect.node == RULER and suspect.change.artifact == scored):
+    if (
+        suspect.served
+        or from_probe(suspect.change)
+        or (suspect.node == RULER and scored in (suspect.change.artifact, *suspect.change.artifact.split()))
+    ):
         return NAMED
+    if explanation.variant == LATER and suspect.node != RULER:
+        # Something harmless came in the two hours before, as often as not: its own signals have to vouch for it.
+        return math.inf
     # Rulers are few, and seldom changed: that one's interval holds somebody else's onset is no matter of one in five.
     known = suspect.change.introduced
     # An outage is announced at a moment, and began some time before.
@@ -173,7 +185,8 @@ def _clearest(
 
 def _recorded(explanation: Explanation, implied: Implied, found: Attribution) -> Suspect | None:
     """The change on record that the node's own signals speak of: of that node, at that time, and fitting nearly as well."""
-    seed, bar = explanation.seed, explanation.evidence[""] - NEARLY
+    seed, free = explanation.seed, explanation.evidence[""]
+    bar = free - max(NEARLY, ROUGHLY * free)
     fitting = [
         s
         for s in found.suspects

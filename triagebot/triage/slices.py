@@ -11,6 +11,7 @@ from triagebot.domain.inputs import OF_INPUT, InputTest, told_by_input
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
 from triagebot.signals.catalogue import SIGNALS
+from triagebot.surfaces import arrivals
 
 
 def input_test(slice_: Mapping[str, str]) -> tuple[Signal, InputTest] | None:
@@ -26,15 +27,14 @@ def needed(signal: Signal, slice_: Mapping[str, str]) -> list[Signal]:
 
 
 def having(table: RequestTable, slice_: Mapping[str, str]) -> NDArray[np.bool_]:
-    """The requests with every label of the slice; none where the table does not know a label."""
+    """The requests with every label of the slice, alone or among others; none where the table does not know a label."""
     kept = np.ones(table.at.shape, dtype=np.bool_)
     for name, label in slice_.items():
         if name in OF_INPUT:
             kept &= _told(table, {name: label})
             continue
         dimension = table.dimensions.get(name)
-        known = dimension is not None and label in dimension.labels
-        kept &= dimension.codes == dimension.labels.index(label) if dimension is not None and known else False
+        kept &= arrivals.having(dimension, label) if dimension is not None else False
     return kept
 
 
