@@ -112,9 +112,12 @@ def test_score_reads_every_case_and_a_broken_one_is_wrong(case: Path, capsys: py
     shutil.copytree(case, broken)
     (broken / "page.json").unlink()
     assert main(["score", str(case.parent), "--json"]) == 0
-    scored = {one["case"]: one for one in json.loads(capsys.readouterr().out)["cases"]}
+    told = capsys.readouterr()
+    scored = {one["case"]: one for one in json.loads(told.out)["cases"]}
     assert set(scored) == {"broken", "case"}
     assert scored["broken"]["got"].startswith("error: ")
+    (line,) = [line for line in told.err.splitlines() if "not walked" in line]
+    assert line.startswith("broken: not walked, so counted as wrong: ")
     assert not scored["broken"]["nodes"]
     assert main(["score", str(case.parent), "--wrong"]) == 0
     said = capsys.readouterr().out

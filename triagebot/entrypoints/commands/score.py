@@ -36,6 +36,8 @@ COLUMNS: Final = (
     "s",
 )
 
+UNREAD: Final = "error: "
+
 
 @click.command("score")
 @click.argument("cases", type=click.Path(path_type=Path, exists=True, file_okay=False))
@@ -59,6 +61,9 @@ def command(cases: Path, *, by: str, compare: bool, jobs: int, as_json: bool, wr
     if not folders:
         raise BadInput(f"{cases}: no case with an expected.json in it")
     scored = list(_run(folders, jobs, compare=compare))
+    for one in scored:
+        if one.got.startswith(UNREAD):
+            click.echo(f"{one.case}: not walked, so counted as wrong: {one.got.removeprefix(UNREAD)}", err=True)
     groups = grouped(scored, by) if by != "none" else []
     if as_json:
         shown = {
@@ -100,7 +105,7 @@ def score_case(folder: Path, *, compare: bool = False) -> list[Scored]:
     try:
         told = asyncio.run(_verdicts(folder, compare=compare))
     except TriagebotError as error:
-        told = [(WALK, {"status": f"error: {error}", "causes": []}, 0.0)]
+        told = [(WALK, {"status": f"{UNREAD}{error}", "causes": []}, 0.0)]
     try:
         expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
