@@ -87,6 +87,14 @@ def test_a_variant_whose_weight_was_raised_is_told_with_all_requests_that_had_it
     assert one.introduced.earliest.timestamp() <= onset <= one.introduced.latest.timestamp() + 60
 
 
+def test_a_variant_that_nobody_happened_to_get_just_before_its_weight_was_raised():
+    prompt = variants(0.1, 0.6)
+    onset = int(0.75 * MANY)
+    prompt[onset - 230 : onset] = "p@v1"  # of a thousand a day
+    (one,) = raised(table(spread(MANY), {"prompt": prompt}), "prompt", [])
+    assert (one.label, one.before) == ("p@v2", "p@v1")
+
+
 def test_weights_that_stay_are_no_change():
     assert raised(table(spread(MANY), {"prompt": variants(0.3, 0.3)}), "prompt", []) == []
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.shares import risen
+from triagebot.attribution.shares import DAY, risen
 from triagebot.domain.times import Interval
 from triagebot.ports import SEPARATOR, Dimension, RequestTable
 
@@ -169,7 +169,9 @@ def raised(table: RequestTable, name: str, arrived: Sequence[Arrival]) -> list[A
         codes = mask[recorded].astype(np.int32)
         for rise in risen(name, ("", value), codes, at, weight, None):
             k = int(np.searchsorted(at, rise.since))
-            if codes[max(k - JUST_BEFORE, 0) : k].sum() < LIVE:
+            # The day before, or more: whoever gets a variant of small weight does not ask at every hour.
+            first = min(max(k - JUST_BEFORE, 0), int(np.searchsorted(at, rise.since - DAY)))
+            if codes[first:k].sum() < LIVE:
                 continue
             interval = Interval(moment(rise.earliest), moment(rise.latest))
             found.append(Arrival(name, value, _before(dimension, value, recorded[:k]), mask, interval))
