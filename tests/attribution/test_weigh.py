@@ -311,3 +311,23 @@ def test_what_a_change_names_is_a_slice_however_few_carry_it():
     named = slices_of(panel, dimensions, least=60, most=4, first=("region",), named=("lookup",))
     assert "lookup" not in {s.value for s in plain}
     assert [s.value for s in named[:2]] == ["", "lookup"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_change_that_was_taken_back_between_two_looks_is_named_for_what_went_back_in_between(seed):
+    """Came in and went within intervals of six hours, as a poller sees it; the traces show the moments."""
+    w = world(seed)
+    away = (w.at >= 2.1 * DAY) & (w.at < 3.1 * DAY)
+    looks = [(w.at >= moment * DAY) for moment in np.linspace(2.0, 2.25, 12)]
+    seen = replace(
+        candidate("seen", looks[0]),
+        exposure=np.stack(looks, axis=1).astype(float),
+        variants=tuple("abcdefghijkl"),
+        averaged=True,
+    )
+    panel = w.panel(0.3 * away)
+    ended = replace(seen, ended=(3.0 * DAY, 3.25 * DAY))
+    assert [e.best for e in explain(w, panel, [seen])] == [""]
+    assert [e.best for e in explain(w, panel, [ended])] == ["seen"]
+    elsewhere = replace(seen, ended=(2.4 * DAY, 2.65 * DAY))
+    assert [e.best for e in explain(w, panel, [elsewhere])] == [""]

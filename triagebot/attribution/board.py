@@ -199,7 +199,8 @@ class Board:
     def _within(self, panel: Panel, row: int, count: int) -> Array:
         """Each change of which only an interval is known, at the request in it at which the signal moved: a date between two
         looks of a poller is no worse a fit than one to the second, it only costs the choice. So it is with one that is known
-        by when it was announced: what is merged or switched goes out with the next roll-out. Within the slice that moved alone.
+        by when it was announced: what is merged or switched goes out with the next roll-out. And so with when it was taken
+        back. Within the slice that moved alone.
         """
         column = self.beside(row)
         moved = self.moved[column.signal.name]
@@ -217,10 +218,14 @@ class Board:
                 continue
             if not between.any() or not panel.at[between][0] <= moved.start <= panel.at[between][-1]:
                 continue
-            weighed, _ = weigh_exposures(column, (exposure * (panel.at >= moved.start) * slice_.mask)[:, None])
-            near = between & (panel.at >= moved.earliest) & (panel.at <= moved.latest)
-            price = chosen + np.log(chance * max(1.0, near.sum() / 3) / between.sum())
-            result[j] = prior_odds(candidate, column, slice_) + weighed[0] + price
+            near = max(1.0, (between & (panel.at >= moved.earliest) & (panel.at <= moved.latest)).sum() / 3)
+            read, prices = [exposure * (panel.at >= moved.start) * slice_.mask], [0.0]
+            if (ending := _ending(panel, candidate, moved)) is not None:
+                read.append(read[0] * (panel.at < (moved.end or np.inf)))
+                prices = [np.log(0.5), np.log(0.5 * min(near / ending.sum(), 1.0))]
+            weighed, _ = weigh_exposures(column, np.stack(read, axis=1))
+            price = chosen + np.log(chance * near / between.sum())
+            result[j] = prior_odds(candidate, column, slice_) + np.logaddexp.reduce(weighed + prices) + price
         return result
 
     def _narrowed(self, seed: int, count: int) -> Array:
@@ -271,3 +276,14 @@ def _inside(candidates: Sequence[Candidate]) -> list[tuple[NDArray[np.bool_], ND
         for place, slice_ in zip(range(begin, end), candidate.inside, strict=True):
             found.setdefault((slice_.dimension, slice_.value), (slice_.mask, []))[1].append(place)
     return [(mask, np.array(places, dtype=np.int64)) for mask, places in found.values()]
+
+
+def _ending(panel: Panel, candidate: Candidate, moved: Moved) -> NDArray[np.bool_] | None:
+    """The requests between which the change was taken back, where that is when the signal went back; else None."""
+    if candidate.ended is None or moved.end is None:
+        return None
+    first, last = candidate.ended
+    if not first <= moved.end <= max(last, first + LATE):
+        return None
+    ending = (panel.at >= first) & (panel.at <= max(last, first + LATE))
+    return ending if ending.any() else None

@@ -29,7 +29,7 @@ class Candidate:
     `inside` are the slices of the last variants, each of which is the change within that slice alone. `subjects` are the names of
     what it changes, as far as it tells them: a score, a tool. `users` are the requests that use what was changed, in any
     version; None where all do. `announced`: it is known by the moment at which it was recorded alone, and may have been felt
-    somewhat later.
+    somewhat later. `ended`: between these seconds it was taken back or changed again; None where it was not.
     """
 
     key: str
@@ -43,6 +43,7 @@ class Candidate:
     subjects: frozenset[str] = frozenset()
     users: NDArray[np.bool_] | None = None
     announced: bool = False
+    ended: tuple[float, float] | None = None
 
     @property
     def everywhere(self) -> int:

@@ -20,7 +20,7 @@ FIRST_PART = 0.03  # a value already there in this first part of the requests wa
 LEAST = 8  # requests that must carry a value before it counts as introduced
 HOUR = 3600.0
 RARE = 0.1  # of the requests between its first and its last
-BY_CHANCE = 0.05
+BY_CHANCE = 0.003  # what answers now and then mostly always did: its being new has to be likelier than that by a factor
 JUST_BEFORE = 200  # requests
 LIVE = 4  # of those were served a version that is live beside another
 # Where weights are set by hand; a model is served more often also because another one fails.

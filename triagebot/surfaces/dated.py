@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,9 @@ def dated(
         suspect, candidate = since_one_of(
             node, change, in_scope(change, table), np.linspace(start, end, MOMENTS), table
         )
-        return suspect, None if lifecycle(change) else candidate
+        if candidate is None or lifecycle(change):
+            return suspect, None
+        return suspect, replace(candidate, ended=_changed_again(change, changes))
     since = given(stages, table)
     if change.detail.get("stopped"):
         return _wearing_off(node, change, table, end)
@@ -60,10 +63,13 @@ def dated(
         parts += [since * _daily(table, start, hours) for start, hours in DAILY]
         named = [f"every day for {hours} hours from {start:02d}:00 UTC" for start, hours in DAILY]
         return suspect, candidate_of(node, change, parts, ["", "in busy hours", "in the busiest", *named])
-    until = since * (table.at < _changed_again(change, changes))
-    if LEAST <= until.sum() < since.sum():
-        return suspect, candidate_of(node, change, [since, until], ["", "until it was changed again"], announced=True)
-    return suspect, candidate_of(node, change, [since], [""], announced=True)
+    again = _changed_again(change, changes)
+    parts, named = [since], [""]
+    if again is not None:
+        until = since * (table.at < again[0])
+        if LEAST <= until.sum() < since.sum():
+            parts, named = [since, until], ["", "until it was changed again"]
+    return suspect, replace(candidate_of(node, change, parts, named, announced=True), ended=again)
 
 
 def since_one_of(
@@ -85,16 +91,16 @@ def since_one_of(
     return suspect, candidate_of(node, change, parts, [moment(m).isoformat() for m in moments], averaged=True)
 
 
-def _changed_again(change: Change, changes: Sequence[Change]) -> float:
-    """When the next change of the same artifact came in to something else, in seconds."""
-    later = (
-        c.introduced.earliest.timestamp()
+def _changed_again(change: Change, changes: Sequence[Change]) -> tuple[float, float] | None:
+    """Between which seconds the next change of the same artifact came in to something else."""
+    later = [
+        (c.introduced.earliest.timestamp(), c.introduced.latest.timestamp())
         for c in changes
         if (c.surface, c.artifact) == (change.surface, change.artifact)
         and c.introduced.earliest > change.introduced.latest
         and c.after != change.after
-    )
-    return min(later, default=np.inf)
+    ]
+    return min(later, default=None)
 
 
 def _busy(table: RequestTable, share: float) -> Mask:
