@@ -20,7 +20,7 @@ INCOMPATIBLE: Final = 0.003
 OWN_SUBJECT: Final = 4.0
 # A change that was rolled out everywhere seldom hurts in one region, environment, key or provider alone: what is asked there
 # is asked elsewhere as well, unlike what tenants, routes and intents ask.
-IN_ONE_PLACE: Final = 0.2
+IN_ONE_PLACE: Final = 0.05
 # Of the changes that are known by a date alone so many are felt only some time after it, with the next roll-out.
 GONE_OUT_LATE: Final = 0.25
 # Effects are expected between a tenth and one and a half standard deviations of a request's value.

@@ -268,3 +268,56 @@ def unquoted(attributes: str) -> str:
     values = f"arrayMap(v -> {plain}, mapValues({attributes}))"
     made = f"CAST((mapKeys({attributes}), {values}), 'Map(LowCardinality(String), String)')"
     return f"if({quoted}, {made}, {attributes})"
+
+
+# What was said, told in events of the span: one event with all of it (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is
+# EVENT_ONLY), two of the conventions before, or one for each message (the conventions until 1.36).
+DETAILS = "gen_ai.client.inference.operation.details"
+PROMPT, COMPLETION = "gen_ai.content.prompt", "gen_ai.content.completion"
+SAID = ("gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.message", "gen_ai.tool.message")
+CHOICE = "gen_ai.choice"
+TELLING = (DETAILS, PROMPT, COMPLETION, *SAID, CHOICE)
+TOLD = ("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions")
+TOLD_OLD = ("gen_ai.prompt", "gen_ai.completion")
+
+
+def telling(names: str) -> str:
+    """Whether events of these names tell what was said."""
+    return f"hasAny({names}, [{_texts(TELLING)}])"
+
+
+def told(attributes: str) -> str:
+    """A span's attributes with what its events tell of the conversation; what the span itself says stands."""
+    values = [f"{_event(DETAILS)}['{name}']" for name in TOLD]
+    for place, names in enumerate((SAID, (CHOICE,))):
+        values[place] = f"if({values[place]} != '', {values[place]}, {_each(names)})"
+    values += [f"{_event(event)}['{name}']" for name, event in zip(TOLD_OLD, (PROMPT, COMPLETION), strict=True)]
+    keys, listed = f"[{_texts((*TOLD, *TOLD_OLD))}]", f"[{', '.join(values)}]"
+    known = f"mapFromArrays(arrayFilter((k, v) -> v != '', {keys}, {listed}), arrayFilter(v -> v != '', {listed}))"
+    known = f"CAST({known}, 'Map(LowCardinality(String), String)')"
+    return f"if({telling('Events.Name')}, mapUpdate({known}, {attributes}), {attributes})"
+
+
+def _texts(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _event(name: str) -> str:
+    """The attributes of the span's last event of this name, none where there is none."""
+    return f"Events.Attributes[arrayLastIndex(n -> n = '{name}', Events.Name)]"
+
+
+def _each(names: tuple[str, ...]) -> str:
+    """A JSON list of the messages that the events of these names are, in their order; '' where there are none."""
+    role = f"if(n = '{CHOICE}', 'assistant', splitByChar('.', toString(n))[2])"
+    # The message as an object, by itself or within one; else its text alone.
+    whole = "multiIf(a['message'] != '', a['message'], a['gen_ai.event.content'])"
+    inner = f"if(JSONHas({whole}, 'message'), JSONExtractRaw({whole}, 'message'), {whole})"
+    text = f"if(a['content'] != '', a['content'], {whole})"
+    named = f"if(match({inner}, '^\\\\{{\\\\s*\\\\}}$'), '}}', concat(',', substring(trimLeft({inner}), 2)))"
+    made = (
+        f"multiIf(NOT {_is_object(inner)}, concat('{{\"role\":\"', {role}, '\",\"content\":', toJSONString({text}), '}}'), "
+        f"JSONHas({inner}, 'role'), {inner}, concat('{{\"role\":\"', {role}, '\"', {named}))"
+    )
+    listed = f"arrayFilter((m, n) -> n IN ({_texts(names)}), arrayMap((a, n) -> {made}, Events.Attributes, Events.Name), Events.Name)"
+    return f"if(hasAny(Events.Name, [{_texts(names)}]), concat('[', arrayStringConcat({listed}, ','), ']'), '')"

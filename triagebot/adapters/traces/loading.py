@@ -11,8 +11,17 @@ from typing import Any, Final
 from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.anyvalue import plain_json, protobuf_json
 from triagebot.adapters.traces.engine import Connection, literal, new_name
-from triagebot.adapters.traces.envelopes import unquoted
-from triagebot.adapters.traces.rows import EVENT_ATTRIBUTES, LINK_ATTRIBUTES, Rows, Traits, found, nested_in, valid
+from triagebot.adapters.traces.envelopes import telling
+from triagebot.adapters.traces.rows import (
+    EVENT_ATTRIBUTES,
+    EVENT_NAMES,
+    LINK_ATTRIBUTES,
+    Rows,
+    Traits,
+    found,
+    nested_in,
+    valid,
+)
 from triagebot.errors import BadTrace, SourceFailed
 
 _JSON_SETTINGS: Final = (
@@ -72,7 +81,9 @@ class Loader:
         try:
             self._parse(path, made, json=json)
             seen = self._row("parsed", found(json=json))
-            nested = seen["nested"]
+            nested, told = seen["nested"], False
+            if seen["events"]:
+                told = self._row("parsed", f"max({telling(EVENT_NAMES)}) AS told")["told"]
             for name, listed in (("events", EVENT_ATTRIBUTES), ("links", LINK_ATTRIBUTES)):
                 if seen[name]:
                     nested += self._row("parsed", f"{nested_in(listed)} AS nested")["nested"]
@@ -87,7 +98,9 @@ class Loader:
                 ),
                 nested=f"{self._stage}.nested",
             )
-            present = normalise.Present.of(seen["names"], seen["resource_names"], events=rows.traits.events)
+            present = normalise.Present.of(
+                seen["names"], seen["resource_names"], events=rows.traits.events, told=bool(told)
+            )
             self._store(made, rows, present, token)
             return Loaded(spans=seen["valid"], invalid=seen["spans"] - seen["valid"])
         finally:
@@ -264,9 +277,9 @@ def _steps(rows: Rows, names: list[str], present: normalise.Present) -> list[dic
     """
     columns, numbers = rows.columns(), normalise.ids(present)
     steps = [columns | numbers]
-    if normalise.quoted(present):
+    if (attributes := normalise.attributes(present)) != "SpanAttributes":
         same = {name: name for name in columns}
-        steps = [columns, same | {"SpanAttributes": unquoted("SpanAttributes")}, same | numbers]
+        steps = [columns, same | {"SpanAttributes": attributes}, same | numbers]
     return steps + normalise.stages(names, present, keep=normalise.COLLECTOR)
 
 

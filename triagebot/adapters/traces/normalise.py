@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from triagebot.adapters.traces.columns import COLUMNS, STEPS, Column, Step
-from triagebot.adapters.traces.envelopes import QUOTING, unquoted
+from triagebot.adapters.traces.envelopes import QUOTING, TOLD, TOLD_OLD, telling, told, unquoted
 
 _TOKEN = re.compile(r"\b([ARNH])\[([a-z][^\]']*)\]")
 _REFERENCE = re.compile(r"@([a-z_]+)")
@@ -74,11 +74,13 @@ def _keys() -> tuple[dict[str, int], dict[str, int]]:
 
 
 _SPAN_KEYS, _RESOURCE_KEYS = _keys()
+_TOLD = frozenset(_SPAN_KEYS[name] for name in (*TOLD, *TOLD_OLD))
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """Which of the attributes that the table names occur in the rows at hand, and whether any span has events.
+    """Which of the attributes that the table names occur in the rows at hand, whether any span has events, and whether events
+    tell what was said.
 
     SQL is generated for these only: a batch of spans comes from a handful of instrumentations, which set thirty of the
     three hundred attributes, and both the engine's analysis and its work shrink with that.
@@ -87,14 +89,16 @@ class Present:
     span: frozenset[int] = frozenset(_SPAN_KEYS.values())
     resource: frozenset[int] = frozenset(_RESOURCE_KEYS.values())
     events: bool = True
+    told: bool = True
 
     @classmethod
-    def of(cls, span: Iterable[str], resource: Iterable[str], *, events: bool) -> Present:
+    def of(cls, span: Iterable[str], resource: Iterable[str], *, events: bool, told: bool = False) -> Present:
         """From the names of attributes that occur, whether the table names them or not."""
         return cls(
-            frozenset(_SPAN_KEYS[name] for name in span if name in _SPAN_KEYS),
+            frozenset(_SPAN_KEYS[name] for name in span if name in _SPAN_KEYS) | (_TOLD if told else frozenset()),
             frozenset(_RESOURCE_KEYS[name] for name in resource if name in _RESOURCE_KEYS),
             events,
+            told,
         )
 
     def narrowed(self, kind: str, names: str) -> tuple[int, ...]:
@@ -136,23 +140,33 @@ def present_query(table: str, condition: str) -> str:
         f"groupUniqArrayArray(arrayMap(k -> {_number('k', numbers)}, mapKeys({attributes})))"
         for numbers, attributes in ((_SPAN_KEYS, "SpanAttributes"), (_RESOURCE_KEYS, "ResourceAttributes"))
     )
-    return f"SELECT {span} AS span, {resource} AS resource, max(notEmpty(Events.Name)) AS events FROM {table} WHERE {condition}"
-
-
-def present_of(row: Mapping[str, Any]) -> Present:
-    return Present(
-        frozenset(row.get("span") or ()) - {0}, frozenset(row.get("resource") or ()) - {0}, bool(row.get("events"))
+    return (
+        f"SELECT {span} AS span, {resource} AS resource, max(notEmpty(Events.Name)) AS events, "
+        f"max({telling('Events.Name')}) AS told FROM {table} WHERE {condition}"
     )
 
 
-def quoted(present: Present) -> bool:
-    """Whether texts may stand in JSON quotes: then rows are read through `plainly`."""
-    return not present.span.isdisjoint(_SPAN_KEYS[name] for name in QUOTING)
+def present_of(row: Mapping[str, Any]) -> Present:
+    told_ = bool(row.get("told"))
+    return Present(
+        frozenset(row.get("span") or ()) - {0} | (_TOLD if told_ else frozenset()),
+        frozenset(row.get("resource") or ()) - {0},
+        bool(row.get("events")),
+        told_,
+    )
 
 
-def plainly(source: str) -> str:
-    """Rows as the Collector writes them with their texts out of JSON quotes."""
-    return f"(SELECT * REPLACE ({unquoted('SpanAttributes')} AS SpanAttributes) FROM {source})"
+def attributes(present: Present) -> str:
+    """A span's attributes as they are read: out of JSON quotes where texts may stand in them, with what its events tell."""
+    quoted = not present.span.isdisjoint(_SPAN_KEYS[name] for name in QUOTING)
+    sql = unquoted("SpanAttributes") if quoted else "SpanAttributes"
+    return told(sql) if present.told else sql
+
+
+def plainly(source: str, present: Present) -> str:
+    """Rows as the Collector writes them, with `attributes`."""
+    sql = attributes(present)
+    return source if sql == "SpanAttributes" else f"(SELECT * REPLACE ({sql} AS SpanAttributes) FROM {source})"
 
 
 def _look_up(kind: str, numbers: tuple[int, ...]) -> str:
@@ -310,8 +324,7 @@ def read(steps: Iterable[Mapping[str, str]]) -> frozenset[str]:
 def layered(names: Iterable[str], source: str, present: Present = ANYTHING) -> str:
     """These normalised columns of `source`, rows as the Collector writes them, as one nested subquery."""
     wanted = sorted(set(names))
-    source = plainly(source) if quoted(present) else source
-    query = f"(SELECT *, {listed(ids(present))} FROM {source})"
+    query = f"(SELECT *, {listed(ids(present))} FROM {plainly(source, present)})"
     for stage in stages(wanted, present):
         query = f"(SELECT {listed(stage)} FROM {query})"
     columns = ", ".join(f"{expression(name, present)} AS {name}" if _absent(name, present) else name for name in wanted)

@@ -40,6 +40,7 @@ NESTED: Final = (
 EVENT_ATTRIBUTES, LINK_ATTRIBUTES = (
     f"arrayFlatten(arrayMap(e -> {_member('attributes', 'e')}, {_member(name)}))" for name in ("events", "links")
 )
+EVENT_NAMES: Final = f"arrayMap(e -> {_member('name', 'e')}, {_member('events')})"
 
 
 def nested_in(listed: str) -> str:
