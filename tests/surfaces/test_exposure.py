@@ -159,3 +159,13 @@ def test_a_change_that_the_traces_would_show_and_do_not_is_less_likely_by_its_da
     assert dated.prior < 0.2 * blind.prior
     (_, weight), *_ = suspects(PROMPT, [replace(commit, before="", after="")], table(AT, {"prompt": early}), ())
     assert weight.prior > 0.5 * blind.prior  # which share is given which version is no version
+
+
+@pytest.mark.parametrize(("served", "recorded"), [("18", "v18"), ("v18", "18"), ("V18", "v18")])
+def test_a_version_without_its_v_is_the_version_on_record_and_told_as_its_registry_has_it(served, recorded):
+    """MLflow counts versions, and people write them with a v."""
+    versions = labels(f"support/system@{served[:-1]}7", f"support/system@{served}")
+    told = change(before="", after=recorded)
+    suspect, candidate = one(PROMPT, [told], table(AT, {"prompt": versions}))
+    assert (suspect.change.after, suspect.served) == (recorded, True)
+    assert (candidate.exposure[:, 0] == SECOND_HALF).all()

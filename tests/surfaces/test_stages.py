@@ -79,3 +79,10 @@ def test_one_suspect_for_one_roll_out():
     assert suspect.change.scope == {"region": "eu"}
     assert candidate is not None
     assert suspect.requests == int((candidate.exposure[:, 0] > 0).sum()) == 200
+
+
+@pytest.mark.parametrize("scope", [{"tenants": "t-1, t-2"}, {"tenant": "t-1,t-2"}])
+def test_a_scope_of_several_tenants_is_for_each_of_them(scope):
+    tenants = np.resize(["t-1", "t-2", "t-3"], AT.size)
+    there = table(AT, {"tenant": tenants})
+    assert (in_scope(stage(0.5, **scope), there) == (tenants != "t-3")).all()

@@ -12,6 +12,7 @@ import numpy as np
 from triagebot.attribution.hypotheses import Candidate
 from triagebot.attribution.thresholds import TOO_FEW
 from triagebot.domain.change import Change
+from triagebot.domain.combining import plain
 from triagebot.ports import SEPARATOR, RequestTable
 from triagebot.surfaces.arrivals import (
     LEAST,
@@ -42,7 +43,7 @@ def _same_version(label: str, change_label: str, artifact: str) -> bool:
     name, _, version = label.rpartition("@")
     if label == change_label:
         return True
-    return version == change_label and (not name or name == artifact)
+    return plain(version) == plain(change_label) and (not name or name == artifact)
 
 
 def _same_fingerprint(label: str, fingerprint: str) -> bool:
@@ -135,8 +136,9 @@ def _could_be(arrival: Arrival, change: Change) -> bool:
 
 
 def _vocabulary(label: str) -> str:
-    """Shape of a version: `v17` and `v18` are one vocabulary, `9f3a12c` another."""
-    return "".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in label[:4])
+    """Shape of a version: `v17` and `18` are one vocabulary, `9f3a12c` another."""
+    text = plain(label)
+    return "9" if text.isdigit() else "".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in text[:4])
 
 
 def _twin(one: Arrival, other: Arrival, table: RequestTable) -> bool:

@@ -75,12 +75,13 @@ def _share(stage: Change) -> float:
 
 
 def in_scope(change: Change, table: RequestTable) -> Mask:
-    """Requests of those whom the change is limited to, by all of its scope that requests record."""
+    """Requests of those whom the change is limited to, by all of its scope that requests record; of several values, of any."""
     mask = np.ones(table.at.size, dtype=bool)
     for name, value in change.scope.items():
-        dimension = table.dimensions.get(SCOPE_DIMENSIONS.get(name, name))
+        one = name if name in SCOPE_DIMENSIONS else name.removesuffix("s")
+        dimension = table.dimensions.get(SCOPE_DIMENSIONS.get(one, name))
         if dimension is not None and any(label for label in dimension.labels):
-            hit = having(dimension, value)
+            hit = np.any([having(dimension, part.strip()) for part in (value, *value.split(","))], axis=0)
             if hit.any():
                 mask &= hit
     return mask

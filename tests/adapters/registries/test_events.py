@@ -83,6 +83,7 @@ def test_the_least_that_an_event_needs() -> None:
         ({"surface": "promt"}, 'surface: "promt" is not one of model_alias'),
         ({"scope": ["eu"]}, "scope: must be an object"),
         ({"scope": {"region": {}}}, "scope: must be an object"),
+        ({"scope": {"region": [["eu"]]}}, "scope: must be an object of texts, or of lists of texts"),
         ({"author": 7}, "author: must be an object"),
         ({"author": {"name": []}}, "author.name: must be text"),
         ({"after": {}}, "after: must be text"),
@@ -204,3 +205,8 @@ def test_any_json_is_read_or_refused(given_members: dict) -> None:
     for base, parse, kind in ((EVENT, parse_change_event, Change), (SEEN, parse_observation, Observation)):
         with suppress(BadInput):
             assert isinstance(parse(base | given_members), kind)
+
+
+def test_a_scope_of_several_values() -> None:
+    change = parse_change_event(EVENT | {"scope": {"tenants": ["t-1", "t-2"], "region": [], "ring": [1, None]}})
+    assert dict(change.scope) == {"tenants": "t-1, t-2", "ring": "1"}

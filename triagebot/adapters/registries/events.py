@@ -145,9 +145,13 @@ def _time(value: Mapping[str, Any], name: str) -> datetime:
 def _scope(value: Any) -> dict[str, str]:
     if value is None:
         return {}
-    if not isinstance(value, dict) or any(isinstance(v, dict | list) for v in value.values()):
-        raise BadInput("scope: must be an object of texts")
-    return {name: str(member) for name, member in value.items() if member is not None}
+    if not isinstance(value, dict):
+        raise BadInput("scope: must be an object of texts, or of lists of texts")
+    listed = {name: member if isinstance(member, list) else [member] for name, member in value.items()}
+    if any(isinstance(one, dict | list) for members in listed.values() for one in members):
+        raise BadInput("scope: must be an object of texts, or of lists of texts")
+    told = {name: [str(one) for one in members if one is not None] for name, members in listed.items()}
+    return {name: ", ".join(members) for name, members in told.items() if members}
 
 
 def _author(value: Any) -> Author:
