@@ -245,6 +245,11 @@ OTHERS: Mapping[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {},
         {"op": "tool", "tool_name": "add", "tool_arguments": "{}", "tool_result": "7"},
     ),
+    "tool: traceloop, from a callback": (
+        {"traceloop.span.kind": "tool", "traceloop.entity.name": "add", "traceloop.entity.input": '{"inputs":{"a":1},"tags":[]}', "traceloop.entity.output": "7"},
+        {},
+        {"tool_arguments": '{"a":1}'},
+    ),
     "tool: ai sdk": (
         {"ai.operationId": "ai.toolCall", "ai.toolCall.name": "add", "ai.toolCall.id": "1", "ai.toolCall.args": "{}", "ai.toolCall.result": "7"},
         {},

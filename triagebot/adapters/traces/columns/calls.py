@@ -112,7 +112,9 @@ TOOLS = (
     Column(
         "tool_arguments",
         TEXT,
-        "if(@op != 'tool', '', $first)",
+        # Traceloop records what its callback was given, the arguments among it.
+        "multiIf(@op != 'tool', '', $first != A[traceloop.entity.input], $first, JSONType($first, 'inputs') = 'Object', "
+        "JSONExtractRaw($first, 'inputs'), $first)",
         (
             "gen_ai.tool.call.arguments",
             "tool.parameters",
