@@ -119,6 +119,10 @@ TEXTS = {
     "cut_off": (["and then the"], ["and then.", "{}"]),
     "first_person": (["I think", "we're here"], ["It is"]),
     "formal_address": (["Dear Sir"], ["hey"]),
+    "json_broken": (
+        ['{"a": 1', "Here is the result:\n{a: 1}", '```json\n{"a": "é}\n```', "} {"],
+        ['{"a": {"b": "ü}"}}', '```json\n{"a": 1}\n```', 'Sure: {"a": 1} Anything else?'],
+    ),
     "json_valid": (['{"a": 1}', "[]"], ['{"a": 1', "```json\n{}\n```"]),
 }
 NUMBERS = {

@@ -72,6 +72,25 @@ CONTENT: Final = (
         "jsondecodeerror",
         "brace",
     ),
+    # Of what is meant as JSON, from its first brace to its last: what a parser stumbles over that takes fences and greetings off.
+    _per(
+        "json_broken",
+        "JSON in answers that cannot be read",
+        "if(position(output_text, '{') BETWEEN 1 AND 120, NOT isValidJSON(substring(output_text, position(output_text, '{'), "
+        "greatest(length(output_text) + 2 - position(reverse(output_text), '}') - position(output_text, '{'), 0))), NULL)",
+        "rate",
+        "up",
+        "json",
+        "parse",
+        "parser",
+        "malformed",
+        "unparseable",
+        "invalid",
+        "extraction",
+        "decode",
+        "jsondecodeerror",
+        "brace",
+    ),
     _said(
         "looks_json",
         "answers that start as JSON",
