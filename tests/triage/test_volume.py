@@ -213,3 +213,11 @@ def test_a_week_that_begins_is_no_rise(seed):
 def test_a_rise_on_a_weekend_after_workdays_is_a_rise(seed):
     at = MONDAY + 3 * DAY + hours(4, lambda h: 20 * (2.5 if h >= 36 else 1), np.random.default_rng(seed))
     assert found(at) is not None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_window_that_began_at_a_weekend_is_no_rise(seed):
+    """Every Monday was a rise 20 days before the page: of the workdays' hours nothing was known but that they are no Sunday's."""
+    rng = np.random.default_rng(seed)
+    at = MONDAY - 2 * DAY + hours(12, lambda h: 2 if (h // 24 + 5) % 7 >= 5 else 20, rng)
+    assert found(at) is None

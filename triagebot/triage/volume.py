@@ -26,6 +26,7 @@ FELT = 0.05  # of what all others send: what a budget shows
 FEW = 30  # conversations on either side
 THINNED = 0.75  # of what was usual: less is within what a weekend does
 ALIKE = 6  # hours
+MOSTLY = 0.5  # of the hours since
 UNHEARD_OF = 1.2  # times the busiest day so far
 
 
@@ -85,7 +86,9 @@ def _of_a_kind(counts: NDArray[np.float64], since: int, first: float) -> bool:
     times = first + HOUR * np.arange(counts.size, dtype=np.float64)
     kinds = (times % DAY // HOUR + 24 * weekend(times)).astype(np.int64)
     more, alike = _times(counts, since, kinds)
-    return alike >= ALIKE and more >= GROWN
+    # After a window that began at a weekend every week is a rise: how workdays usually are has to be known of most.
+    workday, known = kinds[since:] < 24, np.isin(kinds[since:], kinds[:since])
+    return alike >= ALIKE and more >= GROWN and bool((workday & ~known).sum() <= MOSTLY * workday.size)
 
 
 def one_grown(risen: Sequence[Risen], dimension: str) -> Risen | None:
