@@ -72,3 +72,50 @@ def test_a_number_that_nobody_could_tell_from_the_usual_one_counts_as_that():
     values, events = scale(raw, signal)
     assert events
     assert np.flatnonzero(values).tolist() == [3, 11, 40]
+
+
+def of_routes(values, routes, signal, **more):
+    size = len(values)
+    at, none = np.arange(float(size)), np.zeros((size, 0))
+    codes, labels = {"route": np.asarray(routes, dtype=np.int32)}, {"route": ("json", "text", "tools")}
+    return build_panel(
+        at, np.ones(size), codes, labels, {signal.name: np.asarray(values, dtype=float)}, (signal,), none, **more
+    )
+
+
+def test_a_route_on_which_a_signal_is_always_the_same_tells_nothing_of_it():
+    """What answers in text has no JSON to lose: its zeros would hide how rarely the other route fails."""
+    rng = np.random.default_rng(1)
+    routes = np.arange(1200) % 2
+    valid = np.where(routes == 0, rng.random(1200) < 0.95, 0.0)
+    column = of_routes(valid, routes, Signal(name="json_valid", title="t", sql="1", unit="rate", bad="down")).columns[
+        "json_valid"
+    ]
+    assert (column.group.rows == np.flatnonzero(routes == 0)).all()
+    assert column.rate == pytest.approx(0.95, abs=0.03)
+    # Where the mix is asked for they count: a route that answers in text may have grown.
+    signal = column.signal
+    assert of_routes(valid, routes, signal, silent=True).columns["json_valid"].raw.size == 1200
+
+
+def test_a_route_on_which_few_of_many_fail_still_tells_that_they_did_not():
+    rng = np.random.default_rng(2)
+    routes = np.arange(1200) % 3
+    failed = np.where(routes == 2, 0.0, rng.random(1200) < 0.02)
+    column = of_routes(failed, routes, Signal(name="failed", title="t", sql="1", unit="rate", bad="up")).columns[
+        "failed"
+    ]
+    assert column.raw.size == 1200
+
+
+def test_a_route_that_is_noisier_than_the_rest_is_held_against_its_own_noise():
+    rng = np.random.default_rng(3)
+    size = 3000
+    routes = np.where(np.arange(size) % 10 == 0, 2, np.arange(size) % 2)
+    score = np.where(routes == 2, rng.normal(0, 1.0, size), rng.normal(0, 0.1, size))
+    panel = of_routes(score, routes, Signal(name="score", title="t", sql="1", unit="score", bad="down"))
+    column, noisy = panel.columns["score"], routes == 2
+    facts = column.facts_within(noisy)
+    assert facts.n == noisy.sum()
+    assert facts.sigma2 > 3 * column.sigma2
+    assert column.facts_within(~noisy).sigma2 < column.sigma2

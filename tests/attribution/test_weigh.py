@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from tests.attribution.worlds import DAY, OTHER, RATE, SIGNALS, SIZE, candidate, world
+from tests.fakes.walks import explanation, moved
 from triagebot.attribution.bayes import weigh_exposures
 from triagebot.attribution.hypotheses import WOKEN, Cause, prior_odds
 from triagebot.attribution.panel import Slice, build_panel
 from triagebot.attribution.scan import narrowed_share, slice_share, slices_of
-from triagebot.attribution.weigh import weigh
+from triagebot.attribution.weigh import _in_the_light_of, weigh
 from triagebot.domain.signal import Signal
 
 
@@ -331,3 +332,25 @@ def test_a_change_that_was_taken_back_between_two_looks_is_named_for_what_went_b
     assert [e.best for e in explain(w, panel, [ended])] == ["seen"]
     elsewhere = replace(seen, ended=(2.4 * DAY, 2.65 * DAY))
     assert [e.best for e in explain(w, panel, [elsewhere])] == [""]
+
+
+def test_calls_that_a_lists_own_differences_break_are_likelier_its_doing_than_what_it_merely_names():
+    w = world(4)
+    lookup = Slice("tool_names", "lookup", w.region == 1)
+    named = replace(candidate("x", w.at >= 2 * DAY), subjects=frozenset(("lookup",)))
+    breaking = replace(named, breaks=frozenset(("lookup",)))
+    failed, said = w.panel(np.zeros(w.at.size)).columns["failed"], w.panel(np.zeros(w.at.size)).columns["size"]
+    as_call = replace(failed, signal=replace(failed.signal, family="tool"))
+    assert prior_odds(breaking, as_call, lookup) > prior_odds(named, as_call, lookup) + 1
+    assert prior_odds(breaking, said, lookup) == prior_odds(named, said, lookup)
+    assert prior_odds(breaking, as_call) == prior_odds(named, as_call)
+
+
+@pytest.mark.parametrize(("strength", "told"), [(5.0, "prompt"), (80.0, "corpus")])
+def test_that_a_change_certainly_did_a_little_is_no_word_on_what_is_plain(strength, told):
+    """A rebuild that moved scores by a hundredth was named for what fitted a prompt four hundred times better."""
+    plain = explanation(
+        moved("refusal", 100, best=90.0), best="prompt", posterior={"prompt": 0.95, "corpus": 0.04, "": 0.01}
+    )
+    little = explanation(moved("top_score", 100, best=strength), best="corpus", posterior={"corpus": 0.995, "": 0.005})
+    assert _in_the_light_of(plain, [plain, little]).best == told

@@ -5,11 +5,12 @@ import pytest
 
 from tests.attribution.worlds import DAY, candidate, world
 from triagebot.attribution.board import Board
-from triagebot.attribution.panel import Slice
+from triagebot.attribution.panel import Slice, build_panel
 from triagebot.attribution.scan import scan, slices_of
 from triagebot.attribution.stories import stories_of
 from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
+from triagebot.domain.signal import Signal
 
 
 def ramped(w, at=1.5, share=0.3):
@@ -100,3 +101,24 @@ def test_those_of_a_route_that_never_got_it_are_not_the_others_beside_it(seed):
     assert within(candidate("old", had), slices).inside == ()
     partly = had & (w.rng.random(w.at.size) < 0.5)
     assert {s.value for s in within(candidate("ramp", partly), slices).inside} == {"a", "b", "c", "0"}
+
+
+def test_a_change_of_one_noisy_route_is_held_against_that_route():
+    """Elsewhere a number hardly varies: against that, a release of one route hours before the step was certain."""
+    w = world(3)
+    noisy, step = w.region == 1, (w.at >= 3.0 * DAY) & (w.region == 1)
+    values = np.where(noisy, w.rng.normal(0, 1.0, w.at.size), w.rng.normal(0, 0.05, w.at.size)) - 0.8 * step
+    panel = build_panel(
+        w.at,
+        np.ones(w.at.size),
+        {"region": w.region},
+        {"region": ("a", "b", "c")},
+        {"score": values},
+        (Signal(name="score", title="t", sql="1", unit="score", bad="down", family="eval"),),
+        np.stack([w.region == 1, w.region == 2], axis=1).astype(float),
+    )
+    slices = slices_of(panel, ["region"], least=60, most=8)
+    early = within(candidate("early", (w.at >= 2.6 * DAY) & noisy), slices)
+    assert early.home.value == "b"
+    (told,) = weigh(panel, [early], slices)
+    assert told.best == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 LONG = 100  # requests: longer conversations are not looked for
+USUAL = 20  # requests of the usual variance, beside those of a slice
 
 
 def log_bayes_factor(z2: Array, information: Array) -> Array:
@@ -141,14 +142,17 @@ class Contrasts:
         return np.asarray(self.weighted[:, k] - self.group.basis @ self.projected[:, k])
 
     def facts(self, column: Column) -> Facts:
-        """Of the signal: for events within a slice, of that slice."""
-        if not column.binary or not self.inside:
+        """Of the signal: for contrasts within a slice, of that slice."""
+        if not self.inside:
             return column.facts
         n, rate = np.full(self.exposed.size, float(column.raw.size)), np.full(self.exposed.size, column.rate)
-        rates = column.scaled @ self.sliced / self.sizes
-        for places, own_size, own_rate in zip(self.inside, self.sizes, rates, strict=True):
-            n[places], rate[places] = own_size, own_rate
-        return Facts(n, column.sigma2, True, rate)
+        sigma2 = np.full(self.exposed.size, column.sigma2)
+        rates = column.scaled @ self.sliced / self.sizes if column.binary else np.zeros(len(self.inside))
+        for k, (places, own_size) in enumerate(zip(self.inside, self.sizes, strict=True)):
+            n[places], rate[places] = own_size, rates[k]
+            if not column.binary and len(places):
+                sigma2[places] = variance_within(column, self.sliced[:, k] > 0)
+        return Facts(n, sigma2, column.binary, rate)
 
     def weigh(self, column: Column) -> tuple[Array, Array]:
         """(ln BF, effect) of each on one signal of the group."""
@@ -161,8 +165,8 @@ class Contrasts:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the z of a contrast needs of its signal. They may be those of several signals that broadcast against the contrasts,
-    all of them events or none. For events, `n` requests at this `rate` are compared with each other: all of them, or those
-    of a slice that is held against itself.
+    all of them events or none. `n` requests are compared with each other, all of them or those of a slice that is held against
+    itself: for events at this `rate`, for numbers of this variance.
     """
 
     n: Array | float
@@ -223,6 +227,16 @@ def squared_z(product: Array, information: Array, exposed: Array | float, facts:
     events = 2 * facts.n * np.maximum(gain, 0.0) * np.minimum(left, 1.0)
     few = np.minimum(rate, 1 - rate) * facts.n < MIN_EVENTS
     return np.asarray(np.where(few, 0.0, events))
+
+
+def variance_within(column: Column, own: NDArray[Any]) -> float:
+    """Variance of a signal's residuals on some of its rows, about their own level; of few rows, nearly that of all."""
+    residual, root = column.residual[own], column.group.root_weight[own]
+    size = max(float(root @ root), 1e-9)
+    inner = max(float(residual @ residual) - float(root @ residual) ** 2 / size, 0.0)
+    # As a ratio: what adjusting for the strata has cost all of them in degrees of freedom, it has cost these.
+    usual = max(column.squares / column.residual.size, 1e-12)
+    return float(column.sigma2 * (inner / usual + USUAL) / (residual.size + USUAL))
 
 
 def _divergence(p: Array, q: Array | float) -> Array:

@@ -272,8 +272,11 @@ def _inside(candidates: Sequence[Candidate]) -> list[tuple[NDArray[np.bool_], ND
     found: dict[tuple[str, str], tuple[NDArray[np.bool_], list[int]]] = {}
     end = 0
     for candidate in candidates:
-        begin, end = end + candidate.everywhere, end + candidate.exposure.shape[1]
-        for place, slice_ in zip(range(begin, end), candidate.inside, strict=True):
+        own = [candidate.home] * candidate.everywhere + list(candidate.inside)
+        begin, end = end, end + candidate.exposure.shape[1]
+        for place, slice_ in zip(range(begin, end), own, strict=True):
+            if slice_ is None:
+                continue
             found.setdefault((slice_.dimension, slice_.value), (slice_.mask, []))[1].append(place)
     return [(mask, np.array(places, dtype=np.int64)) for mask, places in found.values()]
 

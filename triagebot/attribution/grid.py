@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import Facts, enough, evidence
+from triagebot.attribution.bayes import Facts, enough, evidence, variance_within
 from triagebot.attribution.panel import Column, Group, Slice
 from triagebot.attribution.thresholds import MIN_APART, MIN_SIDE, STEPS
 
@@ -34,8 +34,8 @@ class Best:
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Sums per bin, slices x bins x what: residuals of the signals and basis of the strata, both times the root weight,
-    weights, counts of requests and of conversations. Residuals and basis have each slice's own level taken out; `sizes` (slices)
-    and `rates` (slices x signals) are of events within each slice.
+    weights, counts of requests and of conversations. Residuals and basis have each slice's own level taken out; `sizes` (slices),
+    `rates` of events and `variances` of numbers (slices x signals) are those within each slice.
     """
 
     residuals: Array
@@ -48,6 +48,7 @@ class Grid:
     columns: Sequence[Column]
     sizes: Array
     rates: Array
+    variances: Array
 
     @classmethod
     def build(
@@ -82,6 +83,7 @@ class Grid:
             columns=columns,
             sizes=weight.sum(axis=1),
             rates=_rates(group, columns, rows),
+            variances=_variances(columns, rows, slices),
         )
 
     def steps(self) -> tuple[Array, Best]:
@@ -164,8 +166,7 @@ class Grid:
             if not places:
                 continue
             some = [self.columns[i] for i in places]
-            n = self.sizes[of][..., None] if kind else self.n
-            facts = Facts(n, np.array([c.sigma2 for c in some]), kind, self.rates[of][..., places])
+            facts = Facts(self.sizes[of][..., None], self.variances[of][..., places], kind, self.rates[of][..., places])
             log_bf[..., places], effect[..., places] = evidence(
                 product[..., places],
                 information[..., None],
@@ -189,6 +190,16 @@ def _rates(group: Group, columns: Sequence[Column], rows: Sequence[Places]) -> A
         if column.binary:
             values = weight * column.scaled
             found[:, i] = [values[own].sum() / weight[own].sum() for own in rows]
+    return found
+
+
+def _variances(columns: Sequence[Column], rows: Sequence[Places], slices: Sequence[Slice]) -> Array:
+    """Variance of every signal within each slice; of everything, that of the signal."""
+    found = np.repeat(np.array([[c.sigma2 for c in columns]]), len(rows), axis=0)
+    for i, column in enumerate(columns):
+        for k, own in enumerate(rows if not column.binary else ()):
+            if slices[k].dimension:
+                found[k, i] = variance_within(column, own)
     return found
 
 

@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.panel import Column, Panel, Slice
 from triagebot.attribution.scan import Moved
-from triagebot.attribution.thresholds import INCOMPATIBLE, OWN_SUBJECT, PRIOR_CANDIDATE
+from triagebot.attribution.thresholds import INCOMPATIBLE, OWN_FAILURE, OWN_SUBJECT, PRIOR_CANDIDATE
 
 Array = NDArray[np.float64]
 WOKEN = "woken"
 WITHIN = "within its interval"
 LATER = "some time after its date"
+
+
+# Families of signals by which calls that are wrong show.
+BROKEN = frozenset({"tool", "error", "retry"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +31,11 @@ class Candidate:
     which one is true (their evidence is averaged), else the best variant counts, at the price of having chosen it.
     `moves(signal family)` is how readily this kind of change moves such signals, 0 to 1, None where it is not known to.
     `inside` are the slices of the last variants, each of which is the change within that slice alone. `subjects` are the names of
-    what it changes, as far as it tells them: a score, a tool. `users` are the requests that use what was changed, in any
+    what it changes, as far as it tells them: a score, a tool; `breaks` those whose calls are wrong now if they are made as before.
+    `users` are the requests that use what was changed, in any
     version; None where all do. `announced`: it is known by the moment at which it was recorded alone, and may have been felt
-    somewhat later. `ended`: between these seconds it was taken back or changed again; None where it was not.
+    somewhat later. `home`: the slice that all who had it are of, which it is held against. `ended`: between these seconds it was
+    taken back or changed again; None where it was not.
     """
 
     key: str
@@ -41,9 +47,11 @@ class Candidate:
     moves: Callable[[str], float | None]
     inside: tuple[Slice, ...] = ()
     subjects: frozenset[str] = frozenset()
+    breaks: frozenset[str] = frozenset()
     users: NDArray[np.bool_] | None = None
     announced: bool = False
     ended: tuple[float, float] | None = None
+    home: Slice | None = None
 
     @property
     def everywhere(self) -> int:
@@ -82,7 +90,10 @@ class Explanation:
 def prior_odds(candidate: Candidate, column: Column, slice_: Slice | None = None) -> float:
     """Ln odds that the change moved the signal, within a slice where one is given."""
     compatible = candidate.moves(column.signal.family) or INCOMPATIBLE
-    own = OWN_SUBJECT if candidate.subjects & {column.signal.subject, slice_.value if slice_ else ""} - {""} else 1.0
+    about = {column.signal.subject, slice_.value if slice_ else ""} - {""}
+    own = OWN_SUBJECT if candidate.subjects & about else 1.0
+    if candidate.breaks & about and column.signal.family in BROKEN:
+        own = OWN_FAILURE
     return float(np.log(candidate.prior * PRIOR_CANDIDATE * compatible * own))
 
 

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import Facts
+from triagebot.attribution.bayes import Facts, variance_within
 from triagebot.domain.signal import Signal
 
 Array = NDArray[np.float64]
@@ -22,6 +22,10 @@ GRAINS = {"score": 0.01, "ratio": 0.01, "days": 1.0}
 # degree of freedom among them. The median is no measure: of rare events in forty blocks it is anything from 0 to 3 by chance.
 QUIET = 0.8
 QUIET_MEAN = 0.438
+# What a request is for. Where a signal has one value in ALWAYS of so many requests or more, and elsewhere no more often than
+# OFTEN, it is none of theirs.
+ASKED = ("route", "workload", "intent")
+SILENT_FROM, ALWAYS, OFTEN = 50, 0.995, 0.8
 _PROBABILITIES = (np.arange(4096) + 0.5) / 4096
 _QUANTILES = np.array([NormalDist().inv_cdf(p) for p in _PROBABILITIES])
 LOGGED_UNITS = frozenset({"ms", "tokens", "characters", "count"})
@@ -41,8 +45,9 @@ class Column:
     """One signal on the requests that say it: `rows` into the panel, raw values, and scaled values for the regression.
 
     `residual` is the scaled value less what the strata predict, with weights folded in; `sigma2` its variance per unit of
-    weight; `dispersion` (≥ 1) how much more the residuals vary together than independent requests would. `binary` also holds
-    for a number that is nearly always the same: then `scaled` says whether it is not, and `rate` how often.
+    weight, `squares` the sum of which that was made; `dispersion` (≥ 1) how much more the residuals vary together than
+    independent requests would. `binary` also holds for a number that is nearly always the same: then `scaled` says whether it is
+    not, and `rate` how often.
     """
 
     signal: Signal
@@ -54,18 +59,19 @@ class Column:
     dispersion: float
     binary: bool
     rate: float
+    squares: float
 
     @property
     def facts(self) -> Facts:
         return Facts(float(self.raw.size), self.sigma2, self.binary, self.rate)
 
     def facts_within(self, mask: NDArray[np.bool_]) -> Facts:
-        """For contrasts within some of the rows: events are held against those rows alone."""
+        """For contrasts within some of the rows: these are held against themselves alone, and vary as they do."""
+        root = self.group.root_weight[mask]
+        size = float(root @ root)
         if not self.binary:
-            return self.facts
-        weight = self.group.root_weight[mask] ** 2
-        size = float(weight.sum())
-        return Facts(size, self.sigma2, True, float(weight @ self.scaled[mask]) / max(size, 1e-9))
+            return Facts(size, variance_within(self, mask), False, self.rate)
+        return Facts(size, self.sigma2, True, float(root**2 @ self.scaled[mask]) / max(size, 1e-9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +136,11 @@ def build_panel(
     values: Mapping[str, Array],
     signals: Sequence[Signal],
     strata: Array,
+    *,
+    silent: bool = False,
 ) -> Panel:
-    """Adjusts every signal that varies at all. `strata` is (requests, k): what arrives, without an intercept.
+    """Adjusts every signal that varies at all. `strata` is (requests, k): what arrives, without an intercept. `silent`: with the
+    requests that do not tell of a signal, which count where the mix of requests is asked for.
 
     Signals observed on the same requests share one factorisation.
     """
@@ -148,7 +157,7 @@ def build_panel(
         raw = values.get(signal.name)
         if raw is None:
             continue
-        observed = np.isfinite(raw)
+        observed = np.isfinite(raw) if silent else _speaking(raw, codes, labels)
         rows = np.flatnonzero(observed)
         if rows.size < 20 or np.ptp(raw[rows]) == 0:
             continue
@@ -161,7 +170,8 @@ def build_panel(
         scaled, binary = scale(raw[rows], signal)
         residual = group.residual(scaled)
         degrees = max(1.0, rows.size - group.basis.shape[1])
-        sigma2 = float(residual @ residual) / degrees
+        squares = float(residual @ residual)
+        sigma2 = squares / degrees
         if sigma2 < 1e-9:
             continue
         clusters = None if conversations is None else conversations[rows]
@@ -175,8 +185,31 @@ def build_panel(
             _dispersion(residual, sigma2, blocks[rows], clusters),
             binary,
             float(np.average(scaled, weights=weight[rows])) if binary else 0.0,
+            squares,
         )
     return Panel(at, weight, codes, labels, columns, strata, values)
+
+
+def _speaking(
+    raw: Array, codes: Mapping[str, NDArray[np.int32]], labels: Mapping[str, tuple[str, ...]]
+) -> NDArray[np.bool_]:
+    """The requests that tell of a signal: not those of a route on which it is always the same while it varies on others. What
+    answers in text has no valid JSON to lose, and must not count as so many that lost none; nor has it tools that it might
+    call more often, which would make those that do seem far from usual.
+    """
+    observed = np.isfinite(raw)
+    for name in ASKED:
+        of = codes.get(name)
+        if of is None or len(labels.get(name, ())) < 2:
+            continue
+        counts = np.bincount(of[observed], minlength=len(labels[name]))
+        for code in np.flatnonzero(counts >= SILENT_FROM):
+            own = observed & (of == code)
+            values, others = raw[own], raw[observed & (of != code)]
+            usual = np.partition(values, values.size // 2)[values.size // 2]
+            if np.mean(values == usual) >= ALWAYS and others.size and np.mean(others == usual) <= OFTEN:
+                observed &= ~own
+    return observed
 
 
 def adjusted(column: Column, mask: NDArray[np.bool_]) -> Column:

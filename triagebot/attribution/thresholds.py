@@ -18,6 +18,9 @@ INCOMPATIBLE: Final = 0.003
 # anew, the score whose own judge is another. It would be ten and more, but what is known beforehand must not name one of two
 # changes that fit alike: 4 to 1 leaves them at NAMED, with anything else that may have done it below.
 OWN_SUBJECT: Final = 4.0
+# … and makes the calls fail that its own differences make wrong: a parameter that has another name now, a tool that is gone. A
+# release of the same hour would have to have hit that very tool by chance, of some thirty that a service calls.
+OWN_FAILURE: Final = 30.0
 # A change that was rolled out everywhere seldom hurts in one region, environment, key or provider alone: what is asked there
 # is asked elsewhere as well, unlike what tenants, routes and intents ask.
 IN_ONE_PLACE: Final = 0.05

@@ -20,6 +20,7 @@ from triagebot.attribution.stories import SURE, explain, shared
 from triagebot.attribution.thresholds import MAX_CAUSES, PRIOR_CANDIDATE
 
 Array = NDArray[np.float64]
+A_TRACE = 0.3  # of what is plain is a trace
 
 
 def weigh(
@@ -65,8 +66,13 @@ def weigh(
 
 
 def _in_the_light_of(explanation: Explanation, all_: Sequence[Explanation]) -> Explanation:
-    """A change that is certain to have done one thing need not be doubted for another that it fits as well."""
-    sure = {e.best for e in all_ if e is not explanation and e.best and e.posterior[e.best] >= SURE}
+    """A change that is certain to have done one thing need not be doubted for another that it fits as well; that it did a little
+    is no word on what is plain.
+    """
+    least = A_TRACE * explanation.strength
+    sure = {
+        e.best for e in all_ if e is not explanation and e.best and e.posterior[e.best] >= SURE and e.strength >= least
+    }
     if not sure or explanation.best in sure:
         return explanation
     raised = {key: p / PRIOR_CANDIDATE if key in sure else p for key, p in explanation.posterior.items()}
@@ -93,8 +99,9 @@ def _condition(panel: Panel, columns: dict[str, Column], exposure: Array) -> dic
         group = groups[id(old)]
         added = group.basis[:, old.basis.shape[1] :]
         residual = column.residual - added @ (added.T @ column.residual)
-        sigma2 = max(float(residual @ residual) / max(1.0, old.rows.size - group.basis.shape[1]), 1e-12)
-        result[name] = replace(column, group=group, residual=residual, sigma2=sigma2)
+        squares = float(residual @ residual)
+        sigma2 = max(squares / max(1.0, old.rows.size - group.basis.shape[1]), 1e-12)
+        result[name] = replace(column, group=group, residual=residual, sigma2=sigma2, squares=squares)
     return result
 
 

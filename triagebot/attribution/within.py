@@ -28,7 +28,12 @@ def within(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
     """
     plain = candidate.exposure[:, 0]
     had = plain > 0
-    if candidate.averaged or not had.any():
+    if not had.any():
+        return candidate
+    homes = [s for s in slices if s.dimension and not (had & ~s.mask).any()]
+    if homes:
+        candidate = replace(candidate, home=min(homes, key=lambda s: int(s.mask.sum())))
+    if candidate.averaged:
         return candidate
     since = np.arange(had.size) >= np.flatnonzero(had)[0]
     without = since & ~had & _reached(had, since, slices)

@@ -5,7 +5,7 @@ Works on outlines (toolschema.py), which observations carry in their detail, so 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,6 +48,11 @@ class SchemaChange:
             "after": self.after,
         }
         return {name: value for name, value in members.items() if value}
+
+
+def broken_by(told: Iterable[Mapping[str, str]]) -> frozenset[str]:
+    """The tools whose calls are wrong now if they are made as before, of differences as a change's detail has them."""
+    return frozenset(one["tool"] for one in told if one["kind"] in BREAKING)
 
 
 def diff(before: Outline, after: Outline) -> list[SchemaChange]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.hypotheses import Candidate
 from triagebot.domain.change import Change
+from triagebot.domain.tooldiff import broken_by
 from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import LEAST, Mask, moment, tells
 from triagebot.surfaces.contract import Node, Suspect
@@ -137,7 +138,7 @@ def candidate_of(
     averaged: bool = False,
     announced: bool = False,
 ) -> Candidate:
-    tools = (one["tool"] for one in change.detail.get("diff", ()))
+    diff = change.detail.get("diff", ())
     return Candidate(
         key=change.key,
         node=node.name,
@@ -146,6 +147,7 @@ def candidate_of(
         averaged=averaged,
         prior=node.prior * node.weight(change),
         moves=node.moves(change).get,
-        subjects=frozenset((change.artifact, *tools)),
+        subjects=frozenset((change.artifact, *(one["tool"] for one in diff))),
+        breaks=broken_by(diff),
         announced=announced,
     )

@@ -108,7 +108,9 @@ def attribute(
     explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()
     if grown:
-        plain = build_panel(table.at, weight, codes, labels, table.signals, told, stack(hours, table.at.size))
+        plain = build_panel(
+            table.at, weight, codes, labels, table.signals, told, stack(hours, table.at.size), silent=True
+        )
         mixed = _mixed(panel, plain, explanations, grown, slices[0])
     return Attribution(tuple(found), tuple(explanations), tuple(grown), mixed, _steady(panel), panel)
 
