@@ -13,10 +13,19 @@ AT = spread(N)
 
 def test_the_clearest_of_a_nodes_own_signs():
     told = explanation(
-        moved("refusal", N, best=90.0), moved("documents", N, best=20.0), moved("top_score", N, best=40.0)
+        moved("refusal", N, best=90.0),
+        moved("documents", N, best=20.0, effect=-0.3),
+        moved("top_score", N, best=40.0, effect=-0.3),
     )
     assert first_hand(told, {"documents", "top_score"}).signal == "top_score"
     assert first_hand(told, {"ttft_ms"}) is None
+
+
+def test_what_became_better_is_no_sign_of_harm():
+    told = explanation(moved("refusal", N, best=60.0), moved("top_score", N, best=40.0, effect=0.3))
+    assert first_hand(told, {"top_score"}) is None
+    own = explanation(moved("refusal", N, best=60.0), moved("document_chars", N, best=40.0, effect=0.3))
+    assert first_hand(own, {"document_chars"}).signal == "document_chars", "either direction may harm"
 
 
 def test_where_a_recorded_change_explains_it_nothing_is_first_hand():
@@ -64,7 +73,8 @@ def test_the_declared_artifact_that_a_name_in_the_traces_belongs_to(declared, se
 )
 def test_a_node_is_implied_by_its_own_signals_and_by_no_others(name, signal):
     around = weighed(table(AT))
-    implied = NODES[name].imply(explanation(moved(signal, N, best=33.0)), 4, around, SERVICE)
+    worse = -0.3 if signal == "cache_share" else 0.3
+    implied = NODES[name].imply(explanation(moved(signal, N, best=33.0, effect=worse)), 4, around, SERVICE)
     assert (implied.node, implied.explanation, implied.strength) == (name, 4, 33.0)
     assert implied.reason
     assert 0 < implied.confidence < 1

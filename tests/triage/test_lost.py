@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import after, spread, table
-from triagebot.triage.lost import LEAST, doubled, lost
+from triagebot.triage.lost import LEAST, absent, as_many, doubled, lost
 
 N = 600
 
@@ -64,3 +64,26 @@ def test_spans_that_begin_to_come_twice_are_told_with_since_when(before, after_,
     assert bool(said) is told
     assert not told or f"{after(0.6):%Y-%m-%d %H}" in said
     assert doubled(table(spread(n))) == ""
+
+
+@pytest.mark.parametrize(("after_", "told"), [(1.0, True), (0.8, False)])
+def test_a_signal_that_tells_of_an_absence_is_lost_where_nobody_has_the_attribute_any_more(after_, told):
+    """Every answer "unfinished" since an instrumentation was upgraded was a release's doing."""
+    rng = np.random.default_rng(1)
+    unfinished = (rng.random(N) < np.where(HALF, 0.01, after_)).astype(float)
+    there = table(spread(N), {}, {"unfinished": unfinished})
+    assert absent(there) == (["unfinished"] if told else [])
+    assert lost(there) == ("finish reason" if told else "")
+
+
+@pytest.mark.parametrize(("kept_of_good", "failing", "expected"), [(0.2, 0.05, True), (1.0, 0.25, False)])
+def test_as_many_fail_as_ever_where_a_sampler_keeps_them(kept_of_good, failing, expected):
+    rng = np.random.default_rng(2)
+    failed = rng.random(4 * N) < np.where(np.arange(4 * N) < 2 * N, 0.05, failing)
+    late = np.arange(4 * N) >= 2 * N
+    kept = failed | ~late | (rng.random(4 * N) < kept_of_good)
+    at = spread(4 * N)
+    there = table(at[kept], {}, {"request_failed": failed[kept].astype(float), "size": rng.random(kept.sum())})
+    assert as_many(there, "request_failed", at[2 * N]) is expected
+    assert not as_many(there, "size", at[2 * N])
+    assert not as_many(there, "nothing", at[2 * N])

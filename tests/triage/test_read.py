@@ -148,15 +148,17 @@ def test_a_change_known_by_its_date_needs_less_where_its_nodes_own_signals_vouch
 
 
 @pytest.mark.parametrize(
-    ("seed", "variant", "status"),
+    ("seed", "variant", "at", "status"),
     [
-        ("refusal", "", "none_of_five"),
-        ("refusal", LATER, "undetermined"),
-        ("cache_share", LATER, "none_of_five"),
+        ("refusal", "", 0.5, "none_of_five"),
+        ("refusal", LATER, 0.45, "undetermined"),
+        ("cache_share", LATER, 0.45, "none_of_five"),
+        ("refusal", LATER, 0.5, "none_of_five"),  # when it is recorded the signal may have moved as well
+        ("ttft_ms", LATER, 0.45, "none_of_five"),  # the provider's own signals: a date before it does not silence them
     ],
 )
-def test_a_change_that_would_have_gone_out_later_is_named_only_where_its_own_signals_vouch(seed, variant, status):
-    told = change("job", "warm-up")
+def test_a_change_that_would_have_gone_out_later_is_named_only_where_its_own_signals_vouch(seed, variant, at, status):
+    told = change("job", "warm-up", at=at)
     job = Suspect(key=told.key, node="application", change=told, served=False, requests=90)
     effect = -0.5 if seed == "cache_share" else 0.3
     later = explanation(
@@ -234,3 +236,32 @@ def test_a_lowered_limit_at_hand_is_named_where_calls_are_limited_though_not_in_
     (reading,) = decided(found(limited, suspects=(limit,))).told
     assert reading.node == "quota"
     assert (reading.suspect is limit) is named_
+
+
+@pytest.mark.parametrize(("tool", "status"), [("lookup", "implicated"), ("refund", "undetermined")])
+def test_a_list_of_tools_is_tied_to_the_one_whose_calls_its_differences_break(tool, status):
+    """Between two looks as well: a release of the same hours would have to have hit that very tool."""
+    renamed = {"diff": [{"kind": "parameter_renamed", "tool": "lookup", "parameter": "q", "after": "query"}]}
+    listed = change("tool_schemas", "mcp", at=(0.3, 0.6), detail=renamed)
+    dated = Suspect(key=listed.key, node="tool_schemas", change=listed, served=False, requests=90)
+    asked = moved("tool_calls", N, best=60.0, slice_=("tool_names", tool))
+    told = explanation(asked, best=dated.key, posterior={dated.key: 0.9, "": 0.1})
+    assert decided(found(told, suspects=(dated,))).status == status
+
+
+@pytest.mark.parametrize(("end", "status"), [(0.2, "none_of_five"), (0.99, "none_of_five")])
+def test_a_provider_that_was_slow_in_a_burst_long_before_the_page_is_not_named_for_it(end, status):
+    slow = moved("ttft_ms", N, start=after(0.1).timestamp(), end=after(end).timestamp(), best=20.0, shape="pulse")
+    told = decided(found(unexplained(slow)))
+    assert told.status == status
+    assert causes(told) == (["provider"] if end > 0.5 else [])
+
+
+@pytest.mark.parametrize(
+    ("signal", "effect", "status"),
+    [("mean_score", 0.3, "none_of_five"), ("mean_score", -0.3, "implicated"), ("document_chars", -0.9, "implicated")],
+)
+def test_documents_that_are_found_better_are_nobodys_page(signal, effect, status):
+    corpus = suspect("retrieval_corpus", artifact="kb")
+    rebuilt = named(moved(signal, N, best=60.0, effect=effect), corpus, effect=effect)
+    assert decided(found(rebuilt, suspects=(corpus,))).status == status

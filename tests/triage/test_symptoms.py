@@ -9,7 +9,7 @@ from tests.fakes.walks import page
 from triagebot.attribution.scan import scan, slices_of
 from triagebot.domain.signal import Signal
 from triagebot.signals.catalogue import SIGNALS as CATALOGUE
-from triagebot.triage.symptoms import harmful, of_each, page_words, relevance, symptom
+from triagebot.triage.symptoms import of_each, page_words, relevance, symptom
 
 BY_NAME = {signal.name: signal for signal in CATALOGUE}
 
@@ -82,7 +82,7 @@ def test_relevance_orders_signals_by_the_pages_words():
     [("up", 0.1, True), ("up", -0.1, False), ("down", -0.1, True), ("down", 0.1, False), ("both", 0.1, None)],
 )
 def test_harm_is_a_movement_in_the_bad_direction(bad, effect, expected):
-    assert harmful(effect, Signal(name="x", title="x", sql="1", bad=bad)) is expected
+    assert Signal(name="x", title="x", sql="1", bad=bad).harmful(effect) is expected
 
 
 @pytest.mark.parametrize(

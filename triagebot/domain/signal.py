@@ -46,6 +46,10 @@ class Signal:
         """What one of several alike is about: the score of `eval:NAME`, the tool of `calls:NAME`; "" of all others."""
         return self.name.partition(":")[2]
 
+    def harmful(self, effect: float) -> bool | None:
+        """Whether a movement by `effect` is in the bad direction; None where both directions may harm."""
+        return None if self.bad == "both" else (effect > 0) == (self.bad == "up")
+
     @property
     def binary(self) -> bool:
         return self.unit == "rate"

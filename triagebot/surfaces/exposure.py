@@ -41,7 +41,7 @@ def _same_version(label: str, change_label: str, artifact: str) -> bool:
     if not change_label:
         return False
     name, _, version = label.rpartition("@")
-    if label == change_label:
+    if label in (change_label, f"{artifact}={change_label}"):
         return True
     return plain(version) == plain(change_label) and (not name or name == artifact)
 
@@ -201,7 +201,11 @@ def _with_arrival(change: Change, arrival: Arrival) -> Change:
     """The change as its registry tells it, dated by when it was first served, which is what can have hurt anybody."""
     detail = {**change.detail, "recorded": change.introduced.as_json(), "seen_as": arrival.label}
     # What is served under a version is known to people by it; the commit or hash that its registry has stays beside it.
-    versioned = arrival.dimension not in HASHED and _vocabulary(version_of(arrival.label)) != _vocabulary(change.after)
+    versioned = (
+        arrival.dimension not in HASHED
+        and arrival.label != f"{change.artifact}={change.after}"
+        and _vocabulary(version_of(arrival.label)) != _vocabulary(change.after)
+    )
     if versioned and change.after:
         detail["recorded_as"] = change.after
     return replace(

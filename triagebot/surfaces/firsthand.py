@@ -10,20 +10,29 @@ from triagebot.attribution.hypotheses import Explanation
 from triagebot.attribution.scan import Moved
 from triagebot.domain.service import Service
 from triagebot.ports import SEPARATOR, RequestTable
+from triagebot.signals.catalogue import SIGNALS
 
 CLEAR_OF = 0.3
+_KNOWN = {signal.name: signal for signal in SIGNALS}
 
 
 def first_hand(explanation: Explanation, signs: Collection[str]) -> Moved | None:
     """The clearest of a node's own signs among what moved; only where nothing recorded explains it.
 
-    A sign that moved far less than the rest is a trace of what moved the rest.
+    A sign that moved far less than the rest is a trace of what moved the rest, and one that became better is no sign of harm.
     """
     if explanation.best:
         return None
     least = CLEAR_OF * explanation.seed.best
-    found = [m for m in (explanation.seed, *explanation.members) if m.signal in signs and m.best >= least]
+    found = [
+        m for m in (explanation.seed, *explanation.members) if m.signal in signs and m.best >= least and not _better(m)
+    ]
     return max(found, key=lambda m: m.best, default=None)
+
+
+def _better(moved: Moved) -> bool:
+    signal = _KNOWN.get(moved.signal)
+    return signal is not None and signal.harmful(moved.effect) is False
 
 
 def exposed(table: RequestTable, moved: Moved) -> np.ndarray:

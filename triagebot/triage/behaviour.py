@@ -30,7 +30,6 @@ from triagebot.triage.attribute import NEVER_SYMPTOMS
 from triagebot.triage.bounded import bounded
 from triagebot.triage.investigate import Gathered, Investigation, gather
 from triagebot.triage.redact import redacted, shared_keys
-from triagebot.triage.symptoms import harmful
 
 EXAMPLES: Final = 3
 TOLD: Final = 12  # signals kept; the rest are counted
@@ -210,7 +209,7 @@ def _within(table: RequestTable, where: Mapping[str, str]) -> NDArray[np.bool_]:
 
 
 def _shift_json(shift: Shift, signal: Signal) -> dict[str, Any]:
-    bad = harmful(shift.z, signal)
+    bad = signal.harmful(shift.z)
     return {
         "signal": shift.signal,
         "title": signal.title,

@@ -31,7 +31,7 @@ from triagebot.triage.attribute import Attribution, attribute
 from triagebot.triage.bounded import bounded
 from triagebot.triage.decide import Decision, decide
 from triagebot.triage.facts import facts_of
-from triagebot.triage.lost import doubled, lost
+from triagebot.triage.lost import absent, as_many, doubled, lost
 from triagebot.triage.measure import measure
 from triagebot.triage.messages.numbers import figure
 from triagebot.triage.nextcheck import next_check
@@ -163,7 +163,7 @@ def _decided(
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     otherwise, cut = recorded_otherwise(table, found.suspects, words)
     return decide(
-        readings,
+        [r for r in readings if not _only_recorded(r, table, cut)],
         found,
         visible=visible,
         blind=blind,
@@ -174,6 +174,17 @@ def _decided(
         gate=bool(words & GATE_WORDS),
         fallen=fallen(runs) if words & GATE_WORDS.union(SCORE_WORDS) else None,
     )
+
+
+def _only_recorded(reading: Reading, table: RequestTable, cut: Suspect | None) -> bool:
+    """Whether what moved is what is recorded: an attribute that nobody has any more, good requests that a sampler leaves out."""
+    seed = reading.explanation.seed
+    if seed.signal in absent(table):
+        return True
+    if cut is None or not reading.harm:
+        return False
+    since = cut.change.introduced.latest.timestamp()
+    return seed.latest >= since and as_many(table, seed.signal, since)
 
 
 async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gathered:

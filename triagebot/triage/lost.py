@@ -22,7 +22,19 @@ DIMENSIONS: Final = {
     "tenant": "tenant",
     "conversation": "conversation",
 }
-SIGNALS: Final = {"output_tokens": "output tokens", "output_chars": "answer texts", "input_chars": "input texts"}
+# Signals that are none where the attribute is not recorded …
+SIGNALS: Final = {
+    "input_tokens": "input tokens",
+    "output_tokens": "output tokens",
+    "cache_share": "cached tokens",
+    "ttft_ms": "time to the first token",
+    "output_chars": "answer texts",
+    "input_chars": "input texts",
+}
+# … and those that take its absence for an event: from one moment on every request has it.
+BY_ABSENCE: Final = {"unfinished": "finish reason"}
+NOBODY: Final = 0.02
+AS_MANY: Final = 1.5  # times: days differ by as much
 
 
 def lost(table: RequestTable) -> str:
@@ -37,7 +49,34 @@ def lost(table: RequestTable) -> str:
     found += [
         title for name, title in SIGNALS.items() if name in table.signals and _fell(np.isfinite(table.signals[name]))
     ]
+    found += [BY_ABSENCE[name] for name in absent(table)]
     return ", ".join(found)
+
+
+def absent(table: RequestTable) -> list[str]:
+    """The signals that moved because an attribute is no longer recorded of anybody."""
+    found = []
+    for name in BY_ABSENCE:
+        values = table.signals.get(name)
+        if values is not None:
+            told = values[np.isfinite(values)]
+            if _fell(told == 0, to=NOBODY):
+                found.append(name)
+    return found
+
+
+def as_many(table: RequestTable, signal: str, since: float) -> bool:
+    """Whether as many requests an hour show a signal's event since a moment as before it; False of what is no event."""
+    values = table.signals.get(signal)
+    if (
+        values is None
+        or not np.isin(values[np.isfinite(values)], (0, 1)).all()
+        or not table.at[0] < since < table.at[-1]
+    ):
+        return False
+    at = table.at[values > 0]
+    before, after = (at < since).sum() / (since - table.at[0]), (at >= since).sum() / (table.at[-1] - since)
+    return bool(after <= AS_MANY * before)
 
 
 def doubled(table: RequestTable) -> str:
@@ -52,11 +91,12 @@ def doubled(table: RequestTable) -> str:
     )
 
 
-def _fell(known: NDArray[np.bool_]) -> bool:
+def _fell(known: NDArray[np.bool_], *, to: float = 1.0) -> bool:
+    """Whether the known share fell, and to no more than `to`."""
     if known.size < 2 * LEAST:
         return False
     before, after = _shares(known)
-    return bool(np.any((before >= HAD) & (before - after >= FELL)))
+    return bool(np.any((before >= HAD) & (before - after >= FELL) & (after <= to)))
 
 
 def _shares(known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

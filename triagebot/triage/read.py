@@ -11,12 +11,13 @@ from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
+from triagebot.domain.tooldiff import broken_by
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
 from triagebot.surfaces.dated import WORN_OFF, from_probe
 from triagebot.triage.attribute import Attribution
-from triagebot.triage.symptoms import harmful, relevance
+from triagebot.triage.symptoms import relevance
 
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
 ROUGHLY = 0.2  # … of plain evidence more: a limit bites in hours that nobody foretells
@@ -24,8 +25,10 @@ DAY = 24 * 3600.0
 BUSY_HOUR = DAY
 LONG_OVER = DAY / 2  # seconds: alerts look back an hour, people speak of today
 LEAST_IMPLIED = 0.3
-# Kinds of signals of which less is simply better: nobody is paged because they improved.
-JUST_BETTER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
+AS_OFTEN = 0.5
+# Kinds of signals of which less is simply better: nobody is paged because they improved. What is found may have improved too.
+CHEAPER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
+JUST_BETTER = CHEAPER | {"retrieval"}
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 SLACK = 3600.0
 RULER = "eval_freshness"
@@ -92,7 +95,14 @@ def read(
             continue
         # A date alone that is not sure enough does not silence what a node's own signals say.
         implied = clearest if not top or not by_key[top].served or (clearest and clearest.whatever) else None
+        end = explanation.seed.end
+        # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
+        over = end is not None and end < weighed.table.at[-1] - (DAY if relevant else LONG_OVER)
+        if over and not relevant:
+            implied = None
         open_ = 1.0 if implied and implied.whatever else explanation.posterior[""] if top else chance
+        if bar == math.inf:
+            open_ = max(open_, AS_OFTEN)
         confidence = implied.confidence * open_ if implied else 0.0
         if implied is not None and confidence < LEAST_IMPLIED:
             implied = None
@@ -100,9 +110,6 @@ def read(
         if recorded is not None:
             readings.append(Reading(number, explanation, recorded, None, {}, confidence, relevant, harm))
             continue
-        end = explanation.seed.end
-        # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
-        over = end is not None and end < weighed.table.at[-1] - (DAY if relevant else LONG_OVER)
         readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm, over))
     return readings
 
@@ -155,15 +162,16 @@ def _one_node(
 
 def _bar(suspect: Suspect, explanation: Explanation) -> float:
     """The chance from which a change is named: served, known by its date, or known to lie somewhere in an interval."""
-    # `eval:NAME`: the ruler of that name is tied to it by more than a date.
+    # `eval:NAME`: the ruler of that name is tied to it by more than a date; so is a list of tools to the one whose calls it broke.
     _, _, scored = explanation.seed.signal.partition(":")
     if (
         suspect.served
         or from_probe(suspect.change)
         or (suspect.node == RULER and scored in (suspect.change.artifact, *suspect.change.artifact.split()))
+        or broken_by(suspect.change.detail.get("diff", ())) & {scored, explanation.seed.slice.value} - {""}
     ):
         return NAMED
-    if explanation.variant == LATER and suspect.node != RULER:
+    if explanation.variant == LATER and suspect.node != RULER and not _at_its_date(suspect, explanation):
         # Something harmless came in the two hours before, as often as not: its own signals have to vouch for it.
         return math.inf
     # Rulers are few, and seldom changed: that one's interval holds somebody else's onset is no matter of one in five.
@@ -172,6 +180,11 @@ def _bar(suspect: Suspect, explanation: Explanation) -> float:
     announced = suspect.change.surface == "provider"
     within = announced or explanation.variant == WITHIN or (known.latest - known.earliest).total_seconds() > SLACK
     return NAMED_WITHIN if within and suspect.node != RULER else NAMED_BY_DATE
+
+
+def _at_its_date(suspect: Suspect, explanation: Explanation) -> bool:
+    """Whether the signal may have moved when the change is recorded: then that it fits a little later says nothing."""
+    return explanation.seed.earliest <= suspect.change.introduced.latest.timestamp() <= explanation.seed.latest
 
 
 def _clearest(
@@ -209,11 +222,11 @@ def _delay(suspect: Suspect) -> float:
 def _harm(explanation: Explanation, signals: Mapping[str, Signal]) -> bool | None:
     """None where no direction of what moved is bad; nor is it a gain that answers are faster which plainly are other answers."""
     moved = (explanation.seed, *explanation.members)
-    verdicts = [harmful(explanation.effect if m is explanation.seed else m.effect, signals[m.signal]) for m in moved]
+    verdicts = [signals[m.signal].harmful(explanation.effect if m is explanation.seed else m.effect) for m in moved]
     if True in verdicts:
         return True
     others = any(
-        verdict is None and m.best >= PLAIN and signals[m.signal].family not in JUST_BETTER
+        verdict is None and m.best >= PLAIN and signals[m.signal].family not in CHEAPER
         for m, verdict in zip(moved, verdicts, strict=True)
     )
     return None if others or False not in verdicts else False

@@ -77,10 +77,3 @@ def of_each(page: Page) -> bool:
 def relevance(names: Sequence[str], words: frozenset[str], signals: Mapping[str, Signal]) -> int:
     """How many words of the page these signals answer to. It orders, it never decides."""
     return max((len(words & set(signals[n].words)) for n in names if n in signals), default=0)
-
-
-def harmful(effect: float, signal: Signal) -> bool | None:
-    """Whether the movement is in the bad direction; None where both directions may harm."""
-    if signal.bad == "both":
-        return None
-    return (effect > 0) == (signal.bad == "up")
