@@ -39,6 +39,18 @@ def test_a_rise_is_a_step_as_well():
     assert stepped(nightly(0.7, 0.9), [suspect()]) is not None
 
 
+def test_a_definition_that_ran_as_before_first_is_no_ruler_that_moved():
+    """A comment in the suite was named for the model that moved two nights later."""
+    runs = nightly(0.9, 0.9)
+    assert (
+        stepped(
+            [*runs[:-2], run(0.9, 0.45, fingerprint="sha256:new00000"), run(0.95, 0.45, fingerprint="sha256:new00000")],
+            [suspect()],
+        )
+        is None
+    )
+
+
 def test_a_suite_that_stays_is_not():
     assert stepped(nightly(0.9, 0.9), [suspect()]) is None
 

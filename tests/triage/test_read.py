@@ -50,6 +50,18 @@ def test_the_change_on_record_that_first_hand_signs_speak_of_is_named_with_them(
     assert causes(decided(found(far, suspects=[rebuilt]))) == ["retrieval_corpus"]
 
 
+@pytest.mark.parametrize(("began", "told"), [(0.505, ["mcp"]), (0.8, ["tool_schemas"])])
+def test_a_change_is_at_the_time_of_the_first_of_its_nodes_signs(began, told):
+    """The clearest of them may only have shown once enough calls were made."""
+    listed = change("tool_schemas", "mcp", at=0.5)
+    dated = Suspect(key=listed.key, node="tool_schemas", change=listed, served=False, requests=90)
+    late = moved("tool_result_chars", N, best=60.0, start=after(0.8).timestamp())
+    first = moved("tool_failed", N, best=40.0, start=after(began).timestamp())
+    open_ = explanation(late, first, posterior={"": 0.7, dated.key: 0.3}, evidence={"": 60.0, dated.key: 58.0})
+    decision = decided(found(open_, suspects=(dated,)))
+    assert causes(decision) == told
+
+
 def test_the_onset_is_that_of_the_seed():
     seed = moved("refusal", N, start=after(0.75).timestamp())
     reading = decided(found(named(seed, PROMPT))).told[0]

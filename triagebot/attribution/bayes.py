@@ -231,12 +231,17 @@ def squared_z(product: Array, information: Array, exposed: Array | float, facts:
 
 def variance_within(column: Column, own: NDArray[Any]) -> float:
     """Variance of a signal's residuals on some of its rows, about their own level; of few rows, nearly that of all."""
-    residual, root = column.residual[own], column.group.root_weight[own]
-    size = max(float(root @ root), 1e-9)
-    inner = max(float(residual @ residual) - float(root @ residual) ** 2 / size, 0.0)
+    return float(variances_within([column], column.residual[own][:, None], column.group.root_weight[own])[0])
+
+
+def variances_within(columns: Sequence[Column], residuals: Array, root_weight: Array) -> Array:
+    """The same of several signals of one group; `residuals` (rows x signals) are those of the rows."""
+    size = max(float(root_weight @ root_weight), 1e-9)
+    inner = np.maximum(np.einsum("ij,ij->j", residuals, residuals) - (root_weight @ residuals) ** 2 / size, 0.0)
     # As a ratio: what adjusting for the strata has cost all of them in degrees of freedom, it has cost these.
-    usual = max(column.squares / column.residual.size, 1e-12)
-    return float(column.sigma2 * (inner / usual + USUAL) / (residual.size + USUAL))
+    usual = np.array([max(c.squares / c.residual.size, 1e-12) for c in columns])
+    sigma2 = np.array([c.sigma2 for c in columns])
+    return np.asarray(sigma2 * (inner / usual + USUAL) / (root_weight.size + USUAL))
 
 
 def _divergence(p: Array, q: Array | float) -> Array:

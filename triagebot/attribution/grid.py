@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import Facts, enough, evidence, variance_within
+from triagebot.attribution.bayes import Facts, enough, evidence, variances_within
 from triagebot.attribution.panel import Column, Group, Slice
 from triagebot.attribution.thresholds import MIN_APART, MIN_SIDE, STEPS
 
@@ -83,7 +83,7 @@ class Grid:
             columns=columns,
             sizes=weight.sum(axis=1),
             rates=_rates(group, columns, rows),
-            variances=_variances(columns, rows, slices),
+            variances=_variances(group, columns, rows, slices),
         )
 
     def steps(self) -> tuple[Array, Best]:
@@ -193,13 +193,16 @@ def _rates(group: Group, columns: Sequence[Column], rows: Sequence[Places]) -> A
     return found
 
 
-def _variances(columns: Sequence[Column], rows: Sequence[Places], slices: Sequence[Slice]) -> Array:
+def _variances(group: Group, columns: Sequence[Column], rows: Sequence[Places], slices: Sequence[Slice]) -> Array:
     """Variance of every signal within each slice; of everything, that of the signal."""
     found = np.repeat(np.array([[c.sigma2 for c in columns]]), len(rows), axis=0)
-    for i, column in enumerate(columns):
-        for k, own in enumerate(rows if not column.binary else ()):
+    places = [i for i, column in enumerate(columns) if not column.binary]
+    if places:
+        numbers = [columns[i] for i in places]
+        residuals = np.stack([c.residual for c in numbers], axis=1)
+        for k, own in enumerate(rows):
             if slices[k].dimension:
-                found[k, i] = variance_within(column, own)
+                found[k, places] = variances_within(numbers, residuals[own], group.root_weight[own])
     return found
 
 

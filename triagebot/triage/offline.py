@@ -70,9 +70,15 @@ def stepped(observations: Sequence[Observation], suspects: Sequence[Suspect]) ->
         if len(before) < LEAST_RUNS or not after:
             continue
         symptom = _symptom(suspect.change.artifact, before, after)
-        if symptom is not None:
+        if symptom is not None and _at_once(symptom, after[0]):
             fitting.append((suspect, symptom))
     return min(fitting, key=lambda one: opaque(one[0].change.after, one[0].change), default=None)
+
+
+def _at_once(symptom: Symptom, first: Run) -> bool:
+    """Whether the first run of a new definition shows the step: if it ran as before, what came later did it."""
+    before, after = symptom.before.value, symptom.after.value
+    return (first.passed / first.cases < (before + after) / 2) == (after < before)
 
 
 def fallen(observations: Sequence[Observation]) -> Symptom | None:

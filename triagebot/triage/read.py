@@ -16,6 +16,7 @@ from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
 from triagebot.surfaces.dated import WORN_OFF, from_probe
+from triagebot.surfaces.firsthand import CLEAR_OF
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.symptoms import relevance
 
@@ -199,6 +200,8 @@ def _clearest(
 def _recorded(explanation: Explanation, implied: Implied, found: Attribution) -> Suspect | None:
     """The change on record that the node's own signals speak of: of that node, at that time, and fitting nearly as well."""
     seed, free = explanation.seed, explanation.evidence[""]
+    # One tool's calls may have failed before enough were made for the length of its answers to tell.
+    earliest = min(m.earliest for m in (seed, *explanation.members) if m.best >= CLEAR_OF * seed.best)
     bar = free - max(NEARLY, ROUGHLY * free)
     fitting = [
         s
@@ -207,7 +210,7 @@ def _recorded(explanation: Explanation, implied: Implied, found: Attribution) ->
         and (not implied.only or s.change.artifact == implied.artifact)
         and explanation.evidence.get(s.key, -1e9) >= max(bar, 0.0)
         and s.change.introduced.earliest.timestamp() <= seed.latest + SLACK
-        and s.change.introduced.latest.timestamp() >= seed.earliest - _delay(s)
+        and s.change.introduced.latest.timestamp() >= earliest - _delay(s)
     ]
     return max(fitting, key=lambda s: explanation.evidence[s.key], default=None)
 
