@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.attribution.worlds import DAY
-from triagebot.attribution.bayes import weigh_exposures
+from triagebot.attribution.bayes import squared_z, weigh_exposures
 from triagebot.attribution.panel import build_panel, scale
 from triagebot.domain.signal import Signal
 
@@ -115,7 +115,10 @@ def test_a_route_that_is_noisier_than_the_rest_is_held_against_its_own_noise():
     score = np.where(routes == 2, rng.normal(0, 1.0, size), rng.normal(0, 0.1, size))
     panel = of_routes(score, routes, Signal(name="score", title="t", sql="1", unit="score", bad="down"))
     column, noisy = panel.columns["score"], routes == 2
-    facts = column.facts_within(noisy)
-    assert facts.n == noisy.sum()
-    assert facts.sigma2 > 3 * column.sigma2
-    assert column.facts_within(~noisy).sigma2 < column.sigma2
+    facts, quiet = column.facts_within(noisy), column.facts_within(~noisy)
+    assert (facts.own_n, facts.n) == (noisy.sum(), size)
+    assert facts.own_sigma2 > 3 * column.sigma2 > quiet.own_sigma2
+    product, information = np.array([40.0]), np.array([200.0])
+    z = [float(squared_z(product, information, 500.0, f)[0]) for f in (column.facts, facts, quiet)]
+    assert z[1] < z[0] / 3
+    assert z[2] == z[0], "what all feel must not seem to be felt where it shows best"

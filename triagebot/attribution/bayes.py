@@ -146,13 +146,16 @@ class Contrasts:
         if not self.inside:
             return column.facts
         n, rate = np.full(self.exposed.size, float(column.raw.size)), np.full(self.exposed.size, column.rate)
-        sigma2 = np.full(self.exposed.size, column.sigma2)
-        rates = column.scaled @ self.sliced / self.sizes if column.binary else np.zeros(len(self.inside))
-        for k, (places, own_size) in enumerate(zip(self.inside, self.sizes, strict=True)):
-            n[places], rate[places] = own_size, rates[k]
-            if not column.binary and len(places):
-                sigma2[places] = variance_within(column, self.sliced[:, k] > 0)
-        return Facts(n, sigma2, column.binary, rate)
+        if column.binary:
+            rates = column.scaled @ self.sliced / self.sizes
+            for places, own_size, own_rate in zip(self.inside, self.sizes, rates, strict=True):
+                n[places], rate[places] = own_size, own_rate
+            return Facts(n, column.sigma2, True, rate)
+        own_n, own_sigma2 = np.ones(self.exposed.size), np.zeros(self.exposed.size)
+        for k, places in enumerate(self.inside):
+            if len(places):
+                own_n[places], own_sigma2[places] = self.sizes[k], variance_within(column, self.sliced[:, k] > 0)
+        return Facts(n, column.sigma2, False, rate, own_n, own_sigma2)
 
     def weigh(self, column: Column) -> tuple[Array, Array]:
         """(ln BF, effect) of each on one signal of the group."""
@@ -165,14 +168,16 @@ class Contrasts:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the z of a contrast needs of its signal. They may be those of several signals that broadcast against the contrasts,
-    all of them events or none. `n` requests are compared with each other, all of them or those of a slice that is held against
-    itself: for events at this `rate`, for numbers of this variance.
+    all of them events or none. For events, `n` requests at this `rate` are compared with each other: all of them, or those
+    of a slice that is held against itself. Numbers of a slice of `own_n` vary by `own_sigma2` where that is more than all do.
     """
 
     n: Array | float
     sigma2: Array | float
     binary: bool
     rate: Array | float
+    own_n: Array | float = 1.0
+    own_sigma2: Array | float = 0.0
 
 
 def _conversations(group: Group, exposures: Array) -> Array:
@@ -215,9 +220,10 @@ def squared_z(product: Array, information: Array, exposed: Array | float, facts:
     should not be there at all.
     """
     if not facts.binary:
-        total = np.asarray(facts.sigma2 * facts.n)
+        total, own = np.asarray(facts.sigma2 * facts.n), np.asarray(facts.own_sigma2 * facts.own_n)
         gained = product**2 / information
-        return np.asarray(gained / (np.maximum(total - gained, 0.02 * total) / facts.n))
+        left = np.maximum(total - gained, 0.02 * total) / facts.n
+        return np.asarray(gained / np.maximum(left, (own - gained) / facts.own_n))
     share = np.clip(exposed / facts.n, 1e-9, 1 - 1e-9)
     effect = product / information
     rate = np.clip(facts.rate, 1e-9, 1 - 1e-9)

@@ -66,11 +66,11 @@ class Column:
         return Facts(float(self.raw.size), self.sigma2, self.binary, self.rate)
 
     def facts_within(self, mask: NDArray[np.bool_]) -> Facts:
-        """For contrasts within some of the rows: these are held against themselves alone, and vary as they do."""
+        """For contrasts within some of the rows: events are held against those alone, numbers vary as much as they do there."""
         root = self.group.root_weight[mask]
         size = float(root @ root)
         if not self.binary:
-            return Facts(size, variance_within(self, mask), False, self.rate)
+            return replace(self.facts, own_n=size, own_sigma2=variance_within(self, mask))
         return Facts(size, self.sigma2, True, float(root**2 @ self.scaled[mask]) / max(size, 1e-9))
 
 
