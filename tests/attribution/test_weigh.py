@@ -354,3 +354,29 @@ def test_that_a_change_certainly_did_a_little_is_no_word_on_what_is_plain(streng
     )
     little = explanation(moved("top_score", 100, best=strength), best="corpus", posterior={"corpus": 0.995, "": 0.005})
     assert _in_the_light_of(plain, [plain, little]).best == told
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("events", [True, False])
+def test_what_came_to_ever_more_requests_over_a_day_is_not_a_release_in_the_middle_of_it(seed, events):
+    """A provider's roll-out that nothing shows, and a release in half of it: the step at the release is the better of two steps."""
+    w = world(seed, n=6000)
+    had = w.rng.random(w.at.size) < np.clip((w.at / DAY - 2.0) / 1.2, 0, 1)
+    if events:
+        panel = w.panel(0.5 * had)
+    else:
+        values = {"time": w.rng.normal(0, 1, w.at.size) + 2.0 * had}
+        codes, labels = {"region": w.region}, {"region": ("a", "b", "c")}
+        panel = build_panel(w.at, np.ones(w.at.size), codes, labels, values, (TIME,), np.zeros((w.at.size, 0)))
+    found = explain(w, panel, [candidate("release", w.at >= 2.65 * DAY)])
+    assert found[0].best == ""
+    assert found[0].seed.shape == "ramp"
+    assert found[0].seed.start < 2.4 * DAY < 2.7 * DAY < found[0].seed.full
+    assert next(e.best for e in explain(w, panel, [candidate("roll-out", had)])) == "roll-out"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_step_is_no_ramp(seed):
+    w = world(seed)
+    (told,) = explain(w, w.panel(0.3 * (w.at >= 2.5 * DAY)), [])
+    assert (told.seed.shape, told.seed.full) == ("step", None)

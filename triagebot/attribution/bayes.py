@@ -228,7 +228,7 @@ def squared_z(product: Array, information: Array, exposed: Array | float, facts:
     effect = product / information
     rate = np.clip(facts.rate, 1e-9, 1 - 1e-9)
     with_, without = np.clip(rate + effect * (1 - share), 0, 1), np.clip(rate - effect * share, 0, 1)
-    gain = share * _divergence(with_, rate) + (1 - share) * _divergence(without, rate)
+    gain = share * divergence(with_, rate) + (1 - share) * divergence(without, rate)
     left = information / np.maximum(share * (1 - share) * facts.n, 1e-9)  # what adjustment leaves of the contrast
     events = 2 * facts.n * np.maximum(gain, 0.0) * np.minimum(left, 1.0)
     few = np.minimum(rate, 1 - rate) * facts.n < MIN_EVENTS
@@ -250,6 +250,6 @@ def variances_within(columns: Sequence[Column], residuals: Array, root_weight: A
     return np.asarray(sigma2 * (inner / usual + USUAL) / (root_weight.size + USUAL))
 
 
-def _divergence(p: Array, q: Array | float) -> Array:
+def divergence(p: Array, q: Array | float) -> Array:
     """Kullback-Leibler divergence of two rates, in nats."""
     return np.asarray(p * np.log(np.maximum(p, 1e-12) / q) + (1 - p) * np.log(np.maximum(1 - p, 1e-12) / (1 - q)))

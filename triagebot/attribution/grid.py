@@ -9,12 +9,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import Facts, enough, evidence, variances_within
+from triagebot.attribution.bayes import Facts, divergence, enough, evidence, log_bayes_factor, variances_within
 from triagebot.attribution.panel import Column, Group, Slice
-from triagebot.attribution.thresholds import MIN_APART, MIN_SIDE, STEPS
+from triagebot.attribution.thresholds import MIN_APART, MIN_EVENTS, MIN_SIDE, STEPS
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
+NEVER = -1e9  # ln of nothing
 PULSE_EVERY = 6  # pulses are looked for on every sixth edge of the grid
 
 
@@ -131,6 +132,50 @@ class Grid:
             best.start[number], best.end[number] = start[top], end[top]
             best.average[number] = _total(log_bf[low:high], axis=0) - np.log(high - low)
         return best
+
+    def ramps(self) -> Best:
+        """What comes to ever more requests from one edge to another and stays: of everything alone, for who gets it first is seldom
+        known by a slice.
+        """
+        edges = np.arange(0, self.count.shape[1], PULSE_EVERY)
+        first, last = np.triu_indices(edges.size, k=2)
+        first, last = edges[first], edges[last]
+        middle = np.append((self.time[1:] + self.time[:-1]) / 2, (self.time[-1] + 1) / 2)
+        begun, full = self.time[first][:, None], self.time[last][:, None]
+        exposure = np.clip((middle - begun) / np.maximum(full - begun, 1e-12), 0.0, 1.0)
+        had = (exposure > 0).astype(float)
+        projected = exposure @ self.basis[0]
+        information = exposure**2 @ self.weight[0] - np.einsum("kp,kp->k", projected, projected)
+        usable = enough(had @ self.count[0], self.n, information) & (had @ self.apart[0] >= MIN_APART)
+        facts = Facts(self.n, np.array([c.sigma2 for c in self.columns]), False, 0.0)
+        noise = np.array([c.dispersion for c in self.columns])
+        product = exposure @ self.residuals[0]
+        log_bf, effect = evidence(product, information[:, None], 1.0, usable[:, None], facts, noise)
+        shape, signals = (len(self.sizes), len(self.columns)), np.arange(len(self.columns))
+        best = Best(
+            np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64), np.full(shape, -1), np.full(shape, NEVER)
+        )
+        if not len(first):
+            return best
+        top = log_bf.argmax(axis=0)
+        best.value[0], best.effect[0] = log_bf[top, signals], effect[top, signals]
+        best.start[0], best.end[0] = first[top], last[top]
+        best.average[0] = _total(log_bf, axis=0) - np.log(len(first))
+        for i, k in enumerate(top):
+            if self.columns[i].binary and best.value[0, i] > 0:
+                less = min(self._events(i, exposure[k], best.effect[0, i], information[k]) - best.value[0, i], 0.0)
+                best.value[0, i] += less
+                best.average[0, i] += less
+        return best
+
+    def _events(self, signal: int, exposure: Array, effect: float, information: float) -> float:
+        """Ln Bayes factor of rates that follow an exposure per bin: events that are rare are no sum of squares."""
+        column, weight = self.columns[signal], self.weight[0]
+        if min(column.rate, 1 - column.rate) * self.n < MIN_EVENTS:
+            return 0.0
+        told = np.clip(column.rate + effect * (exposure - float(np.average(exposure, weights=weight))), 0.0, 1.0)
+        gain = 2 * float(weight @ divergence(told, column.rate))
+        return float(log_bayes_factor(np.array([gain / column.dispersion]), np.array([information]))[0])
 
     def drift(self) -> Best:
         time = self.time[:, None]

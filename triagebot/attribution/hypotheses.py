@@ -133,6 +133,9 @@ def step_of(panel: Panel, moved: Moved) -> Array:
     if moved.shape == "drift":
         span = max(panel.at[-1] - panel.at[0], 1.0)
         return np.asarray(np.where(moved.slice.mask, (panel.at - panel.at[0]) / span, 0.0))
+    if moved.full is not None:
+        length = max(moved.full - moved.start, 1.0)
+        return np.asarray(np.where(moved.slice.mask, np.clip((panel.at - moved.start) / length, 0.0, 1.0), 0.0))
     inside = panel.at >= moved.start
     if moved.end is not None:
         inside &= panel.at < moved.end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from triagebot.ports import SEPARATOR
 Array = NDArray[np.float64]
 WORTH_REFINING = 2.0  # ln Bayes factor on the grid
 PLACES = frozenset({"region", "environment", "key", "provider"})
-SHAPES = {"step": 0.7, "pulse": 0.2, "drift": 0.1}
+SHAPES = {"step": 0.65, "pulse": 0.2, "drift": 0.075, "ramp": 0.075}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Moved:
 
     `start` and `end` in seconds (`end` None: until the end of the window); `earliest` and `latest` bound the start with
     99% posterior mass. `log_bf` is averaged over all shapes, slices and moments: what "something unobserved" is worth.
-    `effect` is in the signal's scaled unit.
+    `effect` is in the signal's scaled unit. A ramp is `full` from these seconds on.
     """
 
     signal: str
@@ -40,6 +40,7 @@ class Moved:
     log_bf: float
     best: float
     effect: float
+    full: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class _Found:
 
 
 def scan(panel: Panel, columns: Sequence[Column], slices: Sequence[Slice]) -> dict[str, Moved]:
-    """For every column, the best step, pulse or drift over all slices. `slices[0]` is everything."""
+    """For every column, the best step, pulse, drift or ramp over all slices. `slices[0]` is everything."""
     by_group: dict[int, list[Column]] = {}
     for column in columns:
         by_group.setdefault(id(column.group), []).append(column)
@@ -80,12 +81,12 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
         return {}
     grid = Grid.build(at, edges, group, columns, [slices[k] for k in used], [rows[k] for k in used])
     steps, step = grid.steps()
-    pulse, drift = grid.pulses(), grid.drift()
+    pulse, drift, ramp = grid.pulses(), grid.drift(), grid.ramps()
     shares = np.array([slice_share(k, len(slices)) for k in used])
-    shapes = {"step": step, "pulse": pulse, "drift": drift}
+    shapes = {"step": step, "pulse": pulse, "drift": drift, "ramp": ramp}
     averages = np.stack([best.average + np.log(SHAPES[shape]) for shape, best in shapes.items()])
     total = np.logaddexp.reduce(np.logaddexp.reduce(averages) + np.log(shares)[:, None])
-    simplest = _simplest(step, pulse, drift)
+    simplest = _simplest(shapes)
     result: dict[str, Moved] = {}
     for i, column in enumerate(columns):
         place = _choose([shapes[shape].value[k, i] for k, shape in enumerate(simplest[:, i])])
@@ -95,9 +96,10 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
         low, high = _neighbourhood(steps[place, :, i], edges, at.size)
         start = float(at[edges[best.start]])
         end = None if best.end is None else float(at[edges[best.end]])
+        full, end = (end, None) if shape == "ramp" else (None, end)
         low_at, high_at = min(float(at[low]), start), max(start, min(float(at[high]), start))
         log_bf, value, effect = float(total[i]), best.value, best.effect
-        if shape != "drift" and best.value > WORTH_REFINING:
+        if shape in ("step", "pulse") and best.value > WORTH_REFINING:
             fine = _Fine.build(column, slice_, at)
             refined = fine.step(low, high) if shape == "step" else fine.pulse(best, edges)
             if refined is not None:
@@ -115,15 +117,17 @@ def _scan_group(panel: Panel, group: Group, columns: list[Column], slices: Seque
             log_bf,
             value,
             effect,
+            full,
         )
     return result
 
 
-def _simplest(step: Best, pulse: Best, drift: Best) -> NDArray[np.str_]:
+def _simplest(shapes: Mapping[str, Best]) -> NDArray[np.str_]:
     """The name of the shape for each slice and signal: a step, unless another fits clearly better."""
-    other = np.where(drift.value > pulse.value, "drift", "pulse")
-    clearly = np.maximum(pulse.value, drift.value) > step.value + 3.0
-    return np.where(clearly, other, "step")
+    others = [name for name in shapes if name != "step"]
+    values = np.stack([shapes[name].value for name in others])
+    clearly = values.max(axis=0) > shapes["step"].value + 3.0
+    return np.where(clearly, np.array(others)[values.argmax(axis=0)], "step")
 
 
 def _choose(values: Sequence[float]) -> int:

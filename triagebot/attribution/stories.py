@@ -109,7 +109,14 @@ def _placed(board: Board, panel: Panel, seed: int, best: int, stories: Stories) 
         return moved
     start = float(panel.at[np.flatnonzero(stories.exposures[:, best])[0]])
     return replace(
-        moved, slice=candidate.inside[within], shape="step", start=start, end=None, earliest=start, latest=start
+        moved,
+        slice=candidate.inside[within],
+        shape="step",
+        start=start,
+        end=None,
+        full=None,
+        earliest=start,
+        latest=start,
     )
 
 
