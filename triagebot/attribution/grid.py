@@ -173,8 +173,10 @@ class Grid:
         column, weight = self.columns[signal], self.weight[0]
         if min(column.rate, 1 - column.rate) * self.n < MIN_EVENTS:
             return 0.0
-        told = np.clip(column.rate + effect * (exposure - float(np.average(exposure, weights=weight))), 0.0, 1.0)
-        gain = 2 * float(weight @ divergence(told, column.rate))
+        apart = exposure - float(np.average(exposure, weights=weight))
+        told = np.clip(column.rate + effect * apart, 0.0, 1.0)
+        left = min(information / max(float(weight @ apart**2), 1e-9), 1.0)  # what adjustment leaves of the contrast
+        gain = 2 * float(weight @ divergence(told, column.rate)) * left
         return float(log_bayes_factor(np.array([gain / column.dispersion]), np.array([information]))[0])
 
     def drift(self) -> Best:
