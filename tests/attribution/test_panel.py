@@ -122,3 +122,30 @@ def test_a_route_that_is_noisier_than_the_rest_is_held_against_its_own_noise():
     z = [float(squared_z(product, information, 500.0, f)[0]) for f in (column.facts, facts, quiet)]
     assert z[1] < z[0] / 3
     assert z[2] == z[0], "what all feel must not seem to be felt where it shows best"
+
+
+FAILED = Signal(name="failed", title="t", sql="1", unit="rate", bad="up")
+
+
+def test_a_healthy_route_still_tells_that_it_is_healthy_while_another_one_breaks():
+    """Against it one sees that the prompt of one route did it, and not the provider of all."""
+    rng = np.random.default_rng(4)
+    routes = np.arange(4000) % 2
+    rate = np.where((routes == 1) & (np.arange(4000) >= 2000), 0.9, 0.001)
+    assert of_routes(rng.random(4000) < rate, routes, FAILED).columns["failed"].raw.size == 4000
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_which_route_comes_first_does_not_matter(order):
+    """One that answers in text, and one that answered in JSON all along until a moment ago."""
+    routes = np.asarray(order)[np.arange(1200) % 2]
+    valid = np.where(routes == order[0], 0.0, np.arange(1200) < 1150)
+    column = of_routes(valid, routes, FAILED).columns["failed"]
+    assert (column.group.rows == np.flatnonzero(routes == order[1])).all()
+
+
+def test_several_routes_that_tell_nothing_do_not_hide_each_other():
+    rng = np.random.default_rng(5)
+    routes = np.arange(1800) % 3
+    valid = np.where(routes == 0, rng.random(1800) < 0.95, 0.0)
+    assert of_routes(valid, routes, FAILED).columns["failed"].raw.size == 600

@@ -121,7 +121,13 @@ TEXTS = {
     "formal_address": (["Dear Sir"], ["hey"]),
     "json_broken": (
         ['{"a": 1', "Here is the result:\n{a: 1}", '```json\n{"a": "é}\n```', "} {"],
-        ['{"a": {"b": "ü}"}}', '```json\n{"a": 1}\n```', 'Sure: {"a": 1} Anything else?'],
+        [
+            '[{"a": 1}, {"b": 2}]',
+            '```json\n[{"a": 1}, {"b": 2}]\n```',
+            '{"a": {"b": "ü}"}}',
+            '```json\n{"a": 1}\n```',
+            'Sure: {"a": 1} Anything else?',
+        ],
     ),
     "json_valid": (['{"a": 1}', "[]"], ['{"a": 1', "```json\n{}\n```"]),
 }

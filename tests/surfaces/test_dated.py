@@ -97,3 +97,11 @@ def test_an_outage_may_have_begun_before_it_was_announced():
     assert begun == sorted(begun)
     assert begun[0] == pytest.approx(after(0.5).timestamp() - ANNOUNCED, abs=2 * np.diff(AT)[0])
     assert begun[-1] == pytest.approx(after(0.5).timestamp(), abs=2 * np.diff(AT)[0])
+
+
+@pytest.mark.parametrize("diff", ["@@ -1 +1 @@", None, 7, ["a"], [{"tool": "x"}], [{"kind": 1, "tool": "x"}]])
+def test_what_somebody_else_calls_a_diff_is_none_of_ours(diff):
+    """A change event may bring any member: one ended the walk."""
+    _, candidate = one(APPLICATION, [change("code", "api", detail={"diff": diff})], table(AT))
+    assert (candidate.subjects, candidate.breaks) == (frozenset(("api",)), frozenset())
+    assert TOOLS.moves(change("tool_schemas", "mcp", detail={"diff": diff})) == TOOLS.families

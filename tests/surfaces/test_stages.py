@@ -86,3 +86,10 @@ def test_a_scope_of_several_tenants_is_for_each_of_them(scope):
     tenants = np.resize(["t-1", "t-2", "t-3"], AT.size)
     there = table(AT, {"tenant": tenants})
     assert (in_scope(stage(0.5, **scope), there) == (tenants != "t-3")).all()
+
+
+def test_a_scope_with_a_comma_or_nothing_in_it_takes_nobody_else_in():
+    tenants = np.resize(["Acme, Inc.", "Acme", ""], AT.size)
+    there = table(AT, {"tenant": tenants})
+    assert (in_scope(stage(0.5, tenant="Acme, Inc."), there) == (tenants == "Acme, Inc.")).all()
+    assert (in_scope(stage(0.5, tenant="Acme, "), there) == (tenants == "Acme")).all()

@@ -66,12 +66,26 @@ def test_spans_that_begin_to_come_twice_are_told_with_since_when(before, after_,
     assert doubled(table(spread(n))) == ""
 
 
-@pytest.mark.parametrize(("after_", "told"), [(1.0, True), (0.8, False)])
-def test_a_signal_that_tells_of_an_absence_is_lost_where_nobody_has_the_attribute_any_more(after_, told):
+@pytest.mark.parametrize(
+    ("late", "after_", "length", "told"),
+    [
+        (N // 2, 1.0, 1.0, True),
+        (N // 2, 0.8, 1.0, False),
+        (N // 2, 1.0, 0.4, False),  # streams that are cut off, which are shorter
+        (61, 1.0, 1.0, False),  # minutes ago: nobody knows yet
+    ],
+)
+def test_a_signal_that_tells_of_an_absence_is_lost_where_nobody_has_the_attribute_any_more(late, after_, length, told):
     """Every answer "unfinished" since an instrumentation was upgraded was a release's doing."""
     rng = np.random.default_rng(1)
-    unfinished = (rng.random(N) < np.where(HALF, 0.01, after_)).astype(float)
-    there = table(spread(N), {}, {"unfinished": unfinished})
+    since = np.arange(N) >= N - late
+    unfinished = (rng.random(N) < np.where(since, after_, 0.01)).astype(float)
+    at = (
+        np.concatenate([spread(N)[~since], spread(N)[-1] - 60.0 * np.arange(late)[::-1]])
+        if late < N // 2
+        else spread(N)
+    )
+    there = table(at, {}, {"unfinished": unfinished, "output_chars": np.where(since, 400.0 * length, 400.0)})
     assert absent(there) == (["unfinished"] if told else [])
     assert lost(there) == ("finish reason" if told else "")
 

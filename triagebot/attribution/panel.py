@@ -26,6 +26,7 @@ QUIET_MEAN = 0.438
 # OFTEN, it is none of theirs.
 ASKED = ("route", "workload", "intent")
 SILENT_FROM, ALWAYS, OFTEN = 50, 0.995, 0.8
+PARTS = 4  # of the others' requests, each of which has to be unlike
 _PROBABILITIES = (np.arange(4096) + 0.5) / 4096
 _QUANTILES = np.array([NormalDist().inv_cdf(p) for p in _PROBABILITIES])
 LOGGED_UNITS = frozenset({"ms", "tokens", "characters", "count"})
@@ -193,22 +194,31 @@ def build_panel(
 def _speaking(
     raw: Array, codes: Mapping[str, NDArray[np.int32]], labels: Mapping[str, tuple[str, ...]]
 ) -> NDArray[np.bool_]:
-    """The requests that tell of a signal: not those of a route on which it is always the same while it varies on others. What
+    """The requests that tell of a signal: not those of routes on which it is always the same while on others it never was. What
     answers in text has no valid JSON to lose, and must not count as so many that lost none; nor has it tools that it might
     call more often, which would make those that do seem far from usual.
     """
     observed = np.isfinite(raw)
+    silent = np.zeros(raw.size, dtype=bool)
     for name in ASKED:
         of = codes.get(name)
         if of is None or len(labels.get(name, ())) < 2:
             continue
         counts = np.bincount(of[observed], minlength=len(labels[name]))
+        always: dict[float, NDArray[np.bool_]] = {}
         for code in np.flatnonzero(counts >= SILENT_FROM):
             own = observed & (of == code)
-            values, others = raw[own], raw[observed & (of != code)]
-            usual = np.partition(values, values.size // 2)[values.size // 2]
-            if np.mean(values == usual) >= ALWAYS and others.size and np.mean(others == usual) <= OFTEN:
-                observed &= ~own
+            values = raw[own]
+            usual = float(np.partition(values, values.size // 2)[values.size // 2])
+            if np.mean(values == usual) >= ALWAYS:
+                always[usual] = always.get(usual, np.zeros(raw.size, dtype=bool)) | own
+        for usual, same in always.items():
+            # All along: what the others do since an hour ago is what there is to tell.
+            parts = np.array_split(raw[observed & ~same], PARTS)
+            if all(part.size and np.mean(part == usual) <= OFTEN for part in parts):
+                silent |= same
+    if silent.sum() < observed.sum():
+        observed &= ~silent
     return observed
 
 

@@ -50,9 +50,19 @@ class SchemaChange:
         return {name: value for name, value in members.items() if value}
 
 
-def broken_by(told: Iterable[Mapping[str, str]]) -> frozenset[str]:
-    """The tools whose calls are wrong now if they are made as before, of differences as a change's detail has them."""
-    return frozenset(one["tool"] for one in told if one["kind"] in BREAKING)
+def told(detail: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """The differences that a change's detail has; what anybody else put there under that name is none."""
+    listed = detail.get("diff")
+    return [
+        one
+        for one in (listed if isinstance(listed, list | tuple) else ())
+        if isinstance(one, Mapping) and all(isinstance(one.get(name), str) for name in ("kind", "tool"))
+    ]
+
+
+def broken_by(differences: Iterable[Mapping[str, str]]) -> frozenset[str]:
+    """The tools whose calls are wrong now if they are made as before."""
+    return frozenset(one["tool"] for one in differences if one["kind"] in BREAKING)
 
 
 def diff(before: Outline, after: Outline) -> list[SchemaChange]:

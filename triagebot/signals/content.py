@@ -35,6 +35,13 @@ def _per(name: str, title: str, expression: str, unit: Unit, bad: Direction, *wo
     )
 
 
+def _between(first: str, last: str) -> str:
+    """An answer's text from the first of one character to the last of another."""
+    begin = f"position(output_text, '{first}')"
+    length = f"length(output_text) + 2 - position(reverse(output_text), '{last}') - {begin}"
+    return f"substring(output_text, {begin}, greatest({length}, 0))"
+
+
 CONTENT: Final = (
     _per(
         "output_chars",
@@ -76,8 +83,8 @@ CONTENT: Final = (
     _per(
         "json_broken",
         "JSON in answers that cannot be read",
-        "if(position(output_text, '{') BETWEEN 1 AND 120, NOT isValidJSON(substring(output_text, position(output_text, '{'), "
-        "greatest(length(output_text) + 2 - position(reverse(output_text), '}') - position(output_text, '{'), 0))), NULL)",
+        f"if(position(output_text, '{{') BETWEEN 1 AND 120, NOT isValidJSON({_between('{', '}')}) AND NOT (position(output_text, "
+        f"'[') BETWEEN 1 AND position(output_text, '{{') AND isValidJSON({_between('[', ']')})), NULL)",
         "rate",
         "up",
         "json",

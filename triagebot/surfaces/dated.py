@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.hypotheses import Candidate
+from triagebot.domain import tooldiff
 from triagebot.domain.change import Change
-from triagebot.domain.tooldiff import broken_by
 from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import LEAST, Mask, moment, tells
 from triagebot.surfaces.contract import Node, Suspect
@@ -138,7 +138,7 @@ def candidate_of(
     averaged: bool = False,
     announced: bool = False,
 ) -> Candidate:
-    diff = change.detail.get("diff", ())
+    diff = tooldiff.told(change.detail)
     return Candidate(
         key=change.key,
         node=node.name,
@@ -148,6 +148,6 @@ def candidate_of(
         prior=node.prior * node.weight(change),
         moves=node.moves(change).get,
         subjects=frozenset((change.artifact, *(one["tool"] for one in diff))),
-        breaks=broken_by(diff),
+        breaks=tooldiff.broken_by(diff),
         announced=announced,
     )

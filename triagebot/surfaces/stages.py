@@ -81,7 +81,10 @@ def in_scope(change: Change, table: RequestTable) -> Mask:
         one = name if name in SCOPE_DIMENSIONS else name.removesuffix("s")
         dimension = table.dimensions.get(SCOPE_DIMENSIONS.get(one, name))
         if dimension is not None and any(label for label in dimension.labels):
-            hit = np.any([having(dimension, part.strip()) for part in (value, *value.split(","))], axis=0)
+            hit = having(dimension, value)
+            if not hit.any():
+                parts = [part.strip() for part in value.split(",") if part.strip()]
+                hit = np.any([having(dimension, part) for part in parts] or [hit], axis=0)
             if hit.any():
                 mask &= hit
     return mask

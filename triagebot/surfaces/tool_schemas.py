@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from triagebot.attribution.hypotheses import Explanation
+from triagebot.domain import tooldiff
 from triagebot.domain.change import Change
 from triagebot.domain.service import Service
 from triagebot.signals.judged import CALLS, RESHAPED
@@ -53,7 +54,7 @@ class ToolSchemas(Walked):
     columns = ("tools_hash", "tool_name", "tool_result")
 
     def moves(self, change: Change) -> Mapping[str, float]:
-        kinds = {one["kind"] for one in change.detail.get("diff", ())}
+        kinds = {one["kind"] for one in tooldiff.told(change.detail)}
         return WORDED if kinds and kinds <= WORDING else self.families
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:

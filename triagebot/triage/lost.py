@@ -35,6 +35,8 @@ SIGNALS: Final = {
 BY_ABSENCE: Final = {"unfinished": "finish reason"}
 NOBODY: Final = 0.02
 AS_MANY: Final = 1.5  # times: days differ by as much
+AS_LONG: Final = 0.75
+HOURS: Final = 2 * 3600.0
 
 
 def lost(table: RequestTable) -> str:
@@ -54,15 +56,32 @@ def lost(table: RequestTable) -> str:
 
 
 def absent(table: RequestTable) -> list[str]:
-    """The signals that moved because an attribute is no longer recorded of anybody."""
+    """The signals that moved because an attribute is no longer recorded of anybody, for hours, while answers are as long as ever:
+    streams that are all cut off look the same for as long as nobody has answered the page.
+    """
     found = []
     for name in BY_ABSENCE:
         values = table.signals.get(name)
-        if values is not None:
-            told = values[np.isfinite(values)]
-            if _fell(told == 0, to=NOBODY):
-                found.append(name)
+        if values is None or not values.size:
+            continue
+        told = np.isfinite(values)
+        there = np.flatnonzero(told & (values == 0))
+        since = told & (np.arange(values.size) > (there[-1] if there.size else -1))
+        # The last one that had it may be one of a few that straggle.
+        if _fell(values[told] == 0, to=NOBODY) and _as_long(table, since) and np.ptp(table.at[since]) >= HOURS:
+            found.append(name)
     return found
+
+
+def _as_long(table: RequestTable, since: NDArray[np.bool_]) -> bool:
+    """Whether answers are about as long as before, as far as their length is recorded."""
+    for name in ("output_chars", "output_tokens"):
+        values = table.signals.get(name)
+        if values is not None:
+            before, after = (values[np.isfinite(values) & part] for part in (~since, since))
+            if before.size and after.size:
+                return bool(np.median(after) >= AS_LONG * np.median(before))
+    return True
 
 
 def as_many(table: RequestTable, signal: str, since: float) -> bool:
@@ -70,6 +89,7 @@ def as_many(table: RequestTable, signal: str, since: float) -> bool:
     values = table.signals.get(signal)
     if (
         values is None
+        or not values.size
         or not np.isin(values[np.isfinite(values)], (0, 1)).all()
         or not table.at[0] < since < table.at[-1]
     ):

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from triagebot.attribution.hypotheses import LATER, WITHIN, Explanation
 from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
+from triagebot.domain import tooldiff
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
-from triagebot.domain.tooldiff import broken_by
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
@@ -169,7 +169,7 @@ def _bar(suspect: Suspect, explanation: Explanation) -> float:
         suspect.served
         or from_probe(suspect.change)
         or (suspect.node == RULER and scored in (suspect.change.artifact, *suspect.change.artifact.split()))
-        or broken_by(suspect.change.detail.get("diff", ())) & {scored, explanation.seed.slice.value} - {""}
+        or tooldiff.broken_by(tooldiff.told(suspect.change.detail)) & {scored, explanation.seed.slice.value} - {""}
     ):
         return NAMED
     if explanation.variant == LATER and suspect.node != RULER and not _at_its_date(suspect, explanation):

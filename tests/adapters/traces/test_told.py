@@ -66,7 +66,22 @@ SHAPES: Mapping[str, Events] = {
     ],
 }
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+BODY = dumps({"index": 0, "finish_reason": "length", "message": {"content": ANSWERED}})
 OTHERS: Mapping[str, tuple[Mapping[str, str], Events]] = {
+    "cut in the middle": (
+        CHAT,
+        [
+            ("gen_ai.user.message", {"message": dumps({"content": "Earlier."})[:-3]}),
+            ("gen_ai.user.message", {"message": dumps({"content": ASKED})}),
+            ("gen_ai.choice", {"message": BODY[:40]}),
+        ],
+    ),
+    "no JSON": (CHAT, [("gen_ai.choice", {"message": "{name}, yes."})]),
+    "spaced": (CHAT, [("gen_ai.choice", {"message": "\n " + dumps({"content": ANSWERED})})]),
+    "cut by the limit": (CHAT, [("gen_ai.choice", {"gen_ai.event.content": BODY})]),
+    "cut by the limit, told beside": (CHAT, [("gen_ai.choice", {"finish_reason": "length", "content": ANSWERED})]),
+    "calls told beside": (CHAT, [("gen_ai.choice", {"index": 0, "tool_calls": dumps([CALL])})]),
+    "an empty attribute": ({**CHAT, "gen_ai.output.messages": ""}, [(DETAILS, WHOLE)]),
     "attributes stand": (
         {**CHAT, "gen_ai.output.messages": dumps([{"role": "assistant", "content": "Mine."}])},
         [(DETAILS, WHOLE)],
@@ -164,5 +179,24 @@ async def test_an_event_that_tells_nothing_is_no_answer(rows: Any, name: str) ->
     assert rows[name]["output_text"] == ""
 
 
-async def test_a_call_of_a_tool_is_told(rows: Any) -> None:
-    assert rows["a tool is called"]["has_tool_calls"]
+@pytest.mark.parametrize("name", ["a tool is called", "calls told beside"])
+async def test_a_call_of_a_tool_is_told(rows: Any, name: str) -> None:
+    assert rows[name]["has_tool_calls"]
+
+
+async def test_one_message_that_cannot_be_read_spoils_no_other(rows: Any) -> None:
+    """SDKs cut long attributes: that one is a text, the others are messages."""
+    row = rows["cut in the middle"]
+    assert row["input_text"] == ASKED
+    assert row["output_text"] == BODY[:40]
+    assert rows["no JSON"]["output_text"] == "{name}, yes."
+    assert rows["spaced"]["output_text"] == ANSWERED
+
+
+@pytest.mark.parametrize("name", ["cut by the limit", "cut by the limit, told beside"])
+async def test_why_an_answer_ended_is_told(rows: Any, name: str) -> None:
+    assert (rows[name]["output_text"], rows[name]["finish_reason"]) == (ANSWERED, "length")
+
+
+async def test_an_empty_attribute_says_nothing(rows: Any) -> None:
+    assert rows["an empty attribute"]["output_text"] == ANSWERED

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -221,13 +220,14 @@ class SlackChat:
         error: SourceFailed | None = None
         for attempt in range(TRIES):
             try:
-                there = await self._uploads(posted, of_name)
-                if not any(found == name for found, _, _ in there):
+                before = await self._uploads(posted, of_name)
+                there = before
+                if not any(found == name for found, _, _ in before):
                     await self._upload(posted, name, content, title, alt)
-                    # Looked through again: another process may have uploaded at the same time. Of both, the newer stays.
+                    # Looked through again: another process may have uploaded at the same time. The newer upload stays.
                     there = await self._uploads(posted, of_name) if replaces else []
                 if replaces:
-                    for ts, file in _replaced(there, name):
+                    for ts, file in _replaced(before, there, name):
                         await self._take_away(posted.channel, ts, file)
             except AnswerLost as lost:
                 error = lost
@@ -321,12 +321,16 @@ class SlackChat:
         return await self._rooms.look(await self._channels.resolve(channel), await self._team())
 
 
-def _replaced(there: Sequence[tuple[str, str, str]], name: str) -> list[tuple[str, str]]:
+def _replaced(
+    before: Sequence[tuple[str, str, str]], there: Sequence[tuple[str, str, str]], name: str
+) -> list[tuple[str, str]]:
     """Stamp and id of what is older than the (newest) file of that name, and of the messages whose file is gone.
 
-    Slack shares an upload a moment after it has answered: where ours is not to be seen yet, all that is there is older.
+    Slack shares an upload a moment after it has answered: where ours is not to be seen yet, what was there before it is older.
     """
-    newest = max((float(ts) for found, ts, _ in there if found == name), default=math.inf)
+    newest = max((float(ts) for found, ts, _ in there if found == name), default=None)
+    if newest is None:
+        return [(ts, file) for _, ts, file in before]
     return [(ts, file) for found, ts, file in there if not found or float(ts) < newest]
 
 

@@ -150,7 +150,7 @@ def _scope(value: Any) -> dict[str, str]:
     listed = {name: member if isinstance(member, list) else [member] for name, member in value.items()}
     if any(isinstance(one, dict | list) for members in listed.values() for one in members):
         raise BadInput("scope: must be an object of texts, or of lists of texts")
-    told = {name: [str(one) for one in members if one is not None] for name, members in listed.items()}
+    told = {name: [str(one) for one in members if one not in (None, "")] for name, members in listed.items()}
     return {name: ", ".join(members) for name, members in told.items() if members}
 
 

@@ -292,10 +292,13 @@ def told(attributes: str) -> str:
     for place, names in enumerate((SAID, (CHOICE,))):
         values[place] = f"if({values[place]} != '', {values[place]}, {_each(names)})"
     values += [f"{_event(event)}['{name}']" for name, event in zip(TOLD_OLD, (PROMPT, COMPLETION), strict=True)]
-    keys, listed = f"[{_texts((*TOLD, *TOLD_OLD))}]", f"[{', '.join(values)}]"
-    known = f"mapFromArrays(arrayFilter((k, v) -> v != '', {keys}, {listed}), arrayFilter(v -> v != '', {listed}))"
-    known = f"CAST({known}, 'Map(LowCardinality(String), String)')"
-    return f"if({telling('Events.Name')}, mapUpdate({known}, {attributes}), {attributes})"
+    names = (*TOLD, *TOLD_OLD)
+    listed = ", ".join(
+        f"if({attributes}['{name}'] != '', '', {value})" for name, value in zip(names, values, strict=True)
+    )
+    pairs = f"arrayFilter(p -> p.2 != '', arrayZip([{_texts(names)}], [{listed}]))"
+    known = f"CAST({pairs}, 'Map(LowCardinality(String), String)')"
+    return f"if({telling('Events.Name')}, mapUpdate({attributes}, {known}), {attributes})"
 
 
 def _texts(names: tuple[str, ...]) -> str:
@@ -314,10 +317,14 @@ def _each(names: tuple[str, ...]) -> str:
     whole = "multiIf(a['message'] != '', a['message'], a['gen_ai.event.content'])"
     inner = f"if(JSONHas({whole}, 'message'), JSONExtractRaw({whole}, 'message'), {whole})"
     text = f"if(a['content'] != '', a['content'], {whole})"
-    named = f"if(match({inner}, '^\\\\{{\\\\s*\\\\}}$'), '}}', concat(',', substring(trimLeft({inner}), 2)))"
+    reason = f"if(a['finish_reason'] != '', a['finish_reason'], JSONExtractString({whole}, 'finish_reason'))"
+    more = f"if({reason} = '', '', concat(',\"finish_reason\":', toJSONString({reason})))"
+    more = f"concat({more}, if(a['tool_calls'] = '', '', concat(',\"tool_calls\":', a['tool_calls'])))"
+    head = f"concat('{{\"role\":\"', {role}, '\"', {more}"
+    rest = f"substring({inner}, position({inner}, '{{') + 1)"
     made = (
-        f"multiIf(NOT {_is_object(inner)}, concat('{{\"role\":\"', {role}, '\",\"content\":', toJSONString({text}), '}}'), "
-        f"JSONHas({inner}, 'role'), {inner}, concat('{{\"role\":\"', {role}, '\"', {named}))"
+        f"multiIf(NOT ({_is_object(inner)} AND isValidJSON({inner})), {head}, ',\"content\":', toJSONString({text}), '}}'), "
+        f"match({inner}, '^\\\\s*\\\\{{\\\\s*\\\\}}'), {head}, '}}'), {head}, ',', {rest}))"
     )
     listed = f"arrayFilter((m, n) -> n IN ({_texts(names)}), arrayMap((a, n) -> {made}, Events.Attributes, Events.Name), Events.Name)"
     return f"if(hasAny(Events.Name, [{_texts(names)}]), concat('[', arrayStringConcat({listed}, ','), ']'), '')"
