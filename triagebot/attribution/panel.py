@@ -45,8 +45,8 @@ class Slice:
 class Column:
     """One signal on the requests that say it: `rows` into the panel, raw values, and scaled values for the regression.
 
-    `residual` is the scaled value less what the strata predict, with weights folded in; `sigma2` its variance per unit of
-    weight, `squares` the sum of which that was made; `dispersion` (≥ 1) how much more the residuals vary together than
+    `residual` is the scaled value less what the strata predict, with weights folded in; `sigma2` its variance per
+    request, `squares` the sum of which that was made; `dispersion` (≥ 1) how much more the residuals vary together than
     independent requests would. `binary` also holds for a number that is nearly always the same: then `scaled` says whether it is
     not, and `rate` how often.
     """

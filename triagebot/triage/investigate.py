@@ -162,8 +162,9 @@ def _decided(
     runs = snapshots["eval_freshness"].observations
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     otherwise, cut = recorded_otherwise(table, found.suspects, words)
+    unrecorded = absent(table)
     return decide(
-        [r for r in readings if not _only_recorded(r, table, cut)],
+        [r for r in readings if r.explanation.seed.signal not in unrecorded and not _kept(r, table, cut)],
         found,
         visible=visible,
         blind=blind,
@@ -176,14 +177,11 @@ def _decided(
     )
 
 
-def _only_recorded(reading: Reading, table: RequestTable, cut: Suspect | None) -> bool:
-    """Whether what moved is what is recorded: an attribute that nobody has any more, good requests that a sampler leaves out."""
-    seed = reading.explanation.seed
-    if seed.signal in absent(table):
-        return True
+def _kept(reading: Reading, table: RequestTable, cut: Suspect | None) -> bool:
+    """Whether what moved is what a sampler keeps among fewer good requests: as many fail as ever."""
     if cut is None or not reading.harm:
         return False
-    since = cut.change.introduced.latest.timestamp()
+    since, seed = cut.change.introduced.latest.timestamp(), reading.explanation.seed
     return seed.latest >= since and as_many(table, seed.signal, since)
 
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 from triagebot.adapters.traces import normalise, schema
 from triagebot.adapters.traces.anyvalue import plain_json, protobuf_json
 from triagebot.adapters.traces.engine import Connection, literal, new_name
-from triagebot.adapters.traces.envelopes import telling
 from triagebot.adapters.traces.rows import (
     EVENT_ATTRIBUTES,
     EVENT_NAMES,
@@ -22,6 +21,7 @@ from triagebot.adapters.traces.rows import (
     nested_in,
     valid,
 )
+from triagebot.adapters.traces.telling import telling
 from triagebot.errors import BadTrace, SourceFailed
 
 _JSON_SETTINGS: Final = (

@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from triagebot.adapters.traces.columns import COLUMNS, STEPS, Column, Step
-from triagebot.adapters.traces.envelopes import QUOTING, TOLD, TOLD_OLD, telling, told, unquoted
+from triagebot.adapters.traces.envelopes import QUOTING, unquoted
+from triagebot.adapters.traces.telling import TOLD, TOLD_OLD, telling, told
 
 _TOKEN = re.compile(r"\b([ARNH])\[([a-z][^\]']*)\]")
 _REFERENCE = re.compile(r"@([a-z_]+)")
