@@ -214,9 +214,11 @@ class Grid:
                 continue
             some = [self.columns[i] for i in places]
             own_n, sigma2 = self.sizes[of][..., None], np.array([c.sigma2 for c in some])
-            facts = Facts(own_n, sigma2, True, self.rates[of][..., places])
-            if not kind:
-                facts = Facts(self.n, sigma2, False, 0.0, own_n, self.variances[of][..., places])
+            facts = (
+                Facts(own_n, sigma2, True, self.rates[of][..., places])
+                if kind
+                else Facts(self.n, sigma2, False, 0.0, own_n, self.variances[of][..., places])
+            )
             log_bf[..., places], effect[..., places] = evidence(
                 product[..., places],
                 information[..., None],

@@ -16,8 +16,6 @@ Array = NDArray[np.float64]
 WOKEN = "woken"
 WITHIN = "within its interval"
 LATER = "some time after its date"
-
-
 # Families of signals by which calls that are wrong show.
 BROKEN = frozenset({"tool", "error", "retry"})
 
@@ -32,10 +30,9 @@ class Candidate:
     `moves(signal family)` is how readily this kind of change moves such signals, 0 to 1, None where it is not known to.
     `inside` are the slices of the last variants, each of which is the change within that slice alone. `subjects` are the names of
     what it changes, as far as it tells them: a score, a tool; `breaks` those whose calls are wrong now if they are made as before.
-    `users` are the requests that use what was changed, in any
-    version; None where all do. `announced`: it is known by the moment at which it was recorded alone, and may have been felt
-    somewhat later. `home`: the slice that all who had it are of, which it is held against. `ended`: between these seconds it was
-    taken back or changed again; None where it was not.
+    `users` are the requests that use what was changed, in any version; None where all do. `announced`: it is known by the moment
+    at which it was recorded alone, and may have been felt somewhat later. `home`: the slice that all who had it are of, which it
+    is held against. `ended`: between these seconds it was taken back or changed again; None where it was not.
     """
 
     key: str

@@ -26,7 +26,7 @@ DAY = 24 * 3600.0
 BUSY_HOUR = DAY
 LONG_OVER = DAY / 2  # seconds: alerts look back an hour, people speak of today
 LEAST_IMPLIED = 0.3
-AS_OFTEN = 0.5
+AS_OFTEN = 0.5  # as not, a change that came shortly before is harmless
 # Kinds of signals of which less is simply better: nobody is paged because they improved. What is found may have improved too.
 CHEAPER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
 JUST_BETTER = CHEAPER | {"retrieval"}

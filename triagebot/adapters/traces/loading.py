@@ -83,10 +83,12 @@ class Loader:
             seen = self._row("parsed", found(json=json))
             nested, told = seen["nested"], False
             if seen["events"]:
-                told = self._row("parsed", f"max({telling(EVENT_NAMES)}) AS told")["told"]
-            for name, listed in (("events", EVENT_ATTRIBUTES), ("links", LINK_ATTRIBUTES)):
-                if seen[name]:
-                    nested += self._row("parsed", f"{nested_in(listed)} AS nested")["nested"]
+                own = self._row(
+                    "parsed", f"{nested_in(EVENT_ATTRIBUTES)} AS nested, max({telling(EVENT_NAMES)}) AS told"
+                )
+                nested, told = nested + own["nested"], bool(own["told"])
+            if seen["links"]:
+                nested += self._row("parsed", f"{nested_in(LINK_ATTRIBUTES)} AS nested")["nested"]
             rows = Rows(
                 json=json,
                 traits=Traits(
@@ -98,9 +100,7 @@ class Loader:
                 ),
                 nested=f"{self._stage}.nested",
             )
-            present = normalise.Present.of(
-                seen["names"], seen["resource_names"], events=rows.traits.events, told=bool(told)
-            )
+            present = normalise.Present.of(seen["names"], seen["resource_names"], events=rows.traits.events, told=told)
             self._store(made, rows, present, token)
             return Loaded(spans=seen["valid"], invalid=seen["spans"] - seen["valid"])
         finally:
