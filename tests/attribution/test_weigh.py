@@ -55,6 +55,22 @@ def test_nothing_is_said_to_move_when_nothing_did():
     assert blamed <= 1
 
 
+def test_what_the_page_speaks_of_is_told_where_it_would_be_left_in_doubt():
+    found = {0.0: 0, np.log(10.0): 0}
+    still = 0
+    for seed in range(20):
+        w = world(seed, n=2000)
+        for odds in found:
+            moved, quiet = (w.panel(effect * (w.at >= 2.0 * DAY)) for effect in (0.045, 0.0))
+            moved, quiet = (
+                replace(p, columns={n: replace(c, spoken=odds) for n, c in p.columns.items()}) for p in (moved, quiet)
+            )
+            found[odds] += bool(explain(w, moved, []))
+            still += bool(explain(w, quiet, []))
+    assert found[np.log(10.0)] >= found[0.0] + 3
+    assert still <= 2
+
+
 def test_the_larger_of_two_causes_of_one_symptom_comes_first():
     w = world(7)
     one, two = w.at >= 1.0 * DAY, (w.at >= 2.5 * DAY) & (w.region != 0)

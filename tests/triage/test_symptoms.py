@@ -1,3 +1,4 @@
+import math
 from datetime import timedelta
 
 import numpy as np
@@ -9,7 +10,7 @@ from tests.fakes.walks import page
 from triagebot.attribution.scan import scan, slices_of
 from triagebot.domain.signal import Signal
 from triagebot.signals.catalogue import SIGNALS as CATALOGUE
-from triagebot.triage.symptoms import of_each, page_words, relevance, symptom
+from triagebot.triage.symptoms import of_each, page_words, relevance, spoken, symptom
 
 BY_NAME = {signal.name: signal for signal in CATALOGUE}
 
@@ -75,6 +76,16 @@ def test_relevance_orders_signals_by_the_pages_words():
     assert relevance(["json_valid"], words, BY_NAME) > relevance(["ttft_ms"], words, BY_NAME)
     assert relevance(["ttft_ms", "json_valid"], words, BY_NAME) == relevance(["json_valid"], words, BY_NAME)
     assert relevance([], words, BY_NAME) == relevance(["offline:suite"], words, BY_NAME) == 0
+
+
+def test_a_rare_word_of_the_page_speaks_of_its_signal_and_a_common_one_of_none():
+    told = spoken(CATALOGUE, page_words(page("hedging answers")))
+    assert told == {"hedge": pytest.approx(math.log(10))}
+    many = [Signal(name=str(k), title="x", sql="1", words=("tool",)) for k in range(20)]
+    assert spoken(many, frozenset({"tool"})) == {}
+    assert (
+        spoken(many, frozenset({"refund"})) == spoken(CATALOGUE, frozenset()) == spoken([], frozenset({"tool"})) == {}
+    )
 
 
 @pytest.mark.parametrize(

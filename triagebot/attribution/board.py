@@ -123,7 +123,9 @@ class Board:
         if strength.max() < HAS_MOVED:
             # In one slice alone a change may be felt that nobody would see there without knowing its date.
             for i in np.flatnonzero(strength > STIRRED):
-                strength[i] = np.logaddexp.reduce([strength[i], *self._narrowed(int(i), slices)])
+                strength[i] = np.logaddexp.reduce(
+                    [strength[i], *(self._narrowed(int(i), slices) + self.columns[i].spoken)]
+                )
         top = int(strength.argmax())
         return top if strength[top] > HAS_MOVED else None
 
@@ -135,7 +137,7 @@ class Board:
     def strength(self) -> Array:
         """Ln odds that anything moved the signal."""
         stacked = np.concatenate([self.log_bf, self.unobserved[:, None]], axis=1)
-        return np.asarray(np.logaddexp.reduce(stacked, axis=1))
+        return np.asarray(np.logaddexp.reduce(stacked, axis=1) + np.array([c.spoken for c in self.columns]))
 
     def others(self, panel: Panel, explanation: Explanation, exposure: Array, slices: int) -> frozenset[str]:
         """Signals that moved and that something else than this explanation's best fits better by far.

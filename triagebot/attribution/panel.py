@@ -48,7 +48,7 @@ class Column:
     `residual` is the scaled value less what the strata predict, with weights folded in; `sigma2` its variance per
     request, `squares` the sum of which that was made; `dispersion` (≥ 1) how much more the residuals vary together than
     independent requests would. `binary` also holds for a number that is nearly always the same: then `scaled` says whether it is
-    not, and `rate` how often.
+    not, and `rate` how often. `spoken` is how much likelier it moved because the page speaks of it, as ln odds.
     """
 
     signal: Signal
@@ -61,6 +61,7 @@ class Column:
     binary: bool
     rate: float
     squares: float
+    spoken: float = 0.0
 
     @property
     def facts(self) -> Facts:

@@ -70,7 +70,9 @@ def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> t
     pooled = np.maximum(pooled, _nearly(board, seed, stories, price))
     pooled = _as_good(board, seed, stories, pooled, price) + _fitting(board, seed, companions)
     odds = pooled - np.logaddexp.reduce(pooled)
-    strength = float(np.logaddexp(board.strength()[seed], np.logaddexp.reduce(readings[1])))
+    strength = float(
+        np.logaddexp(board.strength()[seed], np.logaddexp.reduce(readings[1]) + board.columns[seed].spoken)
+    )
     nothing = float(1 / (1 + np.exp(min(strength, 500.0))))
     posterior = {c.key: float(np.exp(odds[j]) * (1 - nothing)) for j, c in enumerate(board.candidates)}
     posterior[""] = float(np.exp(odds[-1]) * (1 - nothing))

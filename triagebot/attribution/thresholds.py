@@ -28,6 +28,11 @@ IN_ONE_PLACE: Final = 0.05
 GONE_OUT_LATE: Final = 0.25
 # Effects are expected between a tenth and one and a half standard deviations of a request's value.
 EFFECT_SCALES: Final = (0.1, 0.4, 1.5)
+# Of the signals that moved this part is spoken of by the page, as far as a word of it is known: without it a page that names the
+# one weak signal that moved would be looked at as if all hundred were asked for. It orders, and lowers the bar for what it names
+# so far at most: an alert that is too sensitive names a signal as well.
+SPOKEN_OF: Final = 0.5
+SPOKEN_MOST: Final = 10.0
 # A symptom is told when "nothing changed" is left with less than this, after all signals have been looked at.
 MOVED: Final = 0.95
 # A cause is named above this posterior among all that could explain the symptom: below it, silence costs less.

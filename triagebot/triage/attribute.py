@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
 from triagebot.surfaces.contract import Cleared, Node, Snapshot, Suspect
 from triagebot.surfaces.exposure import suspects
+from triagebot.triage.symptoms import spoken
 
 SLICED = (
     INPUT,
@@ -74,7 +75,9 @@ def attribute(
     tree: Sequence[Node],
     service: Service,
     signals: Sequence[Signal],
+    words: frozenset[str],
 ) -> Attribution:
+    """`words` are the page's."""
     found: list[Suspect] = []
     candidates: list[Candidate] = []
     for node in tree:
@@ -105,7 +108,7 @@ def attribute(
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST, named=named)
     levelled = [s for s in slices if s.dimension in (*OF_INPUT, *INPUT_DIMENSIONS)]
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
-    explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)
+    explanations = weigh(_spoken(panel, words), [within(c, levelled) for c in _unique(candidates)], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()
     if grown:
         plain = build_panel(
@@ -113,6 +116,12 @@ def attribute(
         )
         mixed = _mixed(panel, plain, explanations, grown, slices[0])
     return Attribution(tuple(found), tuple(explanations), tuple(grown), mixed, _steady(panel), panel)
+
+
+def _spoken(panel: Panel, words: frozenset[str]) -> Panel:
+    """The panel with how much likelier each signal moved as the page speaks of it."""
+    odds = spoken([c.signal for c in panel.columns.values()], words)
+    return replace(panel, columns={n: replace(c, spoken=odds.get(n, 0.0)) for n, c in panel.columns.items()})
 
 
 def _unique(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -105,7 +105,7 @@ def _concluded(
     """What follows from what was gathered; the causes, whose owners have to be asked for, are still to come."""
     window, signals, table = gathered.scope.window, gathered.signals, gathered.table
     coverage, snapshots = gathered.coverage, gathered.snapshots
-    found = attribute(table, snapshots, deps.tree, service, signals)
+    found = attribute(table, snapshots, deps.tree, service, signals, page_words(page))
     weighed = Weighed(
         table=table,
         suspects=found.suspects,

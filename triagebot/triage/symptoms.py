@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from triagebot.attribution.panel import Panel
 from triagebot.attribution.scan import Moved
+from triagebot.attribution.thresholds import SPOKEN_MOST, SPOKEN_OF
 from triagebot.domain.evidence import Measured, Symptom
 from triagebot.domain.page import Page
 from triagebot.domain.signal import Signal
@@ -72,6 +75,21 @@ def page_words(page: Page) -> frozenset[str]:
 def of_each(page: Page) -> bool:
     """Whether a page speaks of what one request costs or takes, which is no matter of how many there are."""
     return bool(EACH.search(f"{page.title} {page.text}"))
+
+
+def spoken(signals: Sequence[Signal], words: frozenset[str]) -> dict[str, float]:
+    """How much likelier each signal moved because the page's words speak of it, as ln odds; those that they do not are left out.
+
+    Each word gives its part to all signals that know it: one that twenty know says little of any of them.
+    """
+    known = Counter(word for signal in signals for word in set(signal.words) & words)
+    told = {}
+    for signal in signals:
+        share = sum(1 / known[word] for word in set(signal.words) & words) / max(len(known), 1)
+        likelier = min(SPOKEN_OF * share * len(signals), SPOKEN_MOST)
+        if likelier > 1:
+            told[signal.name] = math.log(likelier)
+    return told
 
 
 def relevance(names: Sequence[str], words: frozenset[str], signals: Mapping[str, Signal]) -> int:
