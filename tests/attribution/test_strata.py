@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import spread, table
-from triagebot.attribution.strata import input_kinds, long_inputs, risings
+from triagebot.attribution.strata import input_columns, input_kinds, input_languages, long_inputs, risings
 
 N = 2000
 RNG = np.random.default_rng(4)
@@ -114,3 +114,33 @@ def test_what_requests_begin_with_is_looked_into_where_no_intent_is_recorded():
 def test_a_beginning_that_came_or_went_may_be_a_change_of_ours_and_is_no_kind_of_request():
     came = np.where(np.arange(N) >= N // 2, 7.0, 9.0)
     assert input_kinds(table(spread(N), {}, {"input_kind": came})) is None
+
+
+def test_a_request_whose_input_is_not_recorded_is_as_the_others_are():
+    """Whether it is may be what a change did: a cached answer has no model call that would tell."""
+    recorded = np.arange(N) % 2 == 0
+    kinds = np.where(recorded, 7.0, np.nan)
+    chars = np.where(recorded, 90.0 + np.arange(N) % 3, np.nan)
+    columns = input_columns(table(spread(N), {}, {"input_kind": kinds, "input_chars": chars}))
+    assert columns
+    for column in columns:
+        assert abs(column[recorded].mean() - column[~recorded].mean()) < 1e-9
+
+
+def test_the_language_of_inputs_is_looked_into_where_there_are_several():
+    languages = np.where(np.arange(N) % 4 == 0, 3.0, np.where(np.arange(N) % 4 == 1, np.nan, 1.0))
+    found = input_languages(table(spread(N), {}, {"input_language": languages}))
+    assert found.labels == ("", "English", "French")
+    assert [found.labels[code] for code in found.codes[:3]] == ["French", "", "English"]
+    assert input_languages(table(spread(N), {}, {"input_language": np.ones(N)})) is None
+    assert input_languages(table(spread(N))) is None
+
+
+def test_one_user_who_sends_a_hundred_times_as_much_is_a_kind_of_input_that_grew():
+    rng = np.random.default_rng(4)
+    users = np.array([f"u{k}" for k in rng.integers(0, 200, N)], dtype=object)
+    late = np.arange(N) >= 0.85 * N
+    users[late & (rng.random(N) < 0.4)] = "u7"
+    rises = [(r.dimension, r.value) for r in risings(table(spread(N), {"user": users}))]
+    assert rises == [("user", "u7")]
+    assert risings(table(spread(N), {"user": np.where(late, "", users)})) == []

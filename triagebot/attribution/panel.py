@@ -207,7 +207,8 @@ def _speaking(
             continue
         counts = np.bincount(of[observed], minlength=len(labels[name]))
         always: dict[float, NDArray[np.bool_]] = {}
-        for code in np.flatnonzero(counts >= SILENT_FROM):
+        # Those that nobody names are of no kind: what is not recorded of a request may be its answer's doing.
+        for code in (int(c) for c in np.flatnonzero(counts >= SILENT_FROM) if labels[name][c]):
             own = observed & (of == code)
             values = raw[own]
             usual = float(np.partition(values, values.size // 2)[values.size // 2])

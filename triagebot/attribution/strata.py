@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen, risen
-from triagebot.domain.inputs import INPUT, INPUT_KIND, SIZES, mark, over
+from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, LANGUAGES, SIZES, mark, over
 from triagebot.ports import Dimension, RequestTable
 
 Array = NDArray[np.float64]
@@ -30,6 +30,7 @@ INPUT_DIMENSIONS: Mapping[str, int] = {
 ASKED_DIMENSIONS = ("provider", "model_requested")
 INPUT_SIGNALS = ("input_chars", "input_foreign", "input_code")
 KINDS = 8
+BUSIEST = 6
 ENDS = 0.1  # of the requests, at either end of the window
 LEAST = 25
 RECORDED = 0.98
@@ -85,13 +86,21 @@ def input_columns(table: RequestTable) -> list[Array]:
         centred = np.where(known, logged - logged[known].mean(), 0.0)
         columns.append(centred)
         if name == "input_chars":
-            columns.append(centred**2)
+            columns.append(np.where(known, centred**2, np.square(centred[known]).mean()))
     return [*columns, *_kinds(table)]
 
 
 def _kinds(table: RequestTable) -> list[Array]:
-    values = table.signals.get(INPUT_KIND)
-    return [] if values is None else [(values == kind).astype(float) for kind in _lasting(values)[:KINDS]]
+    """How requests begin, and in which language they are."""
+    columns: list[Array] = []
+    for name in (INPUT_KIND, INPUT_LANGUAGE):
+        values = table.signals.get(name)
+        if values is not None:
+            # A request whose input is not recorded is as the others are: whether it is may be what a change did.
+            known = np.isfinite(values)
+            own = [(values == kind) for kind in _lasting(values)[:KINDS]]
+            columns += [np.where(known, kind, kind[known].mean()) for kind in own]
+    return columns
 
 
 def _lasting(values: Array) -> list[float]:
@@ -117,6 +126,18 @@ def input_kinds(table: RequestTable) -> Dimension | None:
     for number, kind in enumerate(kinds, 1):
         codes[values == kind] = number
     return Dimension(codes, ("", *(mark(kind) for kind in kinds))) if kinds else None
+
+
+def input_languages(table: RequestTable) -> Dimension | None:
+    """In which language users write, as a dimension to look into; None where it is one, or not told."""
+    values = table.signals.get(INPUT_LANGUAGE)
+    told = [int(number) for number in _lasting(values)] if values is not None else []
+    if values is None or len(told) < 2:
+        return None
+    codes = np.zeros(values.size, dtype=np.int32)
+    for code, number in enumerate(told, 1):
+        codes[values == number] = code
+    return Dimension(codes, ("", *(LANGUAGES[number - 1] for number in told)))
 
 
 def long_inputs(table: RequestTable) -> Dimension | None:
@@ -173,6 +194,7 @@ def risings(table: RequestTable) -> list[Risen]:
     conversation = conversations(table)
     clusters = conversation.codes if conversation is not None else None
     kinds = [(name, d.labels, d.codes) for name in INPUT_DIMENSIONS if (d := table.dimensions.get(name)) is not None]
+    kinds += _busiest(table, "user")
     chars = table.signals.get("input_chars")
     texts = chars is not None and bool(np.isfinite(chars).sum() >= LEAST)
     if chars is not None and texts:
@@ -184,8 +206,26 @@ def risings(table: RequestTable) -> list[Risen]:
         values, codes = np.unique(np.where(np.isnan(begun), -1.0, begun), return_inverse=True)
         labels = tuple("" if value < 0 else f"beginning {value:.0f}" for value in values)
         kinds.append(("input", labels, codes.astype(np.int32)))
+    languages = table.signals.get(INPUT_LANGUAGE)
+    if languages is not None and np.isfinite(languages).any():
+        kinds.append((INPUT_LANGUAGE, ("", *LANGUAGES), np.nan_to_num(languages).astype(np.int32)))
     found = [r for name, labels, codes in kinds for r in risen(name, labels, codes, table.at, table.weight, clusters)]
     return sorted([*found, *(() if texts else _by_tokens(table, clusters))], key=lambda r: -r.z)
+
+
+def _busiest(table: RequestTable, name: str) -> list[tuple[str, tuple[str, ...], NDArray[np.int32]]]:
+    """Of a dimension of thousands the few values that most of the last day's requests carry: what one user always did, and does a
+    hundred times since yesterday, is no change.
+    """
+    dimension = table.dimensions.get(name)
+    if dimension is None or not table.at.size:
+        return []
+    late = dimension.codes[table.at >= table.at[-1] - DAY]
+    counts = np.bincount(late, minlength=len(dimension.labels)) * dimension.named
+    kept = np.zeros(len(dimension.labels), dtype=bool)
+    kept[np.argsort(-counts)[:BUSIEST]] = True
+    labels = tuple(label if keep else "" for label, keep in zip(dimension.labels, kept, strict=True))
+    return [(name, labels, dimension.codes)]
 
 
 def _by_tokens(table: RequestTable, clusters: NDArray[np.int32] | None) -> list[Risen]:

@@ -1,4 +1,6 @@
-"""Slices that the input itself tells: long ones, and those that begin alike, so that a query and a picture can repeat them."""
+"""Slices that the input itself tells: long ones, those in one language and those that begin alike, so that a query and a picture
+can repeat them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,22 @@ INPUT: Final = "input"  # the slice's dimension: how long
 # The signals that say how long an input is, with their units: what users wrote, else what the first call was sent.
 SIZES: Final[Mapping[str, str]] = {"input_chars": "characters", "asked_tokens": "tokens"}
 INPUT_KIND: Final = "input_kind"  # … or what it begins with, as the signal of that name: a number, never the words
-OF_INPUT: Final = (INPUT, INPUT_KIND)
+INPUT_LANGUAGE: Final = "input_language"  # … or in which language it is, as the number of the signal of that name
+# In the order of those numbers, from 1.
+LANGUAGES: Final = (
+    "English",
+    "German",
+    "French",
+    "Spanish",
+    "Italian",
+    "Portuguese",
+    "Dutch",
+    "Russian",
+    "Japanese",
+    "Chinese",
+    "Korean",
+)
+OF_INPUT: Final = (INPUT, INPUT_KIND, INPUT_LANGUAGE)
 _LONG: Final = re.compile(r"over (\d+) (\w+)")
 _MARK: Final = re.compile(r"#([0-9a-f]{4})")
 
@@ -40,5 +57,8 @@ def told_by_input(slice_: Mapping[str, str]) -> InputTest | None:
     signal = next((name for name, unit in SIZES.items() if long_ and unit == long_[2]), None)
     if long_ and signal:
         return InputTest(signal, True, int(long_[1]))
+    language = slice_.get(INPUT_LANGUAGE, "")
+    if language in LANGUAGES:
+        return InputTest(INPUT_LANGUAGE, False, LANGUAGES.index(language) + 1)
     kind = _MARK.fullmatch(str(slice_.get(INPUT_KIND, "")))
     return InputTest(INPUT_KIND, False, int(kind[1], 16)) if kind else None

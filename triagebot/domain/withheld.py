@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from triagebot.domain.inputs import INPUT_KIND
+from triagebot.domain.inputs import INPUT_KIND, INPUT_LANGUAGE
 
 WITHHELD: Final = frozenset({"user", "conversation", "key"})
 
-NAMED: Final[Mapping[str, str]] = {INPUT_KIND: "inputs that begin alike"}
+NAMED: Final[Mapping[str, str]] = {INPUT_KIND: "inputs that begin alike", INPUT_LANGUAGE: "inputs in"}
 
 
 def shown_label(dimension: str, label: str) -> str:

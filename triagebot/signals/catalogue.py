@@ -97,6 +97,15 @@ ERRORS: Final = (
 
 CALLS: Final = (
     Signal(
+        name="model_called",
+        title="requests that call a model",
+        sql="op = 'llm'",
+        over="any",
+        family="retry",
+        bad="both",
+        words=("cache", "cached", "fallback", "canned"),
+    ),
+    Signal(
         name="llm_calls",
         title="model calls per request",
         sql="1",
@@ -635,6 +644,18 @@ INPUT: Final = (
         family="input",
         needs=("input_text",),
         words=("traffic", "mix"),
+    ),
+    # A category too: the number of the language, as domain/inputs.py names them.
+    Signal(
+        name="input_language",
+        title="language of what users write",
+        sql=f"if(input_recorded = 1, nullIf(toFloat64({phrases.language_of('input_text')}), 0), NULL)",
+        fold="first",
+        unit="count",
+        bad="both",
+        family="input",
+        needs=("input_text",),
+        words=("traffic", "mix", "language"),
     ),
 )
 

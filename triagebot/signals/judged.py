@@ -66,6 +66,12 @@ def signal_by_name(name: str) -> Signal | None:
     return known(rest) if known is not None and SAFE.fullmatch(rest) else None
 
 
+def is_score(name: str) -> bool:
+    """Whether a signal of this name is what a judge says of an answer, not what its user does."""
+    kind, _, rest = name.partition(":")
+    return kind == "eval" and not _FEEDBACK.search(rest)
+
+
 def _signal(name: str) -> Signal:
     feedback = bool(_FEEDBACK.search(name))
     own = tuple(re.findall(r"[a-z]+", name.lower()))

@@ -18,6 +18,7 @@ from triagebot.attribution.strata import (
     hour_columns,
     input_columns,
     input_kinds,
+    input_languages,
     long_inputs,
     risings,
     stack,
@@ -25,7 +26,7 @@ from triagebot.attribution.strata import (
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_MIX
 from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
-from triagebot.domain.inputs import INPUT, INPUT_KIND, OF_INPUT
+from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, OF_INPUT
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
@@ -40,6 +41,7 @@ SLICED = (
     "provider",
     "workload",
     "intent",
+    INPUT_LANGUAGE,
     INPUT_KIND,
     "tenant",
     "model_requested",
@@ -95,7 +97,8 @@ def attribute(
     codes = {name: d.codes for name, d in table.dimensions.items()}
     labels = {name: d.labels for name, d in table.dimensions.items()}
     long_ = long_inputs(table)
-    for name, told_by in ((INPUT, long_), (INPUT_KIND, input_kinds(table))):
+    told_by_input = ((INPUT, long_), (INPUT_KIND, input_kinds(table)), (INPUT_LANGUAGE, input_languages(table)))
+    for name, told_by in told_by_input:
         if told_by is not None:
             codes[name], labels[name] = told_by.codes, told_by.labels
     weight = table.weight / table.weight.mean()
