@@ -396,3 +396,60 @@ def test_a_step_is_no_ramp(seed):
     w = world(seed)
     (told,) = explain(w, w.panel(0.3 * (w.at >= 2.5 * DAY)), [])
     assert (told.seed.shape, told.seed.full) == ("step", None)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_several_signals_say_together_of_another_change_is_not_the_doing_of_the_plainest(seed):
+    """Faster tools for all, and an hour later something that breaks answers in one region."""
+    w = world(seed)
+    everywhere = w.at >= 2.0 * DAY
+    there = (w.at >= 2.3 * DAY) & (w.region == 1)
+    names = ("fenced", "long", "odd")
+    values = {"tool_ms": np.exp(w.rng.normal(5, 1, w.at.size) - 0.8 * everywhere)}
+    values |= {name: (w.rng.random(w.at.size) < 0.02 + 0.05 * there).astype(float) for name in names}
+    told = [Signal(name="tool_ms", title="x", sql="1", unit="ms", family="tool")]
+    told += [Signal(name=name, title="x", sql="1") for name in names]
+    strata = np.stack([w.region == 1, w.region == 2], axis=1).astype(float)
+    labels = {"region": ("a", "b", "c")}
+    panel = build_panel(w.at, np.ones(w.at.size), {"region": w.region}, labels, values, told, strata)
+    found = explain(w, panel, [candidate("faster", everywhere), candidate("broken", there)])
+    assert found[0].best == "faster"
+    assert not {m.signal for m in found[0].members} & set(names)
+    assert {e.best for e in found[1:]} <= {"broken"}
+
+
+@pytest.mark.parametrize(("apart", "chance"), [(0.0, 0.75), (3600.0, 0.85), (None, 0.85)])
+def test_of_what_one_deploy_carried_none_is_named_for_its_kind_alone(apart, chance):
+    w = world(4)
+    exposed = w.at >= 2.0 * DAY
+    day = 10 * DAY
+    both = [
+        replace(kind("model", exposed, {"error": 1.0}), recorded=day),
+        replace(kind("client", exposed, {"error": 0.1}), recorded=None if apart is None else day + apart),
+    ]
+    (told,) = explain(w, w.panel(0.15 * exposed), both)
+    assert told.best == "model"
+    assert (told.posterior["model"] < chance) == (apart == 0.0)
+    hardly = [both[0], replace(both[1], moves={"error": 0.01}.get)]
+    (told,) = explain(w, w.panel(0.15 * exposed), hardly)
+    assert told.posterior["model"] > 0.9
+
+
+def test_what_another_change_plainly_did_beside_it_is_hardly_held_against_the_one_that_fits():
+    """A rebuild moves what is found; a model that came three hours later moves how sure the answers are."""
+    w = world(8)
+    rebuilt, model = w.at >= 2.0 * DAY, w.at >= 2.12 * DAY
+    values = {
+        "sure": w.rng.normal(0, 1, w.at.size) + 0.5 * model,
+        "found": w.rng.normal(0, 1, w.at.size) + 0.25 * rebuilt,
+    }
+    told = [Signal(name="sure", title="x", sql="1", unit="score", bad="both")]
+    told += [Signal(name="found", title="x", sql="1", unit="score", bad="down", family="retrieval")]
+    panel = build_panel(w.at, np.ones(w.at.size), {}, {}, values, told, np.zeros((w.at.size, 0)))
+    changes = [
+        kind("index", rebuilt, {"retrieval": 1.0, "content": 1.0}),
+        kind("model", model, {"content": 1.0, "retrieval": 0.03}),
+    ]
+    found = {e.seed.signal: e for e in explain(w, panel, changes)}
+    assert found["sure"].best == "model"
+    assert found["sure"].posterior["model"] > 0.8

@@ -16,6 +16,8 @@ from triagebot.attribution.thresholds import GONE_OUT_LATE, MIN_SIDE, MOVED, PRI
 
 Array = NDArray[np.float64]
 MAX_COMPANIONS = 6
+# Signals of one answer are read from the same text: a companion is worth about a third of a new one.
+COMPANION_WEIGHT = 0.35
 SHARPENED = 10  # signals a round whose noise is measured again …
 NO_DOUBT = 30.0  # … where even with too much noise there is no doubt (ln odds) that they moved
 TOGETHER = 1800.0  # seconds: sooner than two changes are mostly apart
@@ -143,23 +145,41 @@ class Board:
         """Signals that moved and that something else than this explanation's best fits better by far.
 
         What nobody recorded is one thing only at the seed's time and place, which are `exposure`; whenever and wherever
-        another signal moved, something nobody recorded may have moved that.
+        another signal moved, something nobody recorded may have moved that. Several signals may say together what none says
+        alone: that one other change moved them.
         """
         place = next((j for j, c in enumerate(self.candidates) if c.key == explanation.best), None)
-        found = set()
-        for i in self.all_moved():
-            column = self.columns[i]
-            if column.signal.name == explanation.seed.signal:
-                continue
-            told = self.row(panel, i, slices)
+        names = [self.columns[i].signal.name for i in self.all_moved()]
+        rows = [i for i, name in zip(self.all_moved(), names, strict=True) if name != explanation.seed.signal]
+        if not rows:
+            return frozenset()
+        told = np.stack([self.row(panel, i, slices) for i in rows])
+        mine = np.empty(len(rows))
+        for k, i in enumerate(rows):
             if place is not None:
-                mine = float(told[place])
+                mine[k] = self._as_told(panel, i, place, exposure, slices)
             else:
-                alone, _ = weigh_exposures(within_slice(column, explanation.slice), exposure[:, None])
-                mine = float(alone[0] + np.log(PRIOR_UNOBSERVED))
-            if mine < told.max() - CLEARLY:
-                found.add(column.signal.name)
-        return frozenset(found)
+                alone, _ = weigh_exposures(within_slice(self.columns[i], explanation.slice), exposure[:, None])
+                mine[k] = float(alone[0] + np.log(PRIOR_UNOBSERVED))
+        elsewhere = mine < told.max(axis=1) - CLEARLY
+        for gain in (told[:, :-1] - mine[:, None]).T:
+            better = gain > 0
+            if better.any():
+                top = float(gain.max())
+                if top + COMPANION_WEIGHT * (float(gain[better].sum()) - top) > CLEARLY:
+                    elsewhere |= better
+        return frozenset(self.columns[i].signal.name for i, away in zip(rows, elsewhere, strict=True) if away)
+
+    def _as_told(self, panel: Panel, row: int, place: int, exposure: Array, slices: int) -> float:
+        """Ln odds of a change on another signal than the one that its story (`exposure`) is told of: it was felt in one slice or
+        another, but at one time.
+        """
+        column, slice_ = self.beside(row), self.moved[self.columns[row].signal.name].slice
+        weighed, _ = weigh_exposures(column, np.stack([exposure, exposure * slice_.mask], axis=1))
+        told = [prior_odds(self.candidates[place], column), prior_odds(self.candidates[place], column, slice_)]
+        told[1] += np.log(narrowed_share(slice_, slices))
+        *timed, _ = self.readings(panel, row, slices)
+        return float(max(np.logaddexp.reduce([reading[place] for reading in timed]), *(weighed + told + np.log(0.5))))
 
     def all_moved(self) -> list[int]:
         strength = self.strength()

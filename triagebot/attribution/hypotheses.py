@@ -32,7 +32,8 @@ class Candidate:
     what it changes, as far as it tells them: a score, a tool; `breaks` those whose calls are wrong now if they are made as before.
     `users` are the requests that use what was changed, in any version; None where all do. `announced`: it is known by the moment
     at which it was recorded alone, and may have been felt somewhat later. `home`: the slice that all who had it are of, which it
-    is held against. `ended`: between these seconds it was taken back or changed again; None where it was not.
+    is held against. `ended`: between these seconds it was taken back or changed again; None where it was not. `recorded`: the
+    second at which somebody recorded it, None where that is not known.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Candidate:
     announced: bool = False
     ended: tuple[float, float] | None = None
     home: Slice | None = None
+    recorded: float | None = None
 
     @property
     def everywhere(self) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from triagebot.attribution.hypotheses import Candidate
 from triagebot.domain import tooldiff
 from triagebot.domain.change import Change
+from triagebot.domain.times import parse_time
 from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import LEAST, Mask, moment, tells
 from triagebot.surfaces.contract import Node, Suspect
@@ -92,6 +93,17 @@ def since_one_of(
     return suspect, candidate_of(node, change, parts, [moment(m).isoformat() for m in moments], averaged=True)
 
 
+def _recorded(change: Change) -> float | None:
+    """When somebody recorded it, also where the traces show when it was felt; None where nobody did, or not to the second."""
+    told = change.detail.get("recorded")
+    first, last = (
+        (parse_time(told["earliest"]), parse_time(told["latest"]))
+        if told
+        else (change.introduced.earliest, change.introduced.latest)
+    )
+    return first.timestamp() if change.source != "traces" and first == last else None
+
+
 def _changed_again(change: Change, changes: Sequence[Change]) -> tuple[float, float] | None:
     """Between which seconds the next change of the same artifact came in to something else."""
     later = [
@@ -150,4 +162,5 @@ def candidate_of(
         subjects=frozenset((change.artifact, *(one["tool"] for one in diff))),
         breaks=tooldiff.broken_by(diff),
         announced=announced,
+        recorded=_recorded(change),
     )
