@@ -5,9 +5,10 @@ from tests.fakes.walks import change, spread, table
 from triagebot.ports import SEPARATOR
 from triagebot.surfaces.arrivals import arrivals, having, raised, values_of, version_of
 from triagebot.surfaces.exposure import suspects
-from triagebot.surfaces.tree import NODES
+from triagebot.surfaces.tree import NODES, TREE
 
 N = 400
+TREE_BY_NAME = {node.name: node for node in TREE}
 AT = spread(N)
 SECOND_HALF = np.arange(N) >= N // 2
 
@@ -128,3 +129,13 @@ def test_weights_that_nobody_recorded_are_told_from_the_traces():
     ((suspect, _),) = suspects(NODES["prompt_version"], [], there, [])
     assert (suspect.change.source, suspect.change.after) == ("traces", "v2")
     assert "served more often" in suspect.change.summary
+
+
+def test_what_was_served_before_is_what_those_who_ask_for_the_same_had():
+    survey = np.arange(N) % 2 == 0
+    served = np.where(survey, labels("skarn-4-01", "skarn-4-04"), "tor-7b-12")
+    asked = np.where(survey, "skarn-4", "tor-7b")
+    found = arrivals(table(AT, {"model_served": served, "model_requested": asked}), ["model_served"])
+    assert [(a.label, a.before) for a in found] == [("skarn-4-04", "skarn-4-01")]
+    pairs = suspects(TREE_BY_NAME["model_alias"], [], table(AT, {"model_served": served}), ["tor-7b", "skarn-4"])
+    assert [s.change.artifact for s, _ in pairs] == ["skarn-4"]

@@ -72,3 +72,15 @@ def test_a_status_page_tells_of_speed_and_failures_and_hardly_of_what_is_answere
     said, plain = (NODE.moves(change(surface, "hollowpeak")) for surface in ("provider", "model_alias"))
     assert (said["latency"], said["upstream"]) == (plain["latency"], plain["upstream"])
     assert said["content"] < 0.2 * plain["content"]
+
+
+@pytest.mark.parametrize(
+    ("with_", "slow"),
+    [((), True), (("eval:user_feedback",), True), (("eval:call_correct",), False), (("hedge",), False)],
+)
+def test_a_slow_provider_does_not_make_answers_wrong(with_, slow):
+    n = 200
+    members = [moved(name, n, best=60.0) for name in with_]
+    open_ = explanation(moved("ms_per_token", n, best=200.0), *members, posterior={"": 0.97})
+    told = NODE.imply(open_, 0, weighed(table(spread(n))), SERVICE)
+    assert (told is not None) == slow

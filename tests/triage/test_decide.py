@@ -248,3 +248,20 @@ def test_a_suite_that_fell_while_the_requests_stood_still_is_open_with_what_came
     assert "pass rate of nightly" in decision.why
     moving = decided(found(named(moved("refusal", N), PROMPT)), fallen=RUNS)
     assert (causes(moving), moving.fallen) == (["support/system"], None)
+
+
+@pytest.mark.parametrize(("fits", "told"), [(24.0, ["support/system"]), (10.0, ["support/system", "api"])])
+def test_a_second_cause_is_not_told_where_the_first_explains_its_symptom_nearly_as_well(fits, told):
+    first = named(moved("refusal", N, best=60.0), PROMPT)
+    second = named(
+        moved("request_failed", N, best=30.0), RELEASE, 0.99, evidence={RELEASE.key: 30.0, PROMPT.key: fits, "": 20.0}
+    )
+    assert causes(decided(found(first, second), words=("refusals", "errors"))) == told
+
+
+def test_who_grew_is_told_by_a_mark_where_it_is_a_person():
+    at = TABLE.at
+    rise = Risen("user", "u-e09c11", np.zeros(N, dtype=bool), at[90], at[80], at[95], 0.01, 0.27, 9.0)
+    decision = decided(found(mixed=[(moved("refusal", N), rise)]))
+    assert "u-e09c11" not in decision.traffic
+    assert "27%" in decision.traffic

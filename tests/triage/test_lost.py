@@ -98,6 +98,17 @@ def test_as_many_fail_as_ever_where_a_sampler_keeps_them(kept_of_good, failing, 
     kept = failed | ~late | (rng.random(4 * N) < kept_of_good)
     at = spread(4 * N)
     there = table(at[kept], {}, {"request_failed": failed[kept].astype(float), "size": rng.random(kept.sum())})
-    assert as_many(there, "request_failed", at[2 * N]) is expected
-    assert not as_many(there, "size", at[2 * N])
-    assert not as_many(there, "nothing", at[2 * N])
+    assert as_many(there, ["request_failed"], at[2 * N]) is expected
+    assert as_many(there, ["size", "request_failed"], at[2 * N]) is expected
+    assert not as_many(there, ["size"], at[2 * N])
+    assert not as_many(there, ["nothing"], at[2 * N])
+
+
+@pytest.mark.parametrize(("took", "title"), [(0.02, ""), (1.0, "output tokens")])
+def test_an_answer_that_no_model_gave_at_once_has_lost_nothing(took, title):
+    signals = {
+        "output_tokens": np.where(HALF, 90.0, np.nan),
+        "model_called": HALF.astype(float),
+        "request_ms": np.where(HALF, 1500.0, 1500.0 * took),
+    }
+    assert lost(table(spread(N), {}, signals)) == title

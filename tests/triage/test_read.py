@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from triagebot.attribution.hypotheses import LATER, WITHIN
 from triagebot.surfaces.contract import Suspect
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.decide import decide
+from triagebot.triage.nextcheck import next_check
 from triagebot.triage.read import read
 
 
@@ -277,3 +279,57 @@ def test_documents_that_are_found_better_are_nobodys_page(signal, effect, status
     corpus = suspect("retrieval_corpus", artifact="kb")
     rebuilt = named(moved(signal, N, best=60.0, effect=effect), corpus, effect=effect)
     assert decided(found(rebuilt, suspects=(corpus,))).status == status
+
+
+@pytest.mark.parametrize(("score", "told"), [(0.5, ["api"]), (-0.5, ["api", "m"]), (None, ["api", "m"])])
+def test_where_answers_are_scored_better_that_they_are_slower_is_no_harm_of_its_own(score, told):
+    """The other model on another route answers better, longer and later: nobody asked about that."""
+    members = [moved("output_chars", N, best=60.0, effect=0.5)]
+    if score is not None:
+        members.append(moved("feedback", N, best=40.0, effect=score))
+    other = named(moved("ms_per_token", N, best=90.0, effect=0.5), MODEL, 0.99, *members, effect=0.5)
+    assert causes(decided(found(named(moved("request_failed", N), RELEASE), other), words=("failing",))) == told
+
+
+def test_tools_that_answer_sooner_are_nobodys_page():
+    sooner = named(moved("tool_ms", N, effect=-0.6), MODEL, effect=-0.6)
+    assert decided(found(sooner)).status == "none_of_five"
+    assert decided(found(named(moved("tool_ms", N, effect=0.6), MODEL, effect=0.6))).status == "implicated"
+
+
+@pytest.mark.parametrize(
+    ("seed", "measured", "told"),
+    [
+        ("llm_calls", True, ["openai"]),
+        ("llm_calls", False, ["api"]),  # nothing is there that could have stood still
+        ("request_ms", True, ["api"]),
+    ],
+)
+def test_where_nothing_but_what_is_counted_moved_the_new_instrumentation_counts_otherwise(seed, measured, told):
+    told_ = change("telemetry", "openai", source="traces", detail={"dimension": "instrumentation"})
+    new = Suspect(key=told_.key, node="telemetry", change=told_, served=True, requests=90)
+    both = explanation(
+        moved(seed, N, best=900.0),
+        moved("input_tokens", N, best=300.0),
+        best=RELEASE.key,
+        posterior={RELEASE.key: 0.93, new.key: 0.07},
+        evidence={RELEASE.key: 893.0, new.key: 891.0, "": 880.0},
+    )
+    attribution = found(both, suspects=(RELEASE, new))
+    panel = SimpleNamespace(columns=dict.fromkeys(["request_ms"] if measured else []))
+    decision = decided(replace(attribution, panel=panel))
+    assert causes(decision) == told
+    if told == ["openai"]:
+        assert "usage page" in next_check(decision, [], weighed(TABLE))
+
+
+@pytest.mark.parametrize(("beside", "status"), [(0.02, "implicated"), (0.28, "undetermined")])
+def test_its_own_signals_do_not_vouch_for_a_node_where_another_may_have_done_it(beside, status):
+    index = suspect("retrieval_corpus", artifact="kb")
+    open_ = explanation(
+        moved("retrieval_empty", N, best=40.0),
+        best=index.key,
+        posterior={index.key: 0.7, RELEASE.key: beside, "": 0.3 - beside},
+        evidence={"": 30.0, index.key: 40.0, RELEASE.key: 39.0},
+    )
+    assert decided(found(open_, suspects=(index, RELEASE))).status == status

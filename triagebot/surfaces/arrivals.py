@@ -23,6 +23,8 @@ RARE = 0.1  # of the requests between its first and its last
 BY_CHANCE = 0.003  # what answers now and then mostly always did: its being new has to be likelier than that by a factor
 JUST_BEFORE = 200  # requests
 LIVE = 4  # of those were served a version that is live beside another
+KEPT_BY = ("model_requested", "route", "workload", "region")
+NEARLY_ALL = 0.9
 # Where weights are set by hand; a model is served more often also because another one fails.
 WEIGHTED = ("prompt",)
 
@@ -107,7 +109,7 @@ def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:
             meanwhile = int(((recorded >= index[0]) & (recorded <= index[-1])).sum())
             if _rare_all_along(table.at[index], meanwhile, last_without.size / recorded.size):
                 continue
-            before = _before(dimension, value, last_without)
+            before = _before(dimension, value, _like(table, mask, last_without))
             earliest = table.at[last_without[-1]] if last_without.size else table.at[0]
             interval = Interval(moment(earliest), moment(table.at[index[0]]))
             found.append(Arrival(name, value, before, mask, interval))
@@ -136,6 +138,20 @@ def _common(dimension: Dimension) -> list[str]:
             counts[value] = counts.get(value, 0) + int(number)
     kept = set(sorted(values, key=lambda value: -counts[value])[:MOST_VALUES])
     return [value for value in values if value in kept]
+
+
+def _like(table: RequestTable, mask: Mask, earlier: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of earlier requests that ask for, or come from, what nearly all of these do: two models are served side by side."""
+    for name in KEPT_BY:
+        dimension = table.dimensions.get(name)
+        if dimension is None:
+            continue
+        counts = np.bincount(dimension.codes[mask], minlength=len(dimension.labels))
+        common = int(counts.argmax())
+        own: NDArray[np.int64] = earlier[dimension.codes[earlier] == common]
+        if counts[common] >= NEARLY_ALL * counts.sum() and LEAST <= own.size < earlier.size:
+            return own
+    return earlier
 
 
 def _before(dimension: Dimension, value: str, earlier: NDArray[np.int64]) -> str:

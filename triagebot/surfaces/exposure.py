@@ -219,7 +219,7 @@ def _with_arrival(change: Change, arrival: Arrival) -> Change:
 
 def _seen_change(node: Node, arrival: Arrival, table: RequestTable, artifacts: Sequence[str]) -> Change:
     name = arrival.label.rpartition("@")[0]
-    artifact = name or (artifacts[0] if artifacts else "") or _fallback_artifact(arrival, table)
+    artifact = name or _declared(arrival, artifacts) or _fallback_artifact(arrival, table)
     live = bool(arrival.mask[table.at < arrival.introduced.earliest.timestamp()].any())
     return Change(
         service="",
@@ -232,6 +232,15 @@ def _seen_change(node: Node, arrival: Arrival, table: RequestTable, artifacts: S
         summary=f"{'served more often' if live else 'first seen in the traces'}; no registry records it",
         detail={"dimension": arrival.dimension},
     )
+
+
+def _declared(arrival: Arrival, artifacts: Sequence[str]) -> str:
+    """Of the declared artifacts the one whose name its version, or the one before it, begins with; else the first."""
+    for version in (arrival.label, arrival.before):
+        named = [artifact for artifact in artifacts if version.startswith(artifact)]
+        if named:
+            return max(named, key=len)
+    return artifacts[0] if artifacts else ""
 
 
 def _fallback_artifact(arrival: Arrival, table: RequestTable) -> str:

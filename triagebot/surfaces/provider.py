@@ -15,6 +15,7 @@ from triagebot.domain.service import Service
 from triagebot.domain.times import day_of
 from triagebot.ports import RequestTable
 from triagebot.signals.catalogue import SIGNALS
+from triagebot.signals.judged import is_score
 from triagebot.surfaces.arrivals import asking
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
@@ -25,6 +26,7 @@ SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"}
 # What is answered, as opposed to how fast and whether at all.
 ANSWERED = frozenset(s.name for s in SIGNALS if s.family in ("content", "length", "cut"))
 ALIKE = 0.5
+OTHERWISE = 25.0  # ln Bayes factor from which answers are plainly others
 NEARLY_ALL = 0.9
 SWITCHED_OFF = "retired"
 # A model that is switched off is not found: its calls fail, are made again, or go to another one that answers differently.
@@ -122,11 +124,15 @@ class Provider(Walked):
 
 
 def _slow(explanation: Explanation) -> Moved | None:
-    """Slower alone. Where the answers changed as much, something else than the provider's speed did it."""
+    """Slower alone. Where the answers changed plainly, or are judged otherwise, something else than the provider's speed did it;
+    how users feel about them is another matter.
+    """
     sign = first_hand(explanation, SLOW)
-    if sign is None or any(m.signal in ANSWERED and m.best > ALIKE * sign.best for m in _moved(explanation)):
+    if sign is None:
         return None
-    return sign
+    most = min(ALIKE * sign.best, OTHERWISE)
+    others = [m for m in _moved(explanation) if m.signal in ANSWERED or is_score(m.signal)]
+    return None if any(m.best > most for m in others) else sign
 
 
 def _asked_as_before(table: RequestTable, sign: Moved) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 from triagebot.attribution.shares import Risen
 from triagebot.domain.evidence import Symptom, VerdictStatus
 from triagebot.domain.nodes import SURFACES
+from triagebot.domain.withheld import shown_label, shown_name
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Suspect
 from triagebot.triage.attribute import Attribution
@@ -16,6 +18,7 @@ from triagebot.triage.read import CERTAIN, PLAIN, RULER, Reading
 
 TOGETHER = 12 * 3600.0
 FAINT = 0.5
+TWO = 7.0  # ln odds: one to a hundred for a second cause, and some ten that it may be
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 
 
@@ -139,7 +142,7 @@ def _between(suspects: Sequence[Suspect], fallen: Symptom) -> dict[str, float]:
 
 def _mix(grown: Risen) -> str:
     return (
-        f"{grown.dimension} {grown.value} sends {grown.after:.0%} of the requests since "
+        f"{shown_name(grown.dimension)} {shown_label(grown.dimension, grown.value)} sends {grown.after:.0%} of the requests since "
         f"{moment(grown.since):%Y-%m-%d %H:%M} UTC, {grown.before:.0%} before; rates within each slice did not move"
     )
 
@@ -156,7 +159,7 @@ def _also(other: Reading, first: Reading) -> bool:
 
     Company: it moved about when the page's own symptom did, and is as good as certain. Nobody is paged for what became better.
     """
-    if other.explanation.strength < STANDS or other.harm is False:
+    if other.explanation.strength < STANDS or other.harm is False or _explained(other, first):
         return False
     if other.words > 0 and (other.suspect is not None or other.implied is not None):
         return True
@@ -171,6 +174,14 @@ def _also(other: Reading, first: Reading) -> bool:
     if other.harm:
         return plain or apart > TOGETHER
     return other.harm is None and other.confidence >= CERTAIN and (strong or (plain and apart <= TOGETHER))
+
+
+def _explained(other: Reading, first: Reading) -> bool:
+    """Whether the first cause explains the other's symptom nearly as well: that there were two costs more than the difference."""
+    if first.suspect is None or other.suspect is None or first.suspect.key == other.suspect.key:
+        return False
+    told = other.explanation.evidence
+    return told.get(first.suspect.key, -math.inf) > max(told.get(other.suspect.key, -math.inf), 0.0) - TWO
 
 
 def _rank(reading: Reading, clearest: float, plain: frozenset[str]) -> tuple[bool, float, float, float]:

@@ -182,7 +182,8 @@ def _kept(reading: Reading, table: RequestTable, cut: Suspect | None) -> bool:
     if cut is None or not reading.harm:
         return False
     since, seed = cut.change.introduced.latest.timestamp(), reading.explanation.seed
-    return seed.latest >= since and as_many(table, seed.signal, since)
+    names = [seed.signal, *(m.signal for m in reading.explanation.members)]
+    return seed.latest >= since and as_many(table, names, since)
 
 
 async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gathered:

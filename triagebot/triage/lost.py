@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -34,25 +35,44 @@ SIGNALS: Final = {
 # … and those that take its absence for an event: from one moment on every request has it.
 BY_ABSENCE: Final = {"unfinished": "finish reason"}
 NOBODY: Final = 0.02
-AS_MANY: Final = 1.5  # times: days differ by as much
+AS_MANY: Final = 1.5  # times: days differ by as much …
+BY_CHANCE: Final = 1.0  # … and a handful of events by this many standard deviations more
 AS_LONG: Final = 0.75
-HOURS: Final = 2 * 3600.0
+AT_ONCE: Final = 0.3  # of what others take
+HOUR: Final = 3600.0
+HOURS: Final = 2 * HOUR
 
 
 def lost(table: RequestTable) -> str:
     """What is no longer recorded, and since when, as a phrase; "" where nothing was lost."""
+    answered = _by_a_model(table)
     found = []
     for name, title in DIMENSIONS.items():
         dimension = table.dimensions.get(name)
-        if dimension is not None and dimension.labels:
-            known = dimension.named[dimension.codes]
-            if _fell(known):
-                found.append(title)
+        if dimension is not None and dimension.labels and _fell(dimension.named[dimension.codes][answered]):
+            found.append(title)
     found += [
-        title for name, title in SIGNALS.items() if name in table.signals and _fell(np.isfinite(table.signals[name]))
+        title
+        for name, title in SIGNALS.items()
+        if name in table.signals and _fell(np.isfinite(table.signals[name])[answered])
     ]
     found += [BY_ABSENCE[name] for name in absent(table)]
     return ", ".join(found)
+
+
+def _by_a_model(table: RequestTable) -> NDArray[np.bool_]:
+    """The requests that a model answered, as far as can be told: from a cache an answer comes at once, and nothing of a model is
+    there to record. One that takes as long as ever has lost its spans.
+    """
+    called, took = (table.signals.get(name) for name in ("model_called", "request_ms"))
+    everybody = np.ones(table.at.size, dtype=bool)
+    if called is None or took is None:
+        return everybody
+    timed = np.isfinite(took)
+    without = timed & (called == 0)
+    if not without.any() or not (timed & ~without).any():
+        return everybody
+    return ~without if np.median(took[without]) < AT_ONCE * np.median(took[timed & ~without]) else everybody
 
 
 def absent(table: RequestTable) -> list[str]:
@@ -84,19 +104,33 @@ def _as_long(table: RequestTable, since: NDArray[np.bool_]) -> bool:
     return True
 
 
-def as_many(table: RequestTable, signal: str, since: float) -> bool:
-    """Whether as many requests an hour show a signal's event since a moment as before it; False of what is no event."""
-    values = table.signals.get(signal)
-    if (
-        values is None
-        or not values.size
-        or not np.isin(values[np.isfinite(values)], (0, 1)).all()
-        or not table.at[0] < since < table.at[-1]
-    ):
+def as_many(table: RequestTable, signals: Sequence[str], since: float) -> bool:
+    """Whether as many requests show the commonest event of these signals since a moment as in the same hours before it, or the
+    first of them; False where none is an event.
+    """
+    told = [values for name in signals if (values := table.signals.get(name)) is not None and _events(values)]
+    if not told or not table.at[0] < since < table.at[-1]:
         return False
-    at = table.at[values > 0]
-    before, after = (at < since).sum() / (since - table.at[0]), (at >= since).sum() / (table.at[-1] - since)
-    return bool(after <= AS_MANY * before)
+    commonest = max(told, key=lambda values: np.count_nonzero(values > 0))
+    for at in (table.at[told[0] > 0], table.at[commonest > 0]):
+        usual = AS_MANY * _usual(at, table.at[0], since, table.at[-1])
+        if (at >= since).sum() <= usual + BY_CHANCE * np.sqrt(usual):
+            return True
+    return False
+
+
+def _events(values: NDArray[np.float64]) -> bool:
+    return bool(values.size) and bool(np.isin(values[np.isfinite(values)], (0, 1)).all())
+
+
+def _usual(at: NDArray[np.float64], first: float, since: float, last: float) -> float:
+    """How many events to expect from `since` to `last` by those before, hour of the day by hour of the day."""
+    slots = np.arange(np.floor(first / HOUR), np.floor(last / HOUR) + 1)
+    hours, late = (slots % 24).astype(np.int64), slots >= np.floor(since / HOUR)
+    counts = np.bincount((at[at < since] // HOUR % 24).astype(np.int64), minlength=24)
+    seen = np.bincount(hours[~late], minlength=24)
+    overall = counts.sum() / max(seen.sum(), 1)
+    return float(np.where(seen > 1, counts / np.maximum(seen, 1), overall)[hours[late]].sum())
 
 
 def doubled(table: RequestTable) -> str:

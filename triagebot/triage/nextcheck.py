@@ -63,8 +63,16 @@ def _beside(decision: Decision) -> str:
         "quota": _limit(decision.told[0].suspect),
         "application": "Look at the change named here, or roll it back; prompts and models are not to blame.",
         "traffic": "See which requests grew: the mix moved, behaviour did not.",
-        "telemetry": "Restore the attribute that is no longer recorded, then walk again.",
+        "telemetry": _recorded(decision.told[0].suspect),
     }.get(node, "Look at the change named here.")
+
+
+def _recorded(suspect: Suspect | None) -> str:
+    if suspect is not None and suspect.change.detail.get("dimension") == "instrumentation":
+        return (
+            f"Hold what {suspect.change.artifact} counts against the provider's usage page: only what is counted moved."
+        )
+    return "Restore the attribute that is no longer recorded, then walk again."
 
 
 def _provider(reading: Reading) -> str:

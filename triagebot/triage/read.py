@@ -30,6 +30,29 @@ AS_OFTEN = 0.5  # as not, a change that came shortly before is harmless
 # Kinds of signals of which less is simply better: nobody is paged because they improved. What is found may have improved too.
 CHEAPER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
 JUST_BETTER = CHEAPER | {"retrieval"}
+SCORED = frozenset({"eval", "feedback"})
+PRICE = frozenset({"latency", "speed", "usage"})
+AS_WELL = 0.25
+AS_WELL_AS = 5.0  # ln
+# What instrumentation counts, a call at a time, and what is measured or kept beside it.
+COUNTED = frozenset(
+    {
+        "llm_calls",
+        "llm_ms",
+        "ms_per_token",
+        "asked_tokens",
+        "input_tokens",
+        "input_tokens_per_character",
+        "output_tokens",
+        "output_tokens_per_character",
+        "reasoning_tokens",
+        "tokens_per_chunk",
+        "cache_share",
+        "cache_written",
+        "cost",
+    }
+)
+MEASURED = frozenset({"request_ms", "output_chars"})
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 SLACK = 3600.0
 RULER = "eval_freshness"
@@ -74,45 +97,76 @@ def read(
     readings = []
     for number, explanation in enumerate(found.explanations):
         names = [explanation.seed.signal, *(m.signal for m in explanation.members)]
-        relevant = relevance(names, words, signals)
         harm = _harm(explanation, signals)
-        if harm is False and all(signals[name].family in JUST_BETTER for name in names):
+        if harm is False and all(_just_better(signals[name]) for name in names):
             continue
-        top = _likeliest(explanation, by_key)
-        chance = explanation.posterior[top]
-        bar = _bar(by_key[top], explanation) if top else NAMED
-        clearest = _clearest(explanation, number, weighed, tree, service) if not top or chance < bar else None
-        rivals = _rivals(explanation, top, by_key)
-        if top and clearest is not None and clearest.node == by_key[top].node:
-            # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
-            chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))
-            bar = min(bar, NAMED)  # it is no longer known by its date alone
-        if top and chance >= bar:
-            readings.append(Reading(number, explanation, by_key[top], None, {}, chance, relevant, harm))
-            continue
-        possible = {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
-        if rivals and (one := _one_node(top, rivals, explanation, number, clearest, by_key, bar)) is not None:
-            readings.append(Reading(number, explanation, None, one, {}, one.confidence, relevant, harm))
-            continue
-        # A date alone that is not sure enough does not silence what a node's own signals say.
-        implied = clearest if not top or not by_key[top].served or (clearest and clearest.whatever) else None
-        end = explanation.seed.end
-        # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
-        over = end is not None and end < weighed.table.at[-1] - (DAY if relevant else LONG_OVER)
-        if over and not relevant:
-            implied = None
-        open_ = 1.0 if implied and implied.whatever else explanation.posterior[""] if top else chance
-        if bar == math.inf:
-            open_ = max(open_, AS_OFTEN)
-        confidence = implied.confidence * open_ if implied else 0.0
-        if implied is not None and confidence < LEAST_IMPLIED:
-            implied = None
-        recorded = _recorded(explanation, implied, found) if implied else None
-        if recorded is not None:
-            readings.append(Reading(number, explanation, recorded, None, {}, confidence, relevant, harm))
-            continue
-        readings.append(Reading(number, explanation, None, implied, possible, confidence, relevant, harm, over))
+        bare = Reading(number, explanation, words=relevance(names, words, signals), harm=harm)
+        counted = _counted_otherwise(bare, found)
+        readings.append(counted or _read(bare, found, by_key, weighed, tree, service))
     return readings
+
+
+def _read(
+    bare: Reading,
+    found: Attribution,
+    by_key: Mapping[str, Suspect],
+    weighed: Weighed,
+    tree: Sequence[Node],
+    service: Service,
+) -> Reading:
+    explanation = bare.explanation
+    top = _likeliest(explanation, by_key)
+    chance = explanation.posterior[top]
+    bar = _bar(by_key[top], explanation) if top else NAMED
+    clearest = _clearest(explanation, bare.number, weighed, tree, service) if not top or chance < bar else None
+    rivals = _rivals(explanation, top, by_key)
+    if top and clearest is not None and clearest.node == by_key[top].node and _alone(explanation, top, by_key):
+        # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
+        chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))
+        bar = min(bar, NAMED)  # it is no longer known by its date alone
+    if top and chance >= bar:
+        return replace(bare, suspect=by_key[top], confidence=chance)
+    if rivals and (one := _one_node(top, rivals, explanation, bare.number, clearest, by_key, bar)) is not None:
+        return replace(bare, implied=one, confidence=one.confidence)
+    # A date alone that is not sure enough does not silence what a node's own signals say.
+    implied = clearest if not top or not by_key[top].served or (clearest and clearest.whatever) else None
+    open_ = 1.0 if implied and implied.whatever else explanation.posterior[""] if top else chance
+    if bar == math.inf:
+        open_ = max(open_, AS_OFTEN)
+    return _implied(bare, implied, open_, found, weighed)
+
+
+def _implied(bare: Reading, implied: Implied | None, open_: float, found: Attribution, weighed: Weighed) -> Reading:
+    """The node that its own signals speak of, where it is likely enough (`open_`: that it is no change on record), else what stays
+    open.
+    """
+    end = bare.explanation.seed.end
+    # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
+    over = end is not None and end < weighed.table.at[-1] - (DAY if bare.words else LONG_OVER)
+    confidence = implied.confidence * open_ if implied else 0.0
+    if (over and not bare.words) or confidence < LEAST_IMPLIED:
+        implied, confidence = None, 0.0
+    recorded = _recorded(bare.explanation, implied, found) if implied else None
+    if recorded is not None:
+        return replace(bare, suspect=recorded, confidence=confidence)
+    possible = {k: p for k, p in bare.explanation.posterior.items() if k and p >= LIKELY}
+    return replace(bare, implied=implied, possible=possible, confidence=confidence, over=over)
+
+
+def _counted_otherwise(bare: Reading, found: Attribution) -> Reading | None:
+    """The instrumentation that came in when nothing but what it counts moved, as well as any change explains it: what was measured
+    beside it, the time that requests take and their texts, stood still.
+    """
+    explanation = bare.explanation
+    names = {explanation.seed.signal, *(m.signal for m in explanation.members)}
+    if found.panel is None or not names <= COUNTED or not MEASURED & set(found.panel.columns):
+        return None
+    least = max(explanation.evidence.values()) - AS_WELL_AS
+    fitting = [s for s in found.suspects if explanation.evidence.get(s.key, -math.inf) >= least]
+    new = [s for s in fitting if s.node == "telemetry" and s.change.detail.get("dimension") == "instrumentation"]
+    if not new:
+        return None
+    return replace(bare, suspect=new[0], confidence=sum(explanation.posterior[s.key] for s in fitting))
 
 
 def _likeliest(explanation: Explanation, by_key: Mapping[str, Suspect]) -> str:
@@ -130,6 +184,12 @@ def _rivals(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -
     node = by_key[top].node
     others = {k: p for k, p in explanation.posterior.items() if k not in ("", top) and p >= LIKELY}
     return {k: p for k, p in others.items() if by_key[k].node == node}
+
+
+def _alone(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> bool:
+    """Whether no change of another node may be meant as well: its signals say what moved, and that may have been done by either."""
+    node = by_key[top].node
+    return sum(p for k, p in explanation.posterior.items() if k and by_key[k].node != node) < AS_WELL
 
 
 def _one_node(
@@ -222,14 +282,22 @@ def _delay(suspect: Suspect) -> float:
     return BUSY_HOUR if suspect.change.surface == "limit" else SLACK
 
 
+def _just_better(signal: Signal) -> bool:
+    """Whether less of it (more, where more is good) is simply better: sooner is, of whatever it is."""
+    return signal.family in JUST_BETTER or signal.unit == "ms"
+
+
 def _harm(explanation: Explanation, signals: Mapping[str, Signal]) -> bool | None:
-    """None where no direction of what moved is bad; nor is it a gain that answers are faster which plainly are other answers."""
+    """None where no direction of what moved is bad; nor is it a gain that answers are faster which plainly are other answers.
+
+    Where answers are scored better, that they take longer or cost more is their price, and that they look otherwise no harm.
+    """
     moved = (explanation.seed, *explanation.members)
     verdicts = [signals[m.signal].harmful(explanation.effect if m is explanation.seed else m.effect) for m in moved]
-    if True in verdicts:
+    families = [signals[m.signal].family for m in moved]
+    told = list(zip(moved, families, verdicts, strict=True))
+    better = any(verdict is False and family in SCORED and m.best >= PLAIN for m, family, verdict in told)
+    if any(verdict and not (better and family in PRICE) for _, family, verdict in told):
         return True
-    others = any(
-        verdict is None and m.best >= PLAIN and signals[m.signal].family not in CHEAPER
-        for m, verdict in zip(moved, verdicts, strict=True)
-    )
-    return None if others or False not in verdicts else False
+    others = any(verdict is None and m.best >= PLAIN and family not in CHEAPER for m, family, verdict in told)
+    return False if better or (False in verdicts and not others) else None
