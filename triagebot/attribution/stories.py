@@ -10,34 +10,25 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import weigh_beside, weigh_exposures, weigh_two
 from triagebot.attribution.board import COMPANION_WEIGHT, Board
+from triagebot.attribution.fitting import AS_GOOD, fitting, levelled
 from triagebot.attribution.hypotheses import (
     LATER,
     WITHIN,
     WOKEN,
     Explanation,
     prior_odds,
-    readily,
     shares,
     step_of,
-    unrecorded,
 )
 from triagebot.attribution.panel import Panel, Slice, within_slice, without
 from triagebot.attribution.scan import Moved, narrowed_share, slice_share
-from triagebot.attribution.thresholds import INCOMPATIBLE, MIN_BETWEEN, OWN_SUBJECT, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
+from triagebot.attribution.thresholds import INCOMPATIBLE, MIN_BETWEEN, PRIOR_UNOBSERVED
 
 Array = NDArray[np.float64]
 IN_THE_RUNNING = 0.3  # of the best story's evidence
 MOST_PAIRED = 5
 STRAYS = 0.2  # of the requests may not show what they were given
-# Of the changes of an answer that move its score so many may leave its text as it was, by all that is read from it: a judgement.
-STILL = 0.1
-SURE = 0.95
 WITHIN_ITS_INTERVAL = 3  # place in what `Board.readings` returns
-AS_GOOD = 2.0  # ln
-BESIDE = 0.2  # that a change on record, which fits, did something beside the one that is looked for
-ABLE = 0.05  # how readily a change moves signals of a kind, from which it may well have moved them
-AT_ONCE = 60.0  # seconds
-KIND_ALONE = 2.5  # to 1: leaves the better of two kinds below what is named
 # Ln BF from which a story is told on top of another of one signal, whose own may not be told to the request.
 PLAINLY = 25.0
 
@@ -71,8 +62,8 @@ def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> t
     price = _price(board, seed, stories, len(slices))
     pooled = np.maximum(pooled, _nearly(board, seed, stories, price))
     told = [board.row(panel, i, len(slices)) for i in companions]
-    pooled = _as_good(board, seed, stories, pooled, price) + _fitting(board, seed, companions, told)
-    pooled = _levelled(board, seed, stories, pooled, companions)
+    pooled = _as_good(board, seed, stories, pooled, price) + fitting(board, seed, companions, told)
+    pooled = levelled(board, seed, stories.slice, pooled, companions)
     odds = pooled - np.logaddexp.reduce(pooled)
     strength = float(
         np.logaddexp(board.strength()[seed], np.logaddexp.reduce(readings[1]) + board.columns[seed].spoken)
@@ -254,29 +245,6 @@ def _as_good(board: Board, seed: int, stories: Stories, pooled: Array, price: Ar
     return raised
 
 
-def _levelled(board: Board, seed: int, stories: Stories, pooled: Array, moved_with: Sequence[int]) -> Array:
-    """The stories with those raised that were recorded in the same minute as the best one, and hold for the same requests: one
-    deploy carried both, and that one kind moves such signals more readily names nothing. One that could hardly have moved them,
-    or is not what the signal is about, stays behind.
-    """
-    if not board.candidates:
-        return pooled
-    top = int(pooled[:-1].argmax())
-    best, column = board.candidates[top], board.columns[seed]
-    families = {column.signal.family} | {board.columns[i].signal.family for i in moved_with}
-    about = {column.signal.subject, *(board.columns[i].signal.subject for i in moved_with), stories.slice.value} - {""}
-    if best.recorded is None or (best.subjects | best.breaks) & about:
-        return pooled
-    raised = pooled.copy()
-    for j, candidate in enumerate(board.candidates):
-        if j == top or candidate.recorded is None or abs(candidate.recorded - best.recorded) > AT_ONCE:
-            continue
-        same = np.count_nonzero(candidate.exposure[:, 0] != best.exposure[:, 0]) < MIN_BETWEEN
-        if same and all((candidate.moves(family) or 0.0) >= ABLE for family in families):
-            raised[j] = max(pooled[j], pooled[top] - np.log(KIND_ALONE))
-    return raised
-
-
 def _price(board: Board, seed: int, stories: Stories, slices: int) -> Array:
     """Ln prior odds of each change's story, its place and its variant chosen; none of one that was fitted to the onset."""
     column = board.columns[seed]
@@ -289,35 +257,3 @@ def _price(board: Board, seed: int, stories: Stories, slices: int) -> Array:
             chosen = shares(candidate, size)[k if k < size else 0] * place
             told[j] = prior_odds(candidate, column, stories.slice if reading == 1 else None) + np.log(chosen)
     return told
-
-
-def _fitting(board: Board, seed: int, moved_with: Sequence[int], told_of: Sequence[Array]) -> Array:
-    """How far each change moves the kinds of signals that moved with the seed: each kind counts once, in full, down to
-    where a second cause that came in at the same time is the better story. Something unobserved is a change as well. The very
-    thing that a change names may have moved beside the seed: the calls of the tool that it took away.
-
-    A score that moves while nothing does of what is scored speaks for the ruler. `told_of` are the ln odds of each change on those
-    signals: what another change on record fits better is its doing, which costs no more than that there were two.
-    """
-    mine = board.columns[seed].signal.family
-    companions = [board.columns[i].signal for i in moved_with]
-    kinds = {signal.family for signal in companions} - {mine}
-    still = STILL if mine == "eval" and not kinds and _says_what_is_scored(board, seed) else 1.0
-    subjects = {signal.subject for signal in companions} - {"", board.columns[seed].signal.subject}
-    told = []
-    for j, candidate in enumerate(board.candidates):
-        own = {c.family for c, odds in zip(companions, told_of, strict=True) if odds[j] > odds[:-1].max() - AS_GOOD} - {
-            mine
-        }
-        others = BESIDE if kinds - own else 1.0
-        all_its_own, some = (readily(candidate.moves, kept, still=still) for kept in (kinds, own))
-        told.append(max(all_its_own, some * others) * (OWN_SUBJECT if candidate.subjects & subjects else 1.0))
-    told.append(unrecorded(board.causes, mine, kinds, still=still))
-    return np.asarray(np.log(np.maximum(told, PRIOR_CANDIDATE)))
-
-
-def _says_what_is_scored(board: Board, seed: int) -> bool:
-    """Whether the answers' texts are recorded where the score is."""
-    scored = board.columns[seed].group.rows
-    texts = {id(c.group): c.group.rows for c in board.columns if c.signal.family == "content"}
-    return any(np.isin(scored, rows).mean() > SURE for rows in texts.values())

@@ -16,11 +16,12 @@ from triagebot.attribution.board import Board
 from triagebot.attribution.hypotheses import Candidate, Cause, Explanation
 from triagebot.attribution.panel import Column, Group, Panel, Slice, orthonormal
 from triagebot.attribution.scan import Moved, scan
-from triagebot.attribution.stories import SURE, explain, shared
+from triagebot.attribution.stories import explain, shared
 from triagebot.attribution.thresholds import MAX_CAUSES, PRIOR_CANDIDATE
 
 Array = NDArray[np.float64]
 A_TRACE = 0.3  # of what is plain is a trace
+SURE = 0.95
 
 
 def weigh(
