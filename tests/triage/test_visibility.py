@@ -71,6 +71,14 @@ def test_a_version_that_has_served_a_handful_shows_neither_an_effect_nor_its_abs
     assert "support/system@v2 has served 7 requests" in blind
 
 
+@pytest.mark.parametrize(("title", "visible"), [("refusals", False), ("error ratio", True)])
+def test_an_index_of_an_hour_ago_lets_no_calls_fail(title, visible):
+    still = {"refusal": np.zeros(N), "request_failed": np.zeros(N), "llm_failed": np.zeros(N)}
+    corpus = ["kb@1"] * (N - 7) + ["kb@2"] * 7
+    around = weighed(table(spread(N), {"corpus": corpus}, still))
+    assert what_is_hidden(page_words(page(title)), SIGNALS, around)[0] == visible
+
+
 @pytest.mark.parametrize(("late", "visible"), [(14, False), (60, True)])
 def test_requests_that_do_not_record_their_version_had_one_as_well(late, visible):
     versions = np.where(np.arange(N) < N - late, "support/system@v1", "support/system@v2")

@@ -12,9 +12,16 @@ from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
 from triagebot.surfaces.arrivals import FIRST_PART, showing
 from triagebot.surfaces.contract import Suspect, Weighed
+from triagebot.surfaces.tree import TREE
 
 ENOUGH = 100  # requests that must say a signal before its stillness means anything
-VERSIONS = ("model_served", "prompt", "tools", "corpus")
+VERSIONS = {
+    "model_served": "model_alias",
+    "prompt": "prompt_version",
+    "tools": "tool_schemas",
+    "corpus": "retrieval_corpus",
+}
+ABLE = 0.05  # how readily a node moves signals of a kind, from which its changes matter to them
 NEARLY_ALL = 0.6
 OFTEN = 0.05
 DAY = 86400.0
@@ -33,7 +40,7 @@ def what_is_hidden(words: frozenset[str], signals: Sequence[Signal], weighed: We
     asked = [s for s in signals if best > 0 and telling[s.name] >= 0.99 * best]
     seen = [s for s in asked if _said(table.signals.get(s.name))]
     if seen:
-        open_ = _too_new(weighed) or _unpreceded(weighed) or _too_old(weighed, seen)
+        open_ = _too_new(weighed, seen) or _unpreceded(weighed) or _too_old(weighed, seen)
         return not open_, open_
     # Tickets and complaints are how it was heard of: what they are about is in the answers, where those are recorded.
     if any(s.family != "feedback" for s in asked):
@@ -41,7 +48,7 @@ def what_is_hidden(words: frozenset[str], signals: Sequence[Signal], weighed: We
     told = [s for s in signals if s.family in JUDGED_FAMILIES or "output_text" in s.needs]
     answers = [s for s in told if _said(table.signals.get(s.name))]
     if answers:
-        open_ = _too_new(weighed) or _unpreceded(weighed)
+        open_ = _too_new(weighed, answers) or _unpreceded(weighed)
         return not open_, open_
     return False, "the page speaks of what users got, and neither answers, evaluations nor feedback are recorded"
 
@@ -50,12 +57,16 @@ def _said(values: np.ndarray | None) -> bool:
     return values is not None and int(np.isfinite(values).sum()) >= ENOUGH
 
 
-def _too_new(weighed: Weighed) -> str:
-    """A version that most requests have had since it came, and too few in all to show an effect or its absence."""
+def _too_new(weighed: Weighed, seen: Sequence[Signal]) -> str:
+    """A version that most requests have had since it came, and too few in all to show an effect on what is looked for, or its
+    absence: an index that was built an hour ago lets no calls fail.
+    """
     table = weighed.table
-    for name in VERSIONS:
+    families = {signal.family for signal in seen}
+    able = {node.name for node in TREE if any(node.families.get(family, 0.0) >= ABLE for family in families)}
+    for name, node in VERSIONS.items():
         dimension = table.dimensions.get(name)
-        if dimension is None:
+        if dimension is None or node not in able:
             continue
         counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
         for code in np.flatnonzero((counts > 0) & (counts < TOO_FEW)):
@@ -72,7 +83,8 @@ def _too_new(weighed: Weighed) -> str:
     for suspect in weighed.suspects:
         change = suspect.change
         since = int((table.at >= change.introduced.latest.timestamp()).sum())
-        if suspect.node in SURFACES and not suspect.served and change.introduced.exact and 0 < since < TOO_FEW:
+        told = suspect.node in SURFACES and suspect.node in able and not suspect.served and change.introduced.exact
+        if told and 0 < since < TOO_FEW:
             return (
                 f"{change.artifact} {change.after} came {since} requests ago: its effect or absence cannot be shown yet"
             )
