@@ -18,7 +18,7 @@ from triagebot.triage.read import CERTAIN, PLAIN, RULER, Reading
 
 TOGETHER = 12 * 3600.0
 FAINT = 0.5
-TWO = 7.0  # ln odds: one to a hundred for a second cause, and some ten that it may be
+TWO = 6.0  # ln odds: one to a hundred for a second cause, and a few that it may be
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 
 
