@@ -453,3 +453,19 @@ def test_what_another_change_plainly_did_beside_it_is_hardly_held_against_the_on
     found = {e.seed.signal: e for e in explain(w, panel, changes)}
     assert found["sure"].best == "model"
     assert found["sure"].posterior["model"] > 0.8
+
+
+@pytest.mark.parametrize(("apart", "chance"), [(0.0, 0.75), (3600.0, 0.8)])
+def test_that_one_of_two_in_one_deploy_also_reached_others_who_tell_little_names_neither(apart, chance):
+    """A model for all, its prompt for one route, and hardly anybody asks the other route."""
+    w = world(9)
+    late = w.at >= 2.0 * DAY
+    one = late & (np.arange(w.at.size) % 300 != 0)
+    day = 10 * DAY
+    both = [
+        replace(kind("prompt", one, {"error": 1.0}), recorded=day),
+        replace(kind("model", late, {"error": 0.4}), recorded=day + apart),
+    ]
+    (told,) = explain(w, w.panel(0.15 * one), both)
+    assert told.best == "prompt"
+    assert (told.posterior["prompt"] < chance) == (apart == 0.0)

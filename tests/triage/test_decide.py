@@ -265,3 +265,26 @@ def test_who_grew_is_told_by_a_mark_where_it_is_a_person():
     decision = decided(found(mixed=[(moved("refusal", N), rise)]))
     assert "u-e09c11" not in decision.traffic
     assert "27%" in decision.traffic
+
+
+@pytest.mark.parametrize(("chance", "status"), [(0.81, "implicated"), (0.3, "undetermined")])
+def test_a_suite_that_stepped_with_the_ruler_bears_out_what_a_score_leaves_open(chance, status):
+    ruler = suspect("eval_freshness", artifact="golden")
+    open_ = explanation(moved("feedback", N, best=30.0), posterior={ruler.key: chance, "": 1 - chance})
+    decision = decided(found(open_, suspects=(ruler,)), words=("feedback",), ruler=(ruler, None), gate=True)
+    assert decision.status == status
+
+
+@pytest.mark.parametrize(("gate", "told"), [(True, "golden"), (False, "support/system")])
+def test_where_the_page_speaks_of_a_suite_its_ruler_explains_it_beside_what_harms_nobody(gate, told):
+    ruler = suspect("eval_freshness", artifact="golden")
+    style = named(moved("preamble", N, best=50.0), PROMPT, 0.99)
+    decision = decided(found(style, suspects=(PROMPT, ruler)), ruler=(ruler, None), gate=gate)
+    assert [decision.ruler[0].change.artifact] if decision.ruler and not decision.told else causes(decision) == [told]
+
+
+def test_an_exclamation_mark_harms_nobody_unless_the_page_speaks_of_it():
+    friendlier = found(named(moved("exclaims", N, best=50.0), PROMPT, 0.99))
+    assert decided(friendlier).status == "none_of_five"
+    word = next(iter(BY_NAME["exclaims"].words))
+    assert decided(friendlier, words=(word,)).status == "implicated"

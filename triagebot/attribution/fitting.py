@@ -71,7 +71,10 @@ def levelled(board: Board, seed: int, slice_: Slice, pooled: Array, moved_with: 
     for j, candidate in enumerate(board.candidates):
         if j == top or candidate.recorded is None or abs(candidate.recorded - best.recorded) > AT_ONCE:
             continue
-        same = np.count_nonzero(candidate.exposure[:, 0] != best.exposure[:, 0]) < MIN_BETWEEN
+        mine, theirs = best.exposure[:, 0], candidate.exposure[:, 0]
+        same = np.count_nonzero(mine != theirs) < MIN_BETWEEN
+        # Or who had it had both, and the others of that one told next to nothing.
+        same |= bool((mine <= theirs).all()) and pooled[top] - pooled[j] < AS_GOOD
         if same and all((candidate.moves(family) or 0.0) >= ABLE for family in families):
             raised[j] = max(pooled[j], pooled[top] - np.log(KIND_ALONE))
     return raised

@@ -18,6 +18,7 @@ from triagebot.triage.read import CERTAIN, PLAIN, RULER, Reading
 
 TOGETHER = 12 * 3600.0
 FAINT = 0.5
+BORNE_OUT = 0.5
 TWO = 6.0  # ln odds: one to a hundred for a second cause, and a few that it may be
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 
@@ -65,7 +66,7 @@ def decide(
     """
     still = partial(_still, found, visible=visible, blind=blind, demand=demand, lost=lost, cut=cut, fallen=fallen)
     readings = [r for r in readings if not _beside(r)]
-    if not readings or (ruler is not None and not any(r.words or r.explanation.strength >= STANDS for r in readings)):
+    if not readings or (ruler is not None and not any(_stands(r, gate) for r in readings)):
         return still(ruler=ruler)
     by_mix = max((moved.best for moved, _ in found.mixed), default=0.0)
     if all(not r.words and r.explanation.strength < FAINT * by_mix for r in readings):
@@ -83,6 +84,9 @@ def decide(
         # What is known for certain beside what nothing explains.
         if not first.words and (lost or found.mixed or demand):
             return still(ruler=None)
+        # A suite that stepped with the ruler bears out what a score of the requests leaves nearly certain.
+        if ruler is not None and first.possible.get(ruler[0].key, 0.0) >= BORNE_OUT:
+            return still(ruler=ruler)
         possible = dict(first.possible)
         why = (
             "what moved follows no change that is on record"
@@ -94,6 +98,13 @@ def decide(
     status: VerdictStatus = "implicated" if any(r.node in SURFACES for r in distinct) else "none_of_five"
     apart = ruler if gate and ruler is not None and _apart(ruler[1], distinct) else None
     return Decision("implicated" if apart else status, tuple(distinct), {}, "", ruler=apart)
+
+
+def _stands(reading: Reading, gate: bool) -> bool:
+    """Whether a reading stands beside a ruler that stepped: what the page speaks of, and what is plain; where it speaks of an
+    evaluation, what is plainly harm.
+    """
+    return bool(reading.words) or (reading.explanation.strength >= STANDS and (reading.harm is True or not gate))
 
 
 def _apart(ruler: Symptom | None, told: Sequence[Reading]) -> bool:

@@ -53,6 +53,8 @@ COUNTED = frozenset(
     }
 )
 MEASURED = frozenset({"request_ms", "output_chars"})
+# How answers greet and end. Nobody is harmed by an exclamation mark: it is told where the page speaks of it.
+PLEASANTRIES = frozenset({"exclaims", "emoji", "closing"})
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 SLACK = 3600.0
 RULER = "eval_freshness"
@@ -101,6 +103,8 @@ def read(
         if harm is False and all(_just_better(signals[name]) for name in names):
             continue
         bare = Reading(number, explanation, words=relevance(names, words, signals), harm=harm)
+        if not bare.words and PLEASANTRIES.issuperset(names):
+            continue
         counted = _counted_otherwise(bare, found)
         readings.append(counted or _read(bare, found, by_key, weighed, tree, service))
     return readings
