@@ -109,7 +109,7 @@ def attribute(
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
     named = frozenset[str]().union(*(candidate.subjects for candidate in candidates))
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST, named=named)
-    levelled = [s for s in slices if s.dimension in (*OF_INPUT, *INPUT_DIMENSIONS)]
+    levelled = [s for s in slices if _has_level(s.dimension, table)]
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
     explanations = weigh(_spoken(panel, words), [within(c, levelled) for c in _unique(candidates)], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()
@@ -119,6 +119,16 @@ def attribute(
         )
         mixed = _mixed(panel, plain, explanations, grown, slices[0])
     return Attribution(tuple(found), tuple(explanations), tuple(grown), mixed, _steady(panel), panel)
+
+
+def _has_level(dimension: str, table: RequestTable) -> bool:
+    """Whether each slice of a dimension has a level of its own among what arrives. What the text tells has one only where every
+    request's is recorded: those without are as the others are, and outside of all slices.
+    """
+    told = table.signals.get(dimension)
+    return dimension in (INPUT, *INPUT_DIMENSIONS) or (
+        dimension in OF_INPUT and told is not None and bool(np.isfinite(told).all())
+    )
 
 
 def _spoken(panel: Panel, words: frozenset[str]) -> Panel:
