@@ -2,6 +2,7 @@ import numpy as np
 
 from tests.fakes.walks import spread, table
 from triagebot.domain.inputs import mark
+from triagebot.domain.withheld import shown_slice
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.triage.slices import having, input_test, needed
 
@@ -38,6 +39,15 @@ def test_requests_that_begin_alike_are_told_by_a_mark_and_never_by_their_words()
     for unknown in ("#zzzz", "c7f1", "#c7f1 OR 1"):
         assert input_test({"input_kind": unknown}) is None
         assert not having(kinds, {"input_kind": unknown}).any()
+
+
+def test_requests_in_one_language_are_told_by_its_name():
+    told = table(spread(4), {}, {"input_language": [1, 3, 3, np.nan]})
+    assert having(told, {"input_language": "French"}).tolist() == [False, True, True, False]
+    assert having(told, {"input_language": "English"}).tolist() == [True, False, False, False]
+    assert [s.name for s in needed(SIGNAL, {"input_language": "French"})] == ["refusal", "input_language"]
+    assert not having(told, {"input_language": "Klingon"}).any()
+    assert shown_slice({"input_language": "French"}) == "inputs in French"
 
 
 def test_a_request_that_called_several_tools_is_of_the_slice_of_each():
