@@ -333,3 +333,14 @@ def test_its_own_signals_do_not_vouch_for_a_node_where_another_may_have_done_it(
         evidence={"": 30.0, index.key: 40.0, RELEASE.key: 39.0},
     )
     assert decided(found(open_, suspects=(index, RELEASE))).status == status
+
+
+@pytest.mark.parametrize(("spoken", "status"), [(0.0, "implicated"), (2.3, "undetermined")])
+def test_what_only_the_pages_words_lift_above_chance_names_nobody(spoken, status):
+    faint = named(moved("refusal", N, best=8.0), PROMPT, strength=4.0)
+    panel = SimpleNamespace(columns={"refusal": SimpleNamespace(spoken=spoken)})
+    lifted = replace(found(faint), panel=panel)
+    assert decided(lifted, words=("refusals",)).status == status
+    assert decided(lifted, words=("refusals",), demand="requests are 2.5 times what is usual").status == (
+        "none_of_five" if spoken else "implicated"
+    )

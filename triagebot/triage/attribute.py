@@ -111,7 +111,8 @@ def attribute(
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST, named=named)
     levelled = [s for s in slices if _has_level(s.dimension, table)]
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
-    explanations = weigh(_spoken(panel, words), [within(c, levelled) for c in _unique(candidates)], slices, causes)
+    panel = _spoken(panel, words)
+    explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()
     if grown:
         plain = build_panel(

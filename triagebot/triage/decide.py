@@ -82,7 +82,7 @@ def decide(
             told.append(other)
     if first.suspect is None and first.implied is None:
         # What is known for certain beside what nothing explains.
-        if not first.words and (lost or found.mixed or demand):
+        if (not first.words or first.doubtful) and (lost or found.mixed or demand):
             return still(ruler=None)
         # A suite that stepped with the ruler bears out what a score of the requests leaves nearly certain.
         if ruler is not None and first.possible.get(ruler[0].key, 0.0) >= BORNE_OUT:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from triagebot.attribution.board import HAS_MOVED
 from triagebot.attribution.hypotheses import LATER, WITHIN, Explanation
 from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
 from triagebot.domain import tooldiff
@@ -75,6 +76,7 @@ class Reading:
     words: int = 0
     harm: bool | None = None
     over: bool = False  # a burst that ended long before the page
+    doubtful: bool = False  # it would not be told but for the page's own words: they name no change
 
     @property
     def onset(self) -> Interval:
@@ -105,9 +107,19 @@ def read(
         bare = Reading(number, explanation, words=relevance(names, words, signals), harm=harm)
         if not bare.words and PLEASANTRIES.issuperset(names):
             continue
+        if _by_words_alone(explanation, found):
+            possible = {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
+            readings.append(replace(bare, possible=possible, doubtful=True))
+            continue
         counted = _counted_otherwise(bare, found)
         readings.append(counted or _read(bare, found, by_key, weighed, tree, service))
     return readings
+
+
+def _by_words_alone(explanation: Explanation, found: Attribution) -> bool:
+    """Whether nothing but the page's own words lifts what moved above chance."""
+    column = found.panel.columns.get(explanation.seed.signal) if found.panel is not None else None
+    return column is not None and explanation.strength - column.spoken < HAS_MOVED
 
 
 def _read(
