@@ -149,8 +149,7 @@ class Board:
         alone: that one other change moved them.
         """
         place = next((j for j, c in enumerate(self.candidates) if c.key == explanation.best), None)
-        names = [self.columns[i].signal.name for i in self.all_moved()]
-        rows = [i for i, name in zip(self.all_moved(), names, strict=True) if name != explanation.seed.signal]
+        rows = [i for i in self.all_moved() if self.columns[i].signal.name != explanation.seed.signal]
         if not rows:
             return frozenset()
         told = np.stack([self.row(panel, i, slices) for i in rows])

@@ -85,6 +85,11 @@ class Explanation:
     evidence: dict[str, float]
     slice: Slice
 
+    @property
+    def moved(self) -> tuple[Moved, ...]:
+        """All of its symptoms, the clearest first."""
+        return (self.seed, *self.members)
+
 
 def prior_odds(candidate: Candidate, column: Column, slice_: Slice | None = None) -> float:
     """Ln odds that the change moved the signal, within a slice where one is given."""

@@ -122,10 +122,7 @@ def input_kinds(table: RequestTable) -> Dimension | None:
     if values is None or (intent is not None and any(intent.labels)):
         return None
     kinds = _lasting(values)
-    codes = np.zeros(values.size, dtype=np.int32)
-    for number, kind in enumerate(kinds, 1):
-        codes[values == kind] = number
-    return Dimension(codes, ("", *(mark(kind) for kind in kinds))) if kinds else None
+    return _numbered(values, kinds, [mark(kind) for kind in kinds]) if kinds else None
 
 
 def input_languages(table: RequestTable) -> Dimension | None:
@@ -134,10 +131,15 @@ def input_languages(table: RequestTable) -> Dimension | None:
     told = [int(number) for number in _lasting(values)] if values is not None else []
     if values is None or len(told) < 2:
         return None
+    return _numbered(values, told, [LANGUAGES[number - 1] for number in told])
+
+
+def _numbered(values: Array, kinds: Sequence[float], names: Sequence[str]) -> Dimension:
+    """A signal whose values are kinds as a dimension with their names; all other values are unnamed."""
     codes = np.zeros(values.size, dtype=np.int32)
-    for code, number in enumerate(told, 1):
-        codes[values == number] = code
-    return Dimension(codes, ("", *(LANGUAGES[number - 1] for number in told)))
+    for code, kind in enumerate(kinds, 1):
+        codes[values == kind] = code
+    return Dimension(codes, ("", *names))
 
 
 def long_inputs(table: RequestTable) -> Dimension | None:

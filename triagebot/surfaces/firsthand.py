@@ -24,9 +24,7 @@ def first_hand(explanation: Explanation, signs: Collection[str]) -> Moved | None
     if explanation.best:
         return None
     least = CLEAR_OF * explanation.seed.best
-    found = [
-        m for m in (explanation.seed, *explanation.members) if m.signal in signs and m.best >= least and not _better(m)
-    ]
+    found = [m for m in explanation.moved if m.signal in signs and m.best >= least and not _better(m)]
     return max(found, key=lambda m: m.best, default=None)
 
 

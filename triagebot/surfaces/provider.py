@@ -131,7 +131,7 @@ def _slow(explanation: Explanation) -> Moved | None:
     if sign is None:
         return None
     most = min(ALIKE * sign.best, OTHERWISE)
-    others = [m for m in _moved(explanation) if m.signal in ANSWERED or is_score(m.signal)]
+    others = [m for m in explanation.moved if m.signal in ANSWERED or is_score(m.signal)]
     return None if any(m.best > most for m in others) else sign
 
 
@@ -143,10 +143,6 @@ def _asked_as_before(table: RequestTable, sign: Moved) -> bool:
     refused = exposed(table, sign) & (missing > 0)
     known = np.unique(asked.codes[(table.at < sign.start) & (missing == 0) & asked.named[asked.codes]])
     return bool(refused.any()) and float(np.isin(asked.codes[refused], known).mean()) >= NEARLY_ALL
-
-
-def _moved(explanation: Explanation) -> tuple[Moved, ...]:
-    return (explanation.seed, *explanation.members)
 
 
 def _one_of_several(explanation: Explanation) -> Moved | None:

@@ -182,7 +182,7 @@ def _kept(reading: Reading, table: RequestTable, cut: Suspect | None) -> bool:
     if cut is None or not reading.harm:
         return False
     since, seed = cut.change.introduced.latest.timestamp(), reading.explanation.seed
-    names = [seed.signal, *(m.signal for m in reading.explanation.members)]
+    names = [m.signal for m in reading.explanation.moved]
     return seed.latest >= since and as_many(table, names, since)
 
 

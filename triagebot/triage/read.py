@@ -100,7 +100,7 @@ def read(
     by_key = {s.key: s for s in found.suspects}
     readings = []
     for number, explanation in enumerate(found.explanations):
-        names = [explanation.seed.signal, *(m.signal for m in explanation.members)]
+        names = [m.signal for m in explanation.moved]
         harm = _harm(explanation, signals)
         if harm is False and all(_just_better(signals[name]) for name in names):
             continue
@@ -108,8 +108,7 @@ def read(
         if not bare.words and PLEASANTRIES.issuperset(names):
             continue
         if _by_words_alone(explanation, found):
-            possible = {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
-            readings.append(replace(bare, possible=possible, doubtful=True))
+            readings.append(replace(bare, possible=_possible(explanation), doubtful=True))
             continue
         counted = _counted_otherwise(bare, found)
         readings.append(counted or _read(bare, found, by_key, weighed, tree, service))
@@ -165,8 +164,12 @@ def _implied(bare: Reading, implied: Implied | None, open_: float, found: Attrib
     recorded = _recorded(bare.explanation, implied, found) if implied else None
     if recorded is not None:
         return replace(bare, suspect=recorded, confidence=confidence)
-    possible = {k: p for k, p in bare.explanation.posterior.items() if k and p >= LIKELY}
-    return replace(bare, implied=implied, possible=possible, confidence=confidence, over=over)
+    return replace(bare, implied=implied, possible=_possible(bare.explanation), confidence=confidence, over=over)
+
+
+def _possible(explanation: Explanation) -> dict[str, float]:
+    """The changes that are worth a person's look, with their chances."""
+    return {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
 
 
 def _counted_otherwise(bare: Reading, found: Attribution) -> Reading | None:
@@ -174,7 +177,7 @@ def _counted_otherwise(bare: Reading, found: Attribution) -> Reading | None:
     beside it, the time that requests take and their texts, stood still.
     """
     explanation = bare.explanation
-    names = {explanation.seed.signal, *(m.signal for m in explanation.members)}
+    names = {m.signal for m in explanation.moved}
     if found.panel is None or not names <= COUNTED or not MEASURED & set(found.panel.columns):
         return None
     least = max(explanation.evidence.values()) - AS_WELL_AS
@@ -308,7 +311,7 @@ def _harm(explanation: Explanation, signals: Mapping[str, Signal]) -> bool | Non
 
     Where answers are scored better, that they take longer or cost more is their price, and that they look otherwise no harm.
     """
-    moved = (explanation.seed, *explanation.members)
+    moved = explanation.moved
     verdicts = [signals[m.signal].harmful(explanation.effect if m is explanation.seed else m.effect) for m in moved]
     families = [signals[m.signal].family for m in moved]
     told = list(zip(moved, families, verdicts, strict=True))
