@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import spread, table
-from triagebot.attribution.strata import input_columns, input_kinds, input_languages, long_inputs, risings
+from triagebot.attribution.strata import input_columns, input_kinds, input_languages, long_inputs, risings, turns
+from triagebot.domain.inputs import LATER
 
 N = 2000
 RNG = np.random.default_rng(4)
@@ -134,6 +135,16 @@ def test_the_language_of_inputs_is_looked_into_where_there_are_several():
     assert [found.labels[code] for code in found.codes[:3]] == ["French", "", "English"]
     assert input_languages(table(spread(N), {}, {"input_language": np.ones(N)})) is None
     assert input_languages(table(spread(N))) is None
+
+
+def test_the_later_turns_of_conversations_are_looked_into_where_most_name_theirs():
+    talks = np.array([f"c{i // 3}" for i in range(N)])
+    found = turns(table(spread(N), {"conversation": talks}))
+    assert [found.labels[code] for code in found.codes[:4]] == ["", LATER, LATER, ""]
+    assert turns(table(spread(N), {"conversation": talks}, requests=2 * N)) is None  # a sample misses first turns
+    assert turns(table(spread(N), {"conversation": np.where(np.arange(N) % 2, talks, "")})) is None
+    assert turns(table(spread(N), {"conversation": [f"c{i}" for i in range(N)]})) is None
+    assert turns(table(spread(N))) is None
 
 
 def test_one_user_who_sends_a_hundred_times_as_much_is_a_kind_of_input_that_grew():

@@ -118,7 +118,12 @@ def requests_of_each_scenario() -> list[dict]:
         part
         for number in range(3000)
         for part in (
-            span(f"m{number}", "r", 172_000 * number / 3000, attributes={"triage.tenant": f"t{number % 3}"}),
+            span(
+                f"m{number}",
+                "r",
+                172_000 * number / 3000,
+                attributes={"triage.tenant": f"t{number % 3}", "session.id": f"c{number // 4}"},
+            ),
             llm(f"m{number}", "l", 172_000 * number / 3000 + 0.01, attributes={"output.value": "x" * (number % 7)}),
         )
     ]
@@ -391,6 +396,12 @@ async def test_evidence_says_what_the_table_says(store: Reader) -> None:
     assert (await store.run(query, parameters)).rows == (
         ("m", longer.size, longer.size, pytest.approx(longer.mean(), abs=1e-5)),
     )
+    last = {"turn": "second or later", "tenant": "t1"}
+    query, parameters = store.evidence_query(["busy"], WINDOW, chars, last, f"@onset={onset}")
+    later = np.arange(3000)[codes.codes == codes.labels.index("t1")] % 4 > 0
+    rows = {row[0]: row for row in (await store.run(query, parameters)).rows}
+    assert sum(row[1] for row in rows.values()) == later.sum() == 750
+    assert rows["before"][3] == pytest.approx(chosen[later][: rows["before"][1]].mean(), abs=1e-5)
     length = int(chosen[0])
     alike = (chars, InputTest("input_kind", False, length))
     query, parameters = store.evidence_query(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tests.fakes.walks import SERVICE, change, explanation, spread, table, weighed
+from triagebot.attribution.panel import build_panel
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.contract import Suspect
 from triagebot.surfaces.tree import TREE
@@ -35,6 +38,13 @@ def unexplained(seed, *members, **more):
 
 def found(*explanations, suspects=(PROMPT, MODEL, RELEASE), mixed=()):
     return Attribution(tuple(suspects), tuple(explanations), tuple(r for _, r in mixed), tuple(mixed), {}, None)
+
+
+def panel_of(**values):
+    """The panel of these signals' values, a number for each of the requests."""
+    told = {name: np.asarray(one, dtype=float) for name, one in values.items()}
+    signals = [BY_NAME[name] for name in told]
+    return build_panel(TABLE.at, TABLE.weight, {}, {}, told, signals, np.zeros((N, 0)))
 
 
 def decided(attribution, *, words=(), visible=True, blind="nothing is recorded", table=TABLE, **more):

@@ -16,6 +16,7 @@ from tests.triage.decisions import (
     decided,
     found,
     named,
+    panel_of,
     suspect,
     unexplained,
 )
@@ -316,7 +317,8 @@ def test_where_nothing_but_what_is_counted_moved_the_new_instrumentation_counts_
         evidence={RELEASE.key: 893.0, new.key: 891.0, "": 880.0},
     )
     attribution = found(both, suspects=(RELEASE, new))
-    panel = SimpleNamespace(columns=dict.fromkeys(["request_ms"] if measured else []))
+    took = np.where(np.arange(N) < N // 2, 900.0, 1800.0) + np.arange(N) % 7
+    panel = panel_of(**({"request_ms": took} if measured else {}))
     decision = decided(replace(attribution, panel=panel))
     assert causes(decision) == told
     if told == ["openai"]:
@@ -344,3 +346,12 @@ def test_what_only_the_pages_words_lift_above_chance_names_nobody(spoken, status
     assert decided(lifted, words=("refusals",), demand="requests are 2.5 times what is usual").status == (
         "none_of_five" if spoken else "implicated"
     )
+
+
+@pytest.mark.parametrize(("longer", "told"), [(1.04, ["api"]), (1.5, ["support/system", "api"])])
+def test_a_pleasantry_that_takes_a_few_milliseconds_is_nobodys_page(longer, told):
+    took = 1000.0 + np.arange(N) % 7
+    warmer = named(moved("exclaims", N, best=60.0), PROMPT, 0.99, moved("request_ms", N, best=12.0))
+    asked = named(moved("asks_back", N, best=30.0), RELEASE, 0.99)
+    panel = panel_of(request_ms=np.where(np.arange(N) < N // 2, took, took * longer))
+    assert causes(decided(replace(found(warmer, asked), panel=panel))) == told

@@ -50,6 +50,14 @@ def test_requests_in_one_language_are_told_by_its_name():
     assert shown_slice({"input_language": "French"}) == "inputs in French"
 
 
+def test_later_turns_are_told_by_the_conversations_that_requests_name():
+    told = table(spread(5), {"conversation": ["a", "b", "a", "", ""]})
+    later = {"turn": "second or later"}
+    assert having(told, later).tolist() == [False, False, True, False, False]
+    assert needed(SIGNAL, later) == [SIGNAL]
+    assert shown_slice(later) == "turn second or later"
+
+
 def test_a_request_that_called_several_tools_is_of_the_slice_of_each():
     called = table(spread(3), {"tool_names": ["find", "find\x1fsend", "finder"]})
     assert having(called, {"tool_names": "find"}).tolist() == [True, True, False]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen, risen
-from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, LANGUAGES, SIZES, mark, over
+from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, LANGUAGES, LATER, SIZES, mark, over
 from triagebot.ports import Dimension, RequestTable
 
 Array = NDArray[np.float64]
@@ -69,6 +69,24 @@ def conversations(table: RequestTable) -> Dimension | None:
     if dimension is None or not dimension.labels:
         return None
     return dimension if dimension.named[dimension.codes].mean() >= MOSTLY_NAMED else None
+
+
+def turns(table: RequestTable) -> Dimension | None:
+    """The first request of a conversation against all others; None where too few name theirs, only a sample was read, or hardly
+    any conversation goes on.
+    """
+    conversation = conversations(table)
+    if conversation is None or table.at.size < table.requests:
+        return None
+    later = later_turns(conversation)
+    return Dimension(later.astype(np.int32), ("", LATER)) if A_PART <= later.mean() <= 1 - A_PART else None
+
+
+def later_turns(conversation: Dimension) -> NDArray[np.bool_]:
+    """Which requests, in the order of time, are not the first that are seen of the conversation that they name."""
+    later = np.ones(conversation.codes.size, dtype=np.bool_)
+    later[np.unique(conversation.codes, return_index=True)[1]] = False
+    return later & conversation.named[conversation.codes]
 
 
 def input_columns(table: RequestTable) -> list[Array]:

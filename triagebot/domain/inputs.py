@@ -1,5 +1,5 @@
-"""Slices that the input itself tells: long ones, those in one language and those that begin alike, so that a query and a picture
-can repeat them.
+"""Slices that the input itself tells: long ones, those in one language, those that begin alike and the later ones of their
+conversations, so that a query and a picture can repeat them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ INPUT: Final = "input"  # the slice's dimension: how long
 SIZES: Final[Mapping[str, str]] = {"input_chars": "characters", "asked_tokens": "tokens"}
 INPUT_KIND: Final = "input_kind"  # … or what it begins with, as the signal of that name: a number, never the words
 INPUT_LANGUAGE: Final = "input_language"  # … or in which language it is, as the number of the signal of that name
+TURN: Final = "turn"  # … or which one of its conversation it is
+LATER: Final = "second or later"
 # In the order of those numbers, from 1.
 LANGUAGES: Final = (
     "English",

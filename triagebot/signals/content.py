@@ -336,7 +336,16 @@ CONTENT: Final = (
     ),
     _said("exclaims", "answers with exclamation marks", "!", "both", "tone", "unprofessional", "cheerful"),
     _said(
-        "asks_back", "answers that end in a question", "\\\\?\\\\s*$", "both", "clarifying", "question", "asks", "tone"
+        "asks_back",
+        "answers that end in a question",
+        "\\\\?\\\\s*$",
+        "both",
+        "clarifying",
+        "question",
+        "asks",
+        "tone",
+        "forgets",
+        "forgot",
     ),
     _said(
         "markup",

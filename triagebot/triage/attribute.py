@@ -22,11 +22,12 @@ from triagebot.attribution.strata import (
     long_inputs,
     risings,
     stack,
+    turns,
 )
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_MIX
 from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
-from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, OF_INPUT
+from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, OF_INPUT, TURN
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
@@ -36,6 +37,7 @@ from triagebot.triage.symptoms import spoken
 
 SLICED = (
     INPUT,
+    TURN,
     "region",
     "route",
     "provider",
@@ -96,15 +98,20 @@ def attribute(
     told = [s for s in signals if s.family not in NEVER_SYMPTOMS]
     codes = {name: d.codes for name, d in table.dimensions.items()}
     labels = {name: d.labels for name, d in table.dimensions.items()}
-    long_ = long_inputs(table)
-    told_by_input = ((INPUT, long_), (INPUT_KIND, input_kinds(table)), (INPUT_LANGUAGE, input_languages(table)))
-    for name, told_by in told_by_input:
+    long_, turn = long_inputs(table), turns(table)
+    told_by_input = {
+        INPUT: long_,
+        TURN: turn,
+        INPUT_KIND: input_kinds(table),
+        INPUT_LANGUAGE: input_languages(table),
+    }
+    for name, told_by in told_by_input.items():
         if told_by is not None:
             codes[name], labels[name] = told_by.codes, told_by.labels
     weight = table.weight / table.weight.mean()
     hours = hour_columns(table.at)
     grown = risings(table)
-    levels = [long_.codes.astype(float)] if long_ is not None else []
+    levels = [told_by.codes.astype(float) for told_by in (long_, turn) if told_by is not None]
     arriving = [*hours, *levels, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
     named = frozenset[str]().union(*(candidate.subjects for candidate in candidates))
@@ -127,7 +134,7 @@ def _has_level(dimension: str, table: RequestTable) -> bool:
     request's is recorded: those without are as the others are, and outside of all slices.
     """
     told = table.signals.get(dimension)
-    return dimension in (INPUT, *INPUT_DIMENSIONS) or (
+    return dimension in (INPUT, TURN, *INPUT_DIMENSIONS) or (
         dimension in OF_INPUT and told is not None and bool(np.isfinite(told).all())
     )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from triagebot.attribution.board import HAS_MOVED
 from triagebot.attribution.hypotheses import LATER, WITHIN, Explanation
+from triagebot.attribution.panel import Panel
+from triagebot.attribution.scan import Moved
 from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
 from triagebot.domain import tooldiff
 from triagebot.domain.service import Service
@@ -19,7 +21,7 @@ from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
 from triagebot.surfaces.dated import WORN_OFF, from_probe
 from triagebot.surfaces.firsthand import CLEAR_OF
 from triagebot.triage.attribute import Attribution
-from triagebot.triage.symptoms import relevance
+from triagebot.triage.symptoms import relevance, symptom
 
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
 ROUGHLY = 0.2  # … of plain evidence more: a limit bites in hours that nobody foretells
@@ -33,6 +35,7 @@ CHEAPER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "late
 JUST_BETTER = CHEAPER | {"retrieval"}
 SCORED = frozenset({"eval", "feedback"})
 PRICE = frozenset({"latency", "speed", "usage"})
+SLIGHT = 0.1  # of what it was
 AS_WELL = 0.25
 AS_WELL_AS = 5.0  # ln
 # What instrumentation counts, a call at a time, and what is measured or kept beside it.
@@ -101,11 +104,12 @@ def read(
     readings = []
     for number, explanation in enumerate(found.explanations):
         names = [m.signal for m in explanation.moved]
-        harm = _harm(explanation, signals)
+        slight = {m.signal for m in explanation.moved if _slight(m, signals[m.signal], found.panel)}
+        harm = _harm(explanation, slight, signals)
         if harm is False and all(_just_better(signals[name]) for name in names):
             continue
         bare = Reading(number, explanation, words=relevance(names, words, signals), harm=harm)
-        if not bare.words and PLEASANTRIES.issuperset(names):
+        if not bare.words and PLEASANTRIES & set(names) and PLEASANTRIES | slight >= set(names):
             continue
         if _by_words_alone(explanation, found):
             readings.append(replace(bare, possible=_possible(explanation), doubtful=True))
@@ -306,13 +310,23 @@ def _just_better(signal: Signal) -> bool:
     return signal.family in JUST_BETTER or signal.unit == "ms"
 
 
-def _harm(explanation: Explanation, signals: Mapping[str, Signal]) -> bool | None:
-    """None where no direction of what moved is bad; nor is it a gain that answers are faster which plainly are other answers.
+def _slight(moved: Moved, signal: Signal, panel: Panel | None) -> bool:
+    """Whether requests take or cost so little more or less, if plainly so, that nobody feels it."""
+    if panel is None or moved.signal not in panel.columns or signal.family not in PRICE or signal.binary:
+        return False
+    seen = symptom(panel, moved, signal)
+    return seen.before.value > 0 and abs(seen.after.value / seen.before.value - 1) < SLIGHT
+
+
+def _harm(explanation: Explanation, slight: Collection[str], signals: Mapping[str, Signal]) -> bool | None:
+    """None where no direction of what moved is bad, or what is worse is so `slight` that nobody feels it; nor is it a gain that
+    answers are faster which plainly are other answers.
 
     Where answers are scored better, that they take longer or cost more is their price, and that they look otherwise no harm.
     """
     moved = explanation.moved
     verdicts = [signals[m.signal].harmful(explanation.effect if m is explanation.seed else m.effect) for m in moved]
+    verdicts = [None if v and m.signal in slight else v for m, v in zip(moved, verdicts, strict=True)]
     families = [signals[m.signal].family for m in moved]
     told = list(zip(moved, families, verdicts, strict=True))
     better = any(verdict is False and family in SCORED and m.best >= PLAIN for m, family, verdict in told)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.domain.inputs import OF_INPUT, InputTest, told_by_input
+from triagebot.attribution.strata import later_turns
+from triagebot.domain.inputs import OF_INPUT, TURN, InputTest, told_by_input
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
 from triagebot.signals.catalogue import SIGNALS
@@ -33,8 +34,10 @@ def having(table: RequestTable, slice_: Mapping[str, str]) -> NDArray[np.bool_]:
         if name in OF_INPUT:
             kept &= _told(table, {name: label})
             continue
-        dimension = table.dimensions.get(name)
-        kept &= arrivals.having(dimension, label) if dimension is not None else False
+        dimension = table.dimensions.get("conversation" if name == TURN else name)
+        if dimension is None:
+            return np.zeros(table.at.shape, dtype=np.bool_)
+        kept &= later_turns(dimension) if name == TURN else arrivals.having(dimension, label)
     return kept
 
 

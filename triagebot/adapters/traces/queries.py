@@ -354,14 +354,15 @@ def evidence_query(
     *,
     ends: bool = False,
     told_by: tuple[Signal, InputTest] | None = None,
+    later_turns: bool = False,
 ) -> str:
     """Requests and the signal's average per value of `split`: a dimension, or `@onset` for before and after {onset}.
 
     With `ends` what began at {ended} or later counts as before again. Bound: the window, {from} (no request that began before it), {slice_0} … in the order of `slice_`, and with `told_by`,
-    whose signal must exceed or be it, {input}.
+    whose signal must exceed or be it, {input}. `later_turns`: only requests that are not the first of a conversation in the window.
     """
     onset = split.startswith("@onset")
-    dimensions = sorted({*slice_, *(() if onset else (split,))})
+    dimensions = sorted({*slice_, *(() if onset else (split,)), *(("conversation",) if later_turns else ())})
     text = " ".join(
         [*(s.expression for s in (signal, told_by and told_by[0]) if s), *(DIMENSION_SQL[name] for name in dimensions)]
     )
@@ -379,9 +380,13 @@ def evidence_query(
     if told_by is not None:
         listed += f", {_folded(told_by[0])} AS told"
         kept += f" AND told {'>' if told_by[1].exceeds else '='} {{input:Float64}}"
+    requests = f"(SELECT {_TRACE} AS request, argMin(at, {_ROOT_FIRST}) AS began, {value} AS value{listed} FROM {spans} GROUP BY request)"
+    began = "WHERE began >= {from:DateTime64(6, 'UTC')}"
+    if later_turns:
+        order = "row_number() OVER (PARTITION BY d_conversation ORDER BY began)"
+        requests = f"(SELECT *, {order} AS turn FROM {requests} {began} AND d_conversation != '')"
+        began = "WHERE turn > 1"
     return (
         f"SELECT {shown} AS split, count() AS requests, countIf(isFinite(value)) AS n, "
-        f"round(avgIf(value, isFinite(value)), 6) AS average FROM (SELECT {_TRACE} AS request, argMin(at, {_ROOT_FIRST}) AS began, "
-        f"{value} AS value{listed} FROM {spans} GROUP BY request) WHERE began >= {{from:DateTime64(6, 'UTC')}}{kept} "
-        "GROUP BY split ORDER BY split"
+        f"round(avgIf(value, isFinite(value)), 6) AS average FROM {requests} {began}{kept} GROUP BY split ORDER BY split"
     )

@@ -17,7 +17,7 @@ from triagebot.adapters.traces import bundles, folding, guard, queries, requesti
 from triagebot.adapters.traces.engine import literal
 from triagebot.adapters.traces.normalise import ANYTHING, Present
 from triagebot.adapters.traces.queries import Source
-from triagebot.domain.inputs import OF_INPUT, InputTest
+from triagebot.domain.inputs import OF_INPUT, TURN, InputTest
 from triagebot.domain.recorded import Recorded
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window, parse_time
@@ -157,7 +157,8 @@ class Reader(ABC):
     ) -> tuple[str, Mapping[str, str]]:
         by, _, times = split.partition("=")
         onset, _, ended = times.partition("/")
-        slice_ = {name: label for name, label in slice_.items() if name not in OF_INPUT}
+        later = TURN in slice_
+        slice_ = {name: label for name, label in slice_.items() if name not in (*OF_INPUT, TURN)}
         if by not in (*DIMENSIONS, "@onset") or not set(slice_) <= set(DIMENSIONS):
             raise ValueError(f"no dimension {by!r} or {sorted(set(slice_) - set(DIMENSIONS))}")
         chosen = sorted(slice_)
@@ -169,7 +170,10 @@ class Reader(ABC):
             parameters["ended"] = literal(parse_time(ended))
         if told_by is not None:
             parameters["input"] = str(told_by[1].value)
-        return queries.evidence_query(self.source, signal, chosen, by, ends=bool(ended), told_by=told_by), parameters
+        query = queries.evidence_query(
+            self.source, signal, chosen, by, ends=bool(ended), told_by=told_by, later_turns=later
+        )
+        return query, parameters
 
     async def run(self, query: str, parameters: Mapping[str, str]) -> Answer:
         guard.check(query, self.source.table)
