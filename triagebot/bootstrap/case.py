@@ -26,7 +26,7 @@ from triagebot.settings.rubric import load_rubric
 from triagebot.triage.investigate import Gathered, Investigation, gather, investigate
 from triagebot.triage.owners import OwnerDesk
 
-PAGE_NAME = "page.json"
+PAGE_NAME, CHANGES_NAME, JOURNAL_NAME = "page.json", "changes.jsonl", "journal.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,10 @@ async def open_case(folder: Path, stack: AsyncExitStack) -> Case:
     service = _service_of(config, page)
     traces = await load_case_traces(config.traces or folder / "traces")
     stack.push_async_callback(traces.close)
-    changes = read_changes(config.changes) if config.changes and config.changes.exists() else []
-    observations = read_journal(config.journal) if config.journal and config.journal.exists() else []
+    # They belong to the folder: a triagebot.yaml need not name them.
+    told, polled = config.changes or folder / CHANGES_NAME, config.journal or folder / JOURNAL_NAME
+    changes = read_changes(told) if told.exists() else []
+    observations = read_journal(polled) if polled.exists() else []
     investigation = Investigation(
         traces=traces,
         journal=MemoryJournal(changes, observations),
