@@ -442,3 +442,15 @@ def test_how_a_page_was_heard_of_is_no_word_for_a_tool():
     assert ticket.name == "calls:create_ticket"
     assert not {"ticket", "support"} & set(ticket.words)
     assert "create" in ticket.words
+
+
+# What pages say of anything: rates of errors, queues of reviews, lists, windows of fifteen minutes, scores that dropped.
+ANYWHERE = (
+    "answer answered answers asks count down dropped gate list large no number odd output question queue rate records"
+)
+ANYWHERE += " request requests results size users window"
+
+
+def test_no_signal_answers_to_a_word_that_any_page_may_hold():
+    told = {signal.name: set(signal.words) & set(ANYWHERE.split()) for signal in SIGNALS}
+    assert {name: words for name, words in told.items() if words} == {}

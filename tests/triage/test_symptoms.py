@@ -68,6 +68,7 @@ def test_words_of_title_text_and_labels():
     assert {"json", "parse", "failures", "p99", "refusal-rate"} <= words
     assert {"wrong-tone", "wrong", "tone"} <= page_words(page("Wrong-tone replies"))
     assert "year" in page_words(page("last year's prices"))
+    assert "rate-limit" in page_words(page("rate limit errors"))
     assert page_words(page("")) == frozenset()
 
 

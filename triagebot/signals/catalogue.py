@@ -26,7 +26,7 @@ ERRORS: Final = (
         sql="failed = 1 OR ifNull(http_status, 0) >= 500",
         over="root",
         family="error",
-        words=("error", "errors", "failed", "failing", "failure", "500", "5xx", "outage", "down", "exception", "crash"),
+        words=("error", "errors", "failed", "failing", "failure", "500", "5xx", "outage", "exception", "crash"),
     ),
     Signal(
         name="llm_failed",
@@ -40,7 +40,7 @@ ERRORS: Final = (
         title="model calls answered 429",
         sql=f"ifNull(http_status, 0) = 429 OR {_says(phrases.RATE_LIMIT)}",
         family="ratelimit",
-        words=("429", "rate", "limit", "throttle", "throttled", "quota", "saturation"),
+        words=("429", "limit", "limited", "rate-limit", "rate-limited", "throttle", "throttled", "quota", "saturation"),
     ),
     Signal(
         name="overloaded",
@@ -83,7 +83,7 @@ ERRORS: Final = (
         title="model calls over the context window",
         sql=_says(phrases.OVERFLOW),
         family="error",
-        words=("context", "window", "overflow"),
+        words=("context", "overflow"),
     ),
     Signal(
         name="any_failed",
@@ -197,7 +197,7 @@ FINISH: Final = (
         sql=f"if(failed = 0 AND ({_RECORDED} OR ifNull(output_tokens, 0) > 0), finish_reason = '', NULL)",
         family="stream",
         needs=("finish_reason",),
-        words=("partial", "stream", "incomplete", "cut", "dropped", "hallucination", "cut-off", "aborted"),
+        words=("partial", "stream", "incomplete", "cut", "hallucination", "cut-off", "aborted"),
     ),
     Signal(
         name="partial_kept",
@@ -309,7 +309,7 @@ TOOLS: Final = (
         bad="both",
         family="tool",
         needs=("tool_result",),
-        words=("large", "size", "payload", "rows", "pagination", "overflow"),
+        words=("payload", "rows", "pagination", "overflow"),
     ),
 )
 
@@ -324,7 +324,7 @@ RETRIEVAL: Final = (
         bad="down",
         family="retrieval",
         needs=("doc_count",),
-        words=("documents", "retrieval", "search", "results"),
+        words=("documents", "retrieval", "search"),
     ),
     Signal(
         name="retrieval_empty",
@@ -345,16 +345,7 @@ RETRIEVAL: Final = (
         bad="down",
         family="retrieval",
         needs=("doc_top_score",),
-        words=(
-            "relevance",
-            "retrieval",
-            "score",
-            "wrong",
-            "irrelevant",
-            "hallucination",
-            "grounded",
-            "articles",
-        ),
+        words=("relevance", "retrieval", "score", "wrong", "irrelevant", "hallucination", "grounded", "articles"),
     ),
     Signal(
         name="mean_score",
@@ -410,7 +401,7 @@ LATENCY: Final = (
         over="root",
         unit="ms",
         family="latency",
-        words=("latency", "slow", "p95", "p99", "duration", "seconds", "slower", "queue"),
+        words=("latency", "slow", "p95", "p99", "duration", "seconds", "slower"),
     ),
     Signal(
         name="llm_ms",
@@ -504,7 +495,7 @@ USAGE: Final = (
         bad="both",
         family="content",
         needs=("output_tokens",),
-        words=("tokens", "cost", "spend", "bill", "budget", "output", "long", "verbose", "length"),
+        words=("tokens", "cost", "spend", "bill", "budget", "long", "verbose", "length"),
     ),
     Signal(
         name="reasoning_tokens",

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,10 +67,11 @@ def _mean(values: np.ndarray, weight: np.ndarray, mask: np.ndarray) -> tuple[int
 
 
 def page_words(page: Page) -> frozenset[str]:
-    """Its words, and the parts of those with hyphens and apostrophes."""
+    """Its words, the parts of those with hyphens and apostrophes, and two in a row as one with a hyphen."""
     text = " ".join((page.title, page.text, *page.labels.values())).lower()
     words = WORD.findall(text)
-    return frozenset((*words, *(part for word in words for part in PARTED.split(word) if part)))
+    parts = [part for word in words for part in PARTED.split(word) if part]
+    return frozenset((*words, *parts, *(f"{one}-{other}" for one, other in pairwise(words))))
 
 
 def of_each(page: Page) -> bool:
