@@ -58,6 +58,22 @@ def test_where_money_was_spent_a_rise_need_not_be_unheard_of(seed):
     assert times > 1.5
 
 
+@pytest.mark.parametrize(
+    ("sundays", "spent", "rose"), [(3, True, False), (3, False, False), (0, True, True), (0, False, True)]
+)
+def test_what_runs_on_every_sunday_is_no_rise(sundays, spent, rose):
+    """A job of 16 hours on the seventh day; the page compares with the day before."""
+    rng = np.random.default_rng(6)
+
+    def job(h):
+        return 90 if h // 24 % 7 == 6 and h % 24 >= 2 and (h // 168 == 3 or h // 168 < sundays) else 0
+
+    at = hours(28, lambda h: 12 + job(h), rng)
+    assert (
+        grown(at[at < 27 * DAY + 18 * HOUR], np.ones((at < 27 * DAY + 18 * HOUR).sum()), spent=spent) is not None
+    ) == rose
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_nor_is_a_rise_made_up_where_money_was_spent(seed):
     at = hours(10, daily, np.random.default_rng(seed))

@@ -23,6 +23,7 @@ from triagebot.attribution.strata import (
     risings,
     stack,
     turns,
+    weekday_columns,
 )
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_MIX
 from triagebot.attribution.weigh import weigh
@@ -109,7 +110,7 @@ def attribute(
         if told_by is not None:
             codes[name], labels[name] = told_by.codes, told_by.labels
     weight = table.weight / table.weight.mean()
-    hours = hour_columns(table.at)
+    hours = [*hour_columns(table.at), *weekday_columns(table)]
     grown = risings(table)
     levels = [told_by.codes.astype(float) for told_by in (long_, turn) if told_by is not None]
     arriving = [*hours, *levels, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]

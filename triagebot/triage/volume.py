@@ -26,6 +26,7 @@ FELT = 0.05  # of what all others send: what a budget shows
 FEW = 30  # conversations on either side
 THINNED = 0.75  # of what was usual: less is within what a weekend does
 ALIKE = 6  # hours
+WEEK = 7 * 24
 MOSTLY = 0.5  # of the hours since
 UNHEARD_OF = 1.2  # times the busiest day so far
 
@@ -53,6 +54,8 @@ def grown(at: NDArray[np.float64], weight: NDArray[np.float64], *, spent: bool =
     score = effect * np.sqrt(information) / (2.0 * spread)  # hours of one day stray together
     best = int(score.argmax())
     times, k = float(np.exp(effect[best])), int(since[best])
+    if _every_week(counts, k):
+        return None
     if spent and score[best] >= RISE_ASKED_FOR and (more := _times(counts, k, np.arange(counts.size) % 24)[0]) >= GROWN:
         return start + (k + 1) * HOUR, more
     if score[best] < RISE or times < GROWN or not _unheard_of(counts, k) or not _of_a_kind(counts, k, start + HOUR):
@@ -79,6 +82,13 @@ def _unheard_of(counts: NDArray[np.float64], since: int) -> bool:
     """Whether the busiest day before had clearly less: after a gap, the usual is no rise."""
     before = [counts[max(end - 24, 0) : end].mean() for end in range(since, 0, -24)]
     return bool(counts[since:].mean() >= UNHEARD_OF * max(before))
+
+
+def _every_week(counts: NDArray[np.float64], since: int) -> bool:
+    """Whether it was like this in the same hours of two weeks before, and of every other: what runs on Sundays is no rise."""
+    now, hours = counts[since:].sum(), np.arange(since, counts.size)
+    weeks = [counts[hours - back].sum() for back in range(WEEK, since + 1, WEEK) if counts.size - back <= since]
+    return len(weeks) >= 2 and bool(now < GROWN * min(weeks))
 
 
 def _of_a_kind(counts: NDArray[np.float64], since: int, first: float) -> bool:
