@@ -96,6 +96,15 @@ def test_an_improvement_beside_the_harm_is_not_blamed():
     assert causes(decided(both, words={"refusals"})) == ["support/system"]
 
 
+@pytest.mark.parametrize(("until", "told"), [(0.3, ["api"]), (None, ["api", "support/system"])])
+def test_a_change_that_was_taken_back_long_before_is_no_second_cause(until, told):
+    """A guess of three days ago, reverted as it helped nothing; what it had changed is over, and the page is not."""
+    ended = after(until).timestamp() if until else None
+    guess = named(moved("refusal", N, start=after(0.1).timestamp(), best=90.0), PROMPT, 0.99, until=ended)
+    decision = decided(found(named(moved("request_failed", N), RELEASE, 0.99), guess))
+    assert sorted(causes(decision)) == told
+
+
 def test_a_second_movement_that_follows_nothing_is_not_a_cause():
     both = found(named(moved("refusal", N), PROMPT), unexplained(moved("output_chars", N)))
     assert causes(decided(both)) == ["support/system"]

@@ -71,7 +71,8 @@ class Explanation:
     """What explains one group of symptoms that moved together.
 
     `seed` says it most clearly, `members` moved with it and are explained by the same. `posterior` maps candidate keys
-    (and "" for something unobserved) to probabilities that sum to one minus `nothing`.
+    (and "" for something unobserved) to probabilities that sum to one minus `nothing`. `until` is when the last request had the
+    best of them, in seconds; None for something unobserved.
     """
 
     seed: Moved
@@ -84,6 +85,7 @@ class Explanation:
     variant: str
     evidence: dict[str, float]
     slice: Slice
+    until: float | None = None
 
     @property
     def moved(self) -> tuple[Moved, ...]:

@@ -90,6 +90,7 @@ def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> t
             variant=variant,
             evidence=evidence,
             slice=moved.slice,
+            until=float(panel.at[np.flatnonzero(exposure)[-1]]) if key and exposure.any() else None,
         ),
         exposure,
     )

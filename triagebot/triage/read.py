@@ -86,6 +86,11 @@ class Reading:
         return Interval(moment(self.explanation.seed.earliest), moment(self.explanation.seed.latest))
 
     @property
+    def until(self) -> float:
+        """When it was over, in seconds: the movement, or the change that did it."""
+        return self.explanation.seed.end or self.explanation.until or math.inf
+
+    @property
     def node(self) -> str:
         if self.suspect is not None:
             return self.suspect.node
@@ -109,6 +114,8 @@ def read(
         if harm is False and all(_just_better(signals[name]) for name in names):
             continue
         bare = Reading(number, explanation, words=relevance(names, words, signals), harm=harm)
+        # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
+        bare = replace(bare, over=bare.until < weighed.table.at[-1] - (DAY if bare.words else LONG_OVER))
         if not bare.words and PLEASANTRIES & set(names) and PLEASANTRIES | slight >= set(names):
             continue
         if _by_words_alone(explanation, found):
@@ -152,23 +159,20 @@ def _read(
     open_ = 1.0 if implied and implied.whatever else explanation.posterior[""] if top else chance
     if bar == math.inf:
         open_ = max(open_, AS_OFTEN)
-    return _implied(bare, implied, open_, found, weighed)
+    return _implied(bare, implied, open_, found)
 
 
-def _implied(bare: Reading, implied: Implied | None, open_: float, found: Attribution, weighed: Weighed) -> Reading:
+def _implied(bare: Reading, implied: Implied | None, open_: float, found: Attribution) -> Reading:
     """The node that its own signals speak of, where it is likely enough (`open_`: that it is no change on record), else what stays
     open.
     """
-    end = bare.explanation.seed.end
-    # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
-    over = end is not None and end < weighed.table.at[-1] - (DAY if bare.words else LONG_OVER)
     confidence = implied.confidence * open_ if implied else 0.0
-    if (over and not bare.words) or confidence < LEAST_IMPLIED:
+    if (bare.over and not bare.words) or confidence < LEAST_IMPLIED:
         implied, confidence = None, 0.0
     recorded = _recorded(bare.explanation, implied, found) if implied else None
     if recorded is not None:
         return replace(bare, suspect=recorded, confidence=confidence)
-    return replace(bare, implied=implied, possible=_possible(bare.explanation), confidence=confidence, over=over)
+    return replace(bare, implied=implied, possible=_possible(bare.explanation), confidence=confidence)
 
 
 def _possible(explanation: Explanation) -> dict[str, float]:
