@@ -18,6 +18,7 @@ from triagebot.ports import SeenValue
 from triagebot.signals import phrases
 from triagebot.signals.phrases import SAFE
 from triagebot.signals.sources import source_signal
+from triagebot.signals.vocabulary import word_signal
 
 SCORE_WORDS: Final = ("score", "eval", "evaluation", "judge", "quality", "accuracy", "correctness", "pass", "worse")
 _FEEDBACK = re.compile(r"feedback|thumb|csat|rating|nps|satisf", re.IGNORECASE)
@@ -60,9 +61,9 @@ def judged_signals(labels: Iterable[str]) -> tuple[Signal, ...]:
 
 
 def signal_by_name(name: str) -> Signal | None:
-    """The signal of an evaluation, a tool or a source again, from its own name (`eval:…`, `calls:…`, `source:…`); else None."""
+    """The signal of an evaluation, a tool, a source or words again, from its own name (`eval:…`, `calls:…`, `source:…`, `words:…`)."""
     kind, _, rest = name.partition(":")
-    known = {"eval": _signal, "calls": _called, "source": source_signal}.get(kind)
+    known = {"eval": _signal, "calls": _called, "source": source_signal, "words": word_signal}.get(kind)
     return known(rest) if known is not None and SAFE.fullmatch(rest) else None
 
 

@@ -20,6 +20,7 @@ TOGETHER = 12 * 3600.0
 FAINT = 0.5
 BORNE_OUT = 0.5
 TWO = 6.0  # ln odds: one to a hundred for a second cause, and a few that it may be
+OTHER_WORDS = 5  # of the groups of words in answers, moved
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 
 
@@ -98,6 +99,25 @@ def decide(
     status: VerdictStatus = "implicated" if any(r.node in SURFACES for r in distinct) else "none_of_five"
     apart = ruler if gate and ruler is not None and _apart(ruler[1], distinct) else None
     return Decision("implicated" if apart else status, tuple(distinct), {}, "", ruler=apart)
+
+
+def nothing_told(decision: Decision) -> bool:
+    """Whether nothing is told but that nothing moved, or could be seen."""
+    beside = decision.ruler or decision.traffic or decision.telemetry or decision.cut or decision.fallen
+    return not decision.told and not beside
+
+
+def told_by_words(decision: Decision) -> bool:
+    """Whether what the words of answers show is told: of versions that requests say they were served, since what is talked about
+    changes from day to day, and of answers that say something else, since a kinder ending is a few words more.
+    """
+    return bool(decision.told) and all(
+        r.suspect is not None
+        and r.suspect.served
+        and r.explanation.strength >= STANDS
+        and sum(m.signal.startswith("words:") for m in r.explanation.moved) >= OTHER_WORDS
+        for r in decision.told
+    )
 
 
 def _stands(reading: Reading, gate: bool) -> bool:

@@ -23,13 +23,14 @@ from triagebot.ports import DOCUMENT_SOURCE, Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import SCORE_WORDS, SHAPE, called_signals, judged_signals, reshaped, shape_signals
 from triagebot.signals.sources import kept, source_signals
+from triagebot.signals.vocabulary import word_signals
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Implied, Node, Scope, Snapshot, Source, Sources, Suspect, Weighed
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.attribute import Attribution, attribute
 from triagebot.triage.bounded import bounded
-from triagebot.triage.decide import Decision, decide
+from triagebot.triage.decide import Decision, decide, nothing_told, told_by_words
 from triagebot.triage.facts import facts_of
 from triagebot.triage.lost import absent, as_many, doubled, lost
 from triagebot.triage.measure import measure
@@ -40,7 +41,7 @@ from triagebot.triage.read import Reading, read
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.slices import input_test
 from triagebot.triage.symptoms import of_each, page_words, symptom
-from triagebot.triage.visibility import what_is_hidden
+from triagebot.triage.visibility import asks_for_answers, what_is_hidden
 from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 RULER_CONFIDENCE = 0.9
@@ -95,8 +96,25 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     started = time.monotonic()
     gathered = await gather(service, until or page.occurred_at, deps)
     found, decision, verdict = await bounded(_concluded, page, service, gathered, deps)
+    if nothing_told(decision) and asks_for_answers(page_words(page), gathered.signals, gathered.table):
+        # What answers say may have changed in a way that no signal foresaw.
+        worded = await _with_words(gathered, deps)
+        concluded = await bounded(_concluded, page, service, worded, deps)
+        if told_by_words(concluded[1]):
+            found, decision, verdict = concluded
     causes = await _causes(decision, found, gathered.snapshots, service, deps)
     return replace(verdict, causes=tuple(causes), took_ms=int(1000 * (time.monotonic() - started)))
+
+
+async def _with_words(gathered: Gathered, deps: Investigation) -> Gathered:
+    """The same with the words of answers, where what is asked of them otherwise stood still."""
+    service, words = gathered.scope.service, word_signals()
+    names = service.trace_names or (service.name,)
+    read_ = await deps.traces.requests(names, gathered.scope.window, words, limit=ROWS)
+    if read_.trace_id != gathered.table.trace_id:  # spans came in between
+        return gathered
+    table = replace(gathered.table, signals={**gathered.table.signals, **read_.signals})
+    return replace(gathered, signals=(*gathered.signals, *words), table=table)
 
 
 def _concluded(
@@ -225,13 +243,14 @@ def _with_shapes(signals: tuple[Signal, ...], table: RequestTable) -> tuple[tupl
 
 
 def _symptoms(found: Attribution, decision: Decision, signals: Mapping[str, Signal]) -> list[Symptom]:
-    """What moved, the page's own first; each signal once."""
+    """What moved, the page's own first, and what only became better last; each signal once."""
     if found.panel is None:
         return []
     ordered: list[Explanation] = [r.explanation for r in decision.told]
     ordered += [e for e in found.explanations if e not in ordered]
     moved = [m for e in ordered for m in (e.seed, *e.members[:4])]
     moved += [m for m, _ in found.mixed[:3]] if not moved else []
+    moved = sorted(moved, key=lambda m: signals[m.signal].harmful(m.effect) is False)
     unique = {m.signal: m for m in reversed(moved)}
     return [
         symptom(found.panel, m, signals[m.signal])

@@ -10,6 +10,7 @@ import numpy as np
 from triagebot.attribution.thresholds import TOO_FEW
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
+from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import FIRST_PART, showing
 from triagebot.surfaces.contract import Suspect, Weighed
 from triagebot.surfaces.tree import TREE
@@ -26,6 +27,22 @@ NEARLY_ALL = 0.6
 OFTEN = 0.05
 DAY = 86400.0
 JUDGED_FAMILIES = frozenset({"eval", "feedback"})
+ANSWERS = JUDGED_FAMILIES | {"content", "length"}
+
+
+def asks_for_answers(words: frozenset[str], signals: Sequence[Signal], table: RequestTable) -> bool:
+    """Whether a page may be about what answers say: it speaks of that, or of nothing that is measured."""
+    seen = [s for s in _asked(words, signals) if _said(table.signals.get(s.name))]
+    return not seen or any(s.family in ANSWERS for s in seen)
+
+
+def _asked(words: frozenset[str], signals: Sequence[Signal]) -> list[Signal]:
+    """The signals that the page's most telling words speak of."""
+    common = Counter(word for signal in signals for word in set(signal.words))
+    # A word that many signals answer to ("budget") says less of what is meant than one of a single signal ("refusals").
+    telling = {s.name: sum(1 / common[word] for word in words & set(s.words)) for s in signals}
+    best = max(telling.values(), default=0.0)
+    return [s for s in signals if best > 0 and telling[s.name] >= 0.99 * best]
 
 
 def what_is_hidden(words: frozenset[str], signals: Sequence[Signal], weighed: Weighed) -> tuple[bool, str]:
@@ -33,11 +50,7 @@ def what_is_hidden(words: frozenset[str], signals: Sequence[Signal], weighed: We
     table = weighed.table
     if table.requests < ENOUGH:
         return False, f"only {table.requests} requests of this service in the window"
-    common = Counter(word for signal in signals for word in set(signal.words))
-    # A word that many signals answer to ("budget") says less of what is meant than one of a single signal ("refusals").
-    telling = {s.name: sum(1 / common[word] for word in words & set(s.words)) for s in signals}
-    best = max(telling.values(), default=0.0)
-    asked = [s for s in signals if best > 0 and telling[s.name] >= 0.99 * best]
+    asked = _asked(words, signals)
     seen = [s for s in asked if _said(table.signals.get(s.name))]
     if seen:
         open_ = _too_new(weighed, seen) or _unpreceded(weighed) or _too_old(weighed, seen)
