@@ -189,10 +189,10 @@ def _also(other: Reading, first: Reading) -> bool:
     """Whether a second cause is told. What the page does not speak of needs a change on record, and harm or company.
 
     Company: it moved about when the page's own symptom did, and is as good as certain. Nobody is paged for what became better, nor
-    beside what lasts for what was over long before.
+    for what was taken back long before.
     """
-    long_over = other.over and other.until < first.until - TOGETHER
-    if long_over or other.harm is False or other.explanation.strength < STANDS or _explained(other, first):
+    past = other.taken_back and not first.taken_back and other.node != first.node
+    if past or other.harm is False or other.explanation.strength < STANDS or _explained(other, first):
         return False
     if other.words > 0 and (other.suspect is not None or other.implied is not None):
         return True
@@ -217,13 +217,13 @@ def _explained(other: Reading, first: Reading) -> bool:
     return told.get(first.suspect.key, -math.inf) > max(told.get(other.suspect.key, -math.inf), 0.0) - TWO
 
 
-def _rank(reading: Reading, clearest: float, plain: frozenset[str]) -> tuple[bool, float, bool, float, float]:
-    """The page's own words first, then what lasts, then harm, then strength; last what is open, where it is far weaker than what is
-    explained or may be the doing of a change that plainly did something else (`plain`).
+def _rank(reading: Reading, clearest: float, plain: frozenset[str]) -> tuple[bool, float, bool, bool, float]:
+    """The page's own words first, then harm, then what lasts, then strength; last what is open, where it is far weaker
+    than what is explained or may be the doing of a change that plainly did something else (`plain`).
     """
     unnamed = reading.suspect is None and reading.implied is None
     open_ = unnamed and (reading.explanation.strength < FAINT * clearest or not plain.isdisjoint(reading.possible))
-    return (open_, -min(reading.words, 2), reading.over, 0.0 if reading.harm else 1.0, -reading.explanation.strength)
+    return (open_, -min(reading.words, 2), not reading.harm, reading.taken_back, -reading.explanation.strength)
 
 
 def _distinct(readings: Sequence[Reading]) -> list[Reading]:

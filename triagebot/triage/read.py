@@ -79,16 +79,12 @@ class Reading:
     words: int = 0
     harm: bool | None = None
     over: bool = False  # a burst that ended long before the page
+    taken_back: bool = False  # the change that fits best: nobody has had it for long
     doubtful: bool = False  # it would not be told but for the page's own words: they name no change
 
     @property
     def onset(self) -> Interval:
         return Interval(moment(self.explanation.seed.earliest), moment(self.explanation.seed.latest))
-
-    @property
-    def until(self) -> float:
-        """When it was over, in seconds: the movement, or the change that did it."""
-        return self.explanation.seed.end or self.explanation.until or math.inf
 
     @property
     def node(self) -> str:
@@ -114,8 +110,13 @@ def read(
         if harm is False and all(_just_better(signals[name]) for name in names):
             continue
         bare = Reading(number, explanation, words=relevance(names, words, signals), harm=harm)
+        end, until, now = explanation.seed.end, explanation.until, weighed.table.at[-1]
         # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
-        bare = replace(bare, over=bare.until < weighed.table.at[-1] - (DAY if bare.words else LONG_OVER))
+        bare = replace(
+            bare,
+            over=end is not None and end < now - (DAY if bare.words else LONG_OVER),
+            taken_back=until is not None and until < now - LONG_OVER,
+        )
         if not bare.words and PLEASANTRIES & set(names) and PLEASANTRIES | slight >= set(names):
             continue
         if _by_words_alone(explanation, found):
