@@ -20,7 +20,7 @@ def panel(at, values, strata=None, weight=None):
 
 
 def explained(made, *candidates):
-    return weigh(made, candidates, slices_of(made, ["region"], least=60, most=8))
+    return list(weigh(made, candidates, slices_of(made, ["region"], least=60, most=8)).explanations)
 
 
 @pytest.mark.parametrize("n", [1, 2, 19])

@@ -14,7 +14,7 @@ from triagebot.domain.signal import Signal
 
 
 def explain(world_, panel, candidates):
-    return weigh(panel, candidates, slices_of(panel, ["region"], least=60, most=8))
+    return list(weigh(panel, candidates, slices_of(panel, ["region"], least=60, most=8)).explanations)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -34,6 +34,23 @@ def test_a_step_that_no_change_fits_is_left_unexplained(seed):
     decoys = [candidate("early", w.at >= 0.8 * DAY), candidate("late", w.at >= 3.1 * DAY)]
     found = explain(w, w.panel(0.12 * (w.at >= 2.0 * DAY)), decoys)
     assert [e.best for e in found] == [""]
+
+
+def test_what_moved_rather_than_not_and_not_for_sure_is_told_apart():
+    """Effects from none to plain: each is told, perhaps there, or neither."""
+    told = {"moved": 0, "perhaps": 0, "neither": 0}
+    for seed, effect in enumerate(np.repeat([0.0, 0.02, 0.03, 0.2], 8)):
+        w = world(seed)
+        panel = w.panel(effect * (w.at >= 2.0 * DAY))
+        found = weigh(panel, [candidate("true", w.at >= 2.0 * DAY)], slices_of(panel, ["region"], least=60, most=8))
+        moved_ = any(e.seed.signal == "failed" for e in found.explanations)
+        assert not (moved_ and "failed" in found.perhaps)
+        assert all(0 < odds < np.log(0.95 / 0.05) for odds in found.perhaps.values())
+        told["moved" if moved_ else "perhaps" if "failed" in found.perhaps else "neither"] += 1
+        if effect in (0.0, 0.2):
+            assert moved_ == (effect > 0)
+            assert "failed" not in found.perhaps
+    assert min(told.values()) >= 1
 
 
 def test_the_interval_of_the_onset_holds_the_true_moment():
@@ -150,12 +167,14 @@ def test_something_unobserved_moves_kinds_no_more_readily_than_what_it_may_be():
     panel = scored(w, exposed, texts=True)
     slices = slices_of(panel, ["region"], least=60, most=8)
     apart = [
-        weigh(panel, [near], slices, [Cause(prior=1.0, moves={"content": 1.0, "eval": readily})])[0].posterior[""]
+        weigh(panel, [near], slices, [Cause(prior=1.0, moves={"content": 1.0, "eval": readily})])
+        .explanations[0]
+        .posterior[""]
         for readily in (1.0, 0.5, 0.1)
     ]
     assert apart == sorted(apart, reverse=True)
     assert apart[0] > apart[-1]
-    assert weigh(panel, [near], slices)[0].posterior[""] == pytest.approx(apart[0])
+    assert weigh(panel, [near], slices).explanations[0].posterior[""] == pytest.approx(apart[0])
 
 
 def test_a_change_that_one_slice_alone_feels_is_found_by_its_date():
@@ -168,7 +187,7 @@ def test_a_change_that_one_slice_alone_feels_is_found_by_its_date():
         strata = np.stack([tenant == k for k in range(1, 12)], axis=1).astype(float)
         codes, labels = {"tenant": tenant}, {"tenant": tuple("abcdefghijkl")}
         panel = build_panel(w.at, np.ones(w.at.size), codes, labels, values, (SCORE,), strata)
-        found = weigh(panel, [candidate("late", late)], slices_of(panel, ["tenant"], least=60, most=12))
+        found = weigh(panel, [candidate("late", late)], slices_of(panel, ["tenant"], least=60, most=12)).explanations
         assert {e.slice.value for e in found} <= {"b"}
         told += [e.best for e in found] == ["late"]
     assert told >= 13

@@ -20,7 +20,7 @@ def ramped(w, at=1.5, share=0.3):
 
 def explain(panel, candidates, *, narrow):
     slices = slices_of(panel, ["region"], least=60, most=8)
-    return weigh(panel, [within(c, slices) for c in candidates] if narrow else candidates, slices)
+    return weigh(panel, [within(c, slices) for c in candidates] if narrow else candidates, slices).explanations
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -120,5 +120,5 @@ def test_a_change_of_one_noisy_route_is_held_against_that_route():
     slices = slices_of(panel, ["region"], least=60, most=8)
     early = within(candidate("early", (w.at >= 2.6 * DAY) & noisy), slices)
     assert early.home.value == "b"
-    (told,) = weigh(panel, [early], slices)
+    (told,) = weigh(panel, [early], slices).explanations
     assert told.best == ""

@@ -6,6 +6,8 @@ from triagebot.domain.change import Change
 from triagebot.domain.times import Interval
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.contract import Suspect
+from triagebot.triage.decide import Decision
+from triagebot.triage.nextcheck import next_check
 from triagebot.triage.symptoms import page_words
 from triagebot.triage.visibility import what_is_hidden
 
@@ -47,6 +49,21 @@ def test_a_handful_of_requests_shows_nothing(n):
     visible, blind = seen("refusals", ["refusal"], n)
     assert not visible
     assert f"{n} requests" in blind
+
+
+@pytest.mark.parametrize(
+    ("perhaps", "title", "visible"),
+    [(["refusal"], "refusals", False), (["refusal"], "p95", True), ([], "refusals", True)],
+)
+def test_what_moved_rather_than_not_is_left_open_where_the_page_speaks_of_it(perhaps, title, visible):
+    still = {"refusal": np.zeros(N), "request_ms": np.zeros(N), "llm_ms": np.zeros(N)}
+    around = weighed(table(spread(N), {}, still))
+    told, why = what_is_hidden(page_words(page(title)), SIGNALS, around, perhaps)
+    assert told == visible
+    if not told:
+        open_ = Decision("undetermined", (), {}, why)
+        assert next_check(open_, [], around) == f"R{why[1:]}."
+        assert why.endswith("walk again once there are more requests")
 
 
 def test_a_signal_that_hardly_any_request_says_shows_nothing():

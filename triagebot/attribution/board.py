@@ -131,6 +131,11 @@ class Board:
         top = int(strength.argmax())
         return top if strength[top] > HAS_MOVED else None
 
+    def perhaps(self) -> dict[str, float]:
+        """Signals that moved rather than not, with the ln odds; those that surely did are left out."""
+        told = zip(self.columns, self.strength(), strict=True)
+        return {c.signal.name: float(odds) for c, odds in told if 0 < odds <= HAS_MOVED}
+
     def stirred(self) -> set[str]:
         """Signals worth another look in the next round; taking a cause out of the others would show nothing new."""
         strength = self.strength()

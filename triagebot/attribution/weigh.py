@@ -6,8 +6,8 @@ that exposure out of all signals before the next round: what is left over is ano
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,23 @@ A_TRACE = 0.3  # of what is plain is a trace
 SURE = 0.95
 
 
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """`explanations`, the strongest first; none where nothing moved that can be told from chance. `perhaps` are the signals that
+    moved rather than not, and not so surely that it is told, with the ln odds that they did.
+    """
+
+    explanations: tuple[Explanation, ...]
+    perhaps: Mapping[str, float]
+
+
 def weigh(
     panel: Panel, candidates: Sequence[Candidate], slices: Sequence[Slice], causes: Sequence[Cause] = ()
-) -> list[Explanation]:
-    """Explanations, the strongest first. Empty: nothing moved that can be told from chance.
-
-    `causes` are what there is beside the candidates: something unobserved is one of them.
-    """
+) -> Weighing:
+    """`causes` are what there is beside the candidates: something unobserved is one of them."""
     columns = dict(panel.columns)
     explained: list[Explanation] = []
+    perhaps: dict[str, float] = {}
     open_names = set(columns)
     scanned: dict[str, tuple[Column, Moved]] = {}
     for _ in range(MAX_CAUSES + 2):
@@ -47,6 +55,7 @@ def weigh(
         board = Board.build(live, candidates, moved, causes).sharpened(panel, slices)
         seed = board.seed(len(slices))
         if seed is None:
+            perhaps = board.perhaps()
             break
         open_names &= board.stirred()
         explanation, exposure = explain(board, panel, seed, slices)
@@ -63,7 +72,7 @@ def weigh(
         members = (*wholly, *(m for m in mine if m.signal in both))
         explained.append(replace(explanation, members=members))
         open_names -= {explanation.seed.signal, *(m.signal for m in wholly)}
-    return [_in_the_light_of(explanation, explained) for explanation in explained]
+    return Weighing(tuple(_in_the_light_of(explanation, explained) for explanation in explained), perhaps)
 
 
 def _in_the_light_of(explanation: Explanation, all_: Sequence[Explanation]) -> Explanation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -63,7 +63,7 @@ STILL = 0.3  # of what it says of the moment is left once the kind of input is t
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """`grown` are kinds of input that take a larger share than before, `mixed` the signals that moved by that alone, each with
-    the kind that moved it.
+    the kind that moved it. `perhaps` are signals that moved rather than not, with the ln odds.
     """
 
     suspects: tuple[Suspect, ...]
@@ -72,6 +72,7 @@ class Attribution:
     mixed: tuple[tuple[Moved, Risen], ...]
     steady: Mapping[str, Cleared]
     panel: Panel | None
+    perhaps: Mapping[str, float] = field(default_factory=dict)
 
 
 def attribute(
@@ -120,14 +121,16 @@ def attribute(
     levelled = [s for s in slices if _has_level(s.dimension, table)]
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
     panel = _spoken(panel, words)
-    explanations = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)
+    weighing = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()
     if grown:
         plain = build_panel(
             table.at, weight, codes, labels, table.signals, told, stack(hours, table.at.size), silent=True
         )
-        mixed = _mixed(panel, plain, explanations, grown, slices[0])
-    return Attribution(tuple(found), tuple(explanations), tuple(grown), mixed, _steady(panel), panel)
+        mixed = _mixed(panel, plain, weighing.explanations, grown, slices[0])
+    return Attribution(
+        tuple(found), weighing.explanations, tuple(grown), mixed, _steady(panel), panel, weighing.perhaps
+    )
 
 
 def _has_level(dimension: str, table: RequestTable) -> bool:

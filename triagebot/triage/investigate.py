@@ -176,7 +176,7 @@ def _decided(
 ) -> Decision:
     """What is decided on the readings and on what is seen beside them, as far as the page asks for it."""
     words, table = page_words(page), weighed.table
-    visible, blind = what_is_hidden(words, signals, weighed)
+    visible, blind = what_is_hidden(words, signals, weighed, found.perhaps)
     runs = snapshots["eval_freshness"].observations
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     otherwise, cut = recorded_otherwise(table, found.suspects, words)

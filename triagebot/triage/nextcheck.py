@@ -11,6 +11,7 @@ from triagebot.surfaces.provider import SWITCHED_OFF
 from triagebot.triage.decide import Decision
 from triagebot.triage.lost import TWICE
 from triagebot.triage.read import Reading
+from triagebot.triage.visibility import AGAIN
 
 SEE = {
     "model_alias": "record gen_ai.response.model on model spans, or declare the alias",
@@ -42,6 +43,8 @@ def _undecided(decision: Decision, findings: Sequence[Finding], weighed: Weighed
             "No request of this service is in the traces: see that they are sent here, and under which service.name "
             "(triagebot doctor says what it sees)."
         )
+    if decision.why.endswith(AGAIN):
+        return f"{decision.why[:1].upper()}{decision.why[1:]}."
     unseen = next((f for f in findings if f.status == "unknown" and f.node in SEE), None)
     if unseen is not None:
         return f"{decision.why[:1].upper()}{decision.why[1:]}. To see it: {SEE[unseen.node]}."
