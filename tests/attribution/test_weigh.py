@@ -381,11 +381,17 @@ def test_calls_that_a_lists_own_differences_break_are_likelier_its_doing_than_wh
     assert prior_odds(breaking, as_call) == prior_odds(named, as_call)
 
 
-@pytest.mark.parametrize(("strength", "told"), [(5.0, "prompt"), (80.0, "corpus")])
-def test_that_a_change_certainly_did_a_little_is_no_word_on_what_is_plain(strength, told):
-    """A rebuild that moved scores by a hundredth was named for what fitted a prompt four hundred times better."""
+@pytest.mark.parametrize(
+    ("strength", "corpus", "told"), [(5.0, 0.08, "prompt"), (80.0, 0.08, "corpus"), (80.0, 0.03, "prompt")]
+)
+def test_that_a_change_certainly_did_something_else_weighs_little_and_nothing_beside_what_is_plain(
+    strength, corpus, told
+):
+    """A rebuild that moved scores by a hundredth was named for what fitted a prompt four hundred times better; a prompt with a
+    warmer ending for answers that a release cut off, which fitted it a thousand times better.
+    """
     plain = explanation(
-        moved("refusal", 100, best=90.0), best="prompt", posterior={"prompt": 0.95, "corpus": 0.04, "": 0.01}
+        moved("refusal", 100, best=90.0), best="prompt", posterior={"prompt": 0.99 - corpus, "corpus": corpus, "": 0.01}
     )
     little = explanation(moved("top_score", 100, best=strength), best="corpus", posterior={"corpus": 0.995, "": 0.005})
     assert _in_the_light_of(plain, [plain, little]).best == told

@@ -189,6 +189,20 @@ def test_a_date_alone_is_no_company_for_a_faint_movement_that_harms_nobody(serve
     assert len(decided(both).told) == told
 
 
+@pytest.mark.parametrize(("at", "words", "told"), [(0.5, (), 2), (0.45, (), 1), (0.45, BY_NAME["digits"].words[:1], 2)])
+def test_what_only_looks_otherwise_is_a_second_cause_where_it_was_shipped_with_the_first_or_the_page_speaks_of_it(
+    at, words, told
+):
+    """A list where there was none, a greeting, a disclaimer: plain to see, and harmful to nobody."""
+    looks = suspect(artifact="support/style", at=at)
+    both = found(
+        named(moved("refusal", N, best=60.0), MODEL),
+        named(moved("digits", N, best=90.0), looks, 0.99),
+        suspects=(MODEL, looks),
+    )
+    assert len(decided(both, words=words).told) == told
+
+
 @pytest.mark.parametrize(
     ("best", "words", "told"), [(6.0, (), []), (60.0, (), ["kb"]), (6.0, BY_NAME["digits"].words[:1], ["kb"])]
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import weigh_beside, weigh_exposures, weigh_two
 from triagebot.attribution.board import COMPANION_WEIGHT, Board
-from triagebot.attribution.fitting import AS_GOOD, fitting, levelled
+from triagebot.attribution.fitting import AS_GOOD, BESIDE, fitting, levelled
 from triagebot.attribution.hypotheses import (
     LATER,
     WITHIN,
@@ -52,16 +52,19 @@ def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> t
     row = board.row(panel, seed, len(slices))
     stories = stories_of(board, panel, seed, readings)
     row = _pairs(board, seed, row, stories)
-    pooled = row.copy()
     companions = board.companions(seed)
+    told = [board.row(panel, i, len(slices)) for i in companions]
+    shared_, apart = np.zeros(row.size), np.zeros(row.size)
     news = _news(board, panel, [seed, *companions], stories.exposures[:, int(row.argmax())])[1:]
-    for i, new in zip(companions, news, strict=True):
+    for i, new, own in zip(companions, news, told, strict=True):
         other = _along(board, panel, i, stories, len(slices))
-        other = np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
-        pooled = pooled + COMPANION_WEIGHT * new * other
+        other = COMPANION_WEIGHT * new * np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
+        elsewhere = _another(own)
+        apart, shared_ = apart + elsewhere * other, shared_ + ~elsewhere * other
+    # However many signals another change on record moved beside it, that costs no more than that there were two.
+    pooled = row + shared_ + np.maximum(apart, np.log(BESIDE))
     price = _price(board, seed, stories, len(slices))
     pooled = np.maximum(pooled, _nearly(board, seed, stories, price))
-    told = [board.row(panel, i, len(slices)) for i in companions]
     pooled = _as_good(board, seed, stories, pooled, price) + fitting(board, seed, companions, told)
     pooled = levelled(board, seed, stories.slice, pooled, companions)
     odds = pooled - np.logaddexp.reduce(pooled)
@@ -182,6 +185,13 @@ def shared(board: Board, panel: Panel, names: Collection[str], exposure: Array, 
             if beside > PLAINLY:
                 found.add(column.signal.name)
     return frozenset(found)
+
+
+def _another(told: Array) -> NDArray[np.bool_]:
+    """The stories (something unobserved last) of which another change on record tells a companion better."""
+    recorded = told[:-1]
+    better = recorded.max(initial=-np.inf) > told + AS_GOOD
+    return np.asarray(better & (recorded.max(initial=-np.inf) > told[-1]))
 
 
 def _along(board: Board, panel: Panel, row: int, stories: Stories, slices: int) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.board import Board
+from triagebot.attribution.fitting import BESIDE
 from triagebot.attribution.hypotheses import Candidate, Cause, Explanation
 from triagebot.attribution.panel import Column, Group, Panel, Slice, orthonormal
 from triagebot.attribution.scan import Moved, scan
@@ -85,7 +86,7 @@ def _in_the_light_of(explanation: Explanation, all_: Sequence[Explanation]) -> E
     }
     if not sure or explanation.best in sure:
         return explanation
-    raised = {key: p / PRIOR_CANDIDATE if key in sure else p for key, p in explanation.posterior.items()}
+    raised = {key: p * BESIDE / PRIOR_CANDIDATE if key in sure else p for key, p in explanation.posterior.items()}
     total = sum(raised.values()) / max(1 - explanation.nothing, 1e-9)
     posterior = {key: p / total for key, p in raised.items()}
     best = max(posterior, key=lambda key: posterior[key])

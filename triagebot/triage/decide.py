@@ -17,6 +17,7 @@ from triagebot.triage.attribute import Attribution
 from triagebot.triage.read import CERTAIN, PLAIN, RULER, Reading
 
 TOGETHER = 12 * 3600.0
+AT_ONCE = 3600.0  # seconds: shipped together
 FAINT = 0.5
 BORNE_OUT = 0.5
 TWO = 6.0  # ln odds: one to a hundred for a second cause, and a few that it may be
@@ -188,8 +189,8 @@ def _beside(reading: Reading) -> bool:
 def _also(other: Reading, first: Reading) -> bool:
     """Whether a second cause is told. What the page does not speak of needs a change on record, and harm or company.
 
-    Company: it moved about when the page's own symptom did, and is as good as certain. Nobody is paged for what became better, nor
-    for what was taken back long before.
+    Company: it was shipped with the first cause, and is as good as certain; what looks otherwise by itself harms nobody. Nobody is
+    paged for what became better, nor for what was taken back long before.
     """
     past = other.taken_back and not first.taken_back and other.node != first.node
     if past or other.harm is False or other.explanation.strength < STANDS or _explained(other, first):
@@ -206,7 +207,16 @@ def _also(other: Reading, first: Reading) -> bool:
     plain = strong or other.suspect.served
     if other.harm:
         return plain or apart > TOGETHER
-    return other.harm is None and other.confidence >= CERTAIN and (strong or (plain and apart <= TOGETHER))
+    return (
+        other.harm is None and other.confidence >= CERTAIN and plain and _shipped_together(other.suspect, first.suspect)
+    )
+
+
+def _shipped_together(one: Suspect, other: Suspect | None) -> bool:
+    if other is None:
+        return False
+    apart = one.change.introduced.latest - other.change.introduced.latest
+    return abs(apart.total_seconds()) <= AT_ONCE
 
 
 def _explained(other: Reading, first: Reading) -> bool:
