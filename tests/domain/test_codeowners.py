@@ -117,6 +117,14 @@ def test_any_text_is_read(text: str, path: str) -> None:
     parse_codeowners(text).rules_for(path)
 
 
+def test_a_folder_is_theirs_who_own_all_that_stands_in_it() -> None:
+    owners = parse_codeowners("* @dev\ntools/** @gus\n/tools/orders/*.json @fay\n")
+    listed = ["tools/orders/a.json", "tools/orders/b.json"]
+    assert [r.owners for r in owners.rules_for_folder("tools/orders", listed)] == [("@fay",)]
+    assert [r.owners for r in owners.rules_for_folder("tools/orders/", [*listed, "tools/orders/README"])] == [("@gus",)]
+    assert [r.owners for r in owners.rules_for_folder("tools/orders", [])] == [("@gus",)]
+
+
 def test_a_pattern_made_to_take_for_ever_does_not() -> None:
     assert not matches("a*" * 2000 + "b", "a" * 4000)
     assert not matches("/".join(["**", "a"] * 500) + "/b", "/".join(["a"] * 1000))

@@ -7,6 +7,7 @@ https://docs.gitlab.com/user/project/codeowners/reference/ (sections, whose rule
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 # A name that no rule can mean: stands for "any file in this folder".
@@ -41,6 +42,13 @@ class Codeowners:
             if matches(rule.pattern, asked):
                 deciding[rule.section] = rule
         return tuple(deciding.values())
+
+    def rules_for_folder(self, path: str, files: Collection[str]) -> tuple[Rule, ...]:
+        """The rules that decide over all `files` (relative to the repository) that stand in a folder, where they are the same; else
+        those over any file that may stand in it.
+        """
+        deciding = {self.rules_for(file) for file in files}
+        return deciding.pop() if len(deciding) == 1 else self.rules_for(path.rstrip("/") + "/")
 
 
 def parse_codeowners(text: str) -> Codeowners:

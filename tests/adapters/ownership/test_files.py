@@ -34,6 +34,18 @@ async def test_its_repository_is_above_the_folder_that_hosts_use(tmp_path: Path,
         ]
 
 
+async def test_a_folder_is_theirs_who_own_all_that_stands_in_it(tmp_path: Path) -> None:
+    file = codeowners(tmp_path, "tools/** @gus\n/tools/orders/*.json @fay\n", ".github/CODEOWNERS")
+    folder = tmp_path / "repo/tools/orders"
+    folder.mkdir(parents=True)
+    orders = about(ArtifactPlace(tmp_path / "repo", "tools/orders"))
+    assert [c.who for c in await file.claims(orders)] == ["@gus"]
+    (folder / "get_order.json").write_text("{}")
+    assert [c.who for c in await file.claims(orders)] == ["@fay"]
+    (folder / "README.md").write_text("")
+    assert [c.who for c in await file.claims(orders)] == ["@gus"]
+
+
 async def test_another_repository_is_none_of_its_business(tmp_path: Path) -> None:
     file = codeowners(tmp_path, "* @ada\n")
     (tmp_path / "other/.github").mkdir(parents=True)

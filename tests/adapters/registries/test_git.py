@@ -225,6 +225,8 @@ async def test_codeowners_of_the_repository_claim_the_path(repository: Repositor
     assert [c.who for c in await git(repository, "prompts").claims()] == ["@maria", "ada@example.com"]
     repository.commit("Nobody", {".github/CODEOWNERS": "/prompts/\n"}, at=2)
     assert [c.who for c in await git(repository).claims()] == [""]
+    repository.commit("All of them", {".github/CODEOWNERS": "/prompts/ @maria\n/prompts/*.md @zoe\n"}, at=3)
+    assert [c.who for c in await git(repository, "prompts").claims()] == ["@zoe"]
 
 
 async def test_a_repository_that_is_not_there_says_so(repository: Repository, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from triagebot.ports import OwnerQuestion
 
 # GitHub does not load a larger one.
 _MAX_BYTES: Final = 3_000_000
+_MOST_FILES: Final = 500
 _HOMES: Final = (".github", ".gitlab", "docs")
 _USUAL: Final = ("CODEOWNERS", ".github/CODEOWNERS", ".gitlab/CODEOWNERS", "docs/CODEOWNERS")
 
@@ -40,10 +42,20 @@ class CodeownersFile:
         owners = parse_codeowners(await asyncio.to_thread(self._read))
         claims: list[Claim] = []
         for path in paths:
-            for rule in owners.rules_for(path):
+            files = await asyncio.to_thread(self._files, path)
+            for rule in owners.rules_for_folder(path, files) if files else owners.rules_for(path):
                 where = f"{self._path.name} line {rule.line} ({rule.pattern})"
                 claims += [Claim(source=self.source, who=who, where=where) for who in rule.owners or ("",)]
         return list(dict.fromkeys(claims))
+
+    def _files(self, path: str) -> list[str]:
+        """What stands in a folder of the repository that is less than all of it; too many files are as good as none."""
+        folder = self._repository / path
+        if not path.strip("/") or not folder.is_dir():
+            return []
+        found = islice((file for file in folder.rglob("*") if file.is_file()), _MOST_FILES + 1)
+        files = [file.relative_to(self._repository).as_posix() for file in found]
+        return files if len(files) <= _MOST_FILES else []
 
     def _read(self) -> str:
         try:

@@ -132,8 +132,15 @@ class GitRegistry(BaseRegistry):
         if text is None:
             return []
         folder = await self._git.run("cat-file", "-t", f"{tip}:{path}") if f"{tip}:{path}" in found else b""
-        asked = path + "/" if folder.strip() == b"tree" else path
-        rules = parse_codeowners(text.decode("utf-8-sig", "replace")).rules_for(asked)
+        owners = parse_codeowners(text.decode("utf-8-sig", "replace"))
+        if folder.strip() == b"tree":
+            listed = await self._git.run(
+                "ls-tree", "-r", "-z", "--name-only", "--end-of-options", tip, f"{path.rstrip('/')}/"
+            )
+            files = [name.decode("utf-8", "replace") for name in listed.split(b"\0") if name]
+            rules = owners.rules_for_folder(path, files)
+        else:
+            rules = owners.rules_for(path)
         return [
             Claim(source="codeowners", who=who, where=f"CODEOWNERS line {rule.line} ({rule.pattern})")
             for rule in rules
