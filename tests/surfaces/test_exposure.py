@@ -11,6 +11,7 @@ from triagebot.surfaces.exposure import suspects
 from triagebot.surfaces.tree import NODES
 
 PROMPT, TOOLS, MODEL, CORPUS = (NODES[n] for n in ("prompt_version", "tool_schemas", "model_alias", "retrieval_corpus"))
+APPLICATION = NODES["application"]
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
@@ -32,6 +33,15 @@ def test_a_recorded_change_is_weighed_by_who_was_served_it():
     assert (candidate.exposure[:, 0] == served).all()
     assert suspect.change.introduced.latest.timestamp() == pytest.approx(AT[served][0], abs=0.01)
     assert suspect.change.detail["recorded"] == told.introduced.as_json()
+
+
+def test_what_is_recorded_only_since_it_came_nobody_had_before():
+    """A flag's variant is on spans since there is a flag: before it nothing is recorded, and nobody had it."""
+    told = change("flag", "semantic-cache", at=0.5, before="off", after="on")
+    variants = np.where(SECOND_HALF, np.where(np.arange(N) % 3 > 0, "semantic-cache=on", "semantic-cache=off"), "")
+    suspect, candidate = one(APPLICATION, [told], table(AT, {"flags": variants}))
+    assert suspect.served
+    assert np.array_equal(candidate.exposure[:, 0], (variants == "semantic-cache=on").astype(float))
 
 
 def test_the_same_version_of_another_artifact_is_another_change():

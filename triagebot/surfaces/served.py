@@ -24,6 +24,9 @@ ROLLED_BY = ("region", "route", "tenant", "workload", "intent", "provider", "mod
 
 def served(node: Node, change: Change, mask: Mask, table: RequestTable, dimension: str) -> tuple[Suspect, Candidate]:
     plain = _filled(mask, table, dimension)
+    # What a flag or an index is called may be recorded only since there is one: nobody had it before it came.
+    came = min(change.introduced.earliest.timestamp(), float(table.at[mask][0])) if mask.any() else np.inf
+    plain[(table.at < came) & ~mask] = 0.0
     parts, names = [plain], [""]
     after = _and_later(plain, mask, table, dimension)
     if after is not None:
