@@ -44,6 +44,12 @@ def test_what_is_recorded_only_since_it_came_nobody_had_before():
     assert np.array_equal(candidate.exposure[:, 0], (variants == "semantic-cache=on").astype(float))
 
 
+def test_a_variant_of_a_declared_prompt_is_that_prompts():
+    variants = np.where(SECOND_HALF, "trips/system@concise@3", "trips/system@guided@5")
+    ((suspect, _),) = suspects(PROMPT, [], table(AT, {"prompt": variants}), ["trips/system"])
+    assert (suspect.change.artifact, suspect.change.after) == ("trips/system", "3")
+
+
 def test_the_same_version_of_another_artifact_is_another_change():
     others = labels("other/system@v1", "other/system@v2")
     found = suspects(PROMPT, [change()], table(AT, {"prompt": others}), [])

@@ -189,6 +189,23 @@ def test_a_date_alone_is_no_company_for_a_faint_movement_that_harms_nobody(serve
     assert len(decided(both).told) == told
 
 
+@pytest.mark.parametrize(
+    ("strength", "asked", "effect_of", "status"),
+    [
+        (6.0, True, "digits", "none_of_five"),
+        (6.0, False, "digits", "implicated"),
+        (30.0, True, "digits", "implicated"),
+        (6.0, True, "refusal", "implicated"),
+    ],
+)
+def test_what_moved_faintly_and_harms_nobody_is_not_the_cause_of_what_the_page_speaks_of(
+    strength, asked, effect_of, status
+):
+    """An offer's footer in another region, where the page speaks of evasive answers, which are measured."""
+    faint = found(named(moved(effect_of, N, best=strength), PROMPT, 0.99))
+    assert decided(faint, asked=asked).status == status
+
+
 @pytest.mark.parametrize(("at", "words", "told"), [(0.5, (), 2), (0.45, (), 1), (0.45, BY_NAME["digits"].words[:1], 2)])
 def test_what_only_looks_otherwise_is_a_second_cause_where_it_was_shipped_with_the_first_or_the_page_speaks_of_it(
     at, words, told

@@ -22,7 +22,7 @@ from triagebot.attribution.hypotheses import (
 )
 from triagebot.attribution.panel import Panel, Slice, within_slice, without
 from triagebot.attribution.scan import Moved, narrowed_share, slice_share
-from triagebot.attribution.thresholds import INCOMPATIBLE, MIN_BETWEEN, PRIOR_UNOBSERVED
+from triagebot.attribution.thresholds import INCOMPATIBLE, MIN_BETWEEN, PRIOR_CANDIDATE, PRIOR_UNOBSERVED
 
 Array = NDArray[np.float64]
 IN_THE_RUNNING = 0.3  # of the best story's evidence
@@ -62,7 +62,7 @@ def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> t
         elsewhere = _another(own)
         apart, shared_ = apart + elsewhere * other, shared_ + ~elsewhere * other
     # However many signals another change on record moved beside it, that costs no more than that there were two.
-    pooled = row + shared_ + np.maximum(apart, np.log(BESIDE))
+    pooled = row + shared_ + np.maximum(apart, COMPANION_WEIGHT * np.log(BESIDE * PRIOR_CANDIDATE))
     price = _price(board, seed, stories, len(slices))
     pooled = np.maximum(pooled, _nearly(board, seed, stories, price))
     pooled = _as_good(board, seed, stories, pooled, price) + fitting(board, seed, companions, told)

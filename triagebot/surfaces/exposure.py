@@ -219,6 +219,8 @@ def _with_arrival(change: Change, arrival: Arrival) -> Change:
 
 def _seen_change(node: Node, arrival: Arrival, table: RequestTable, artifacts: Sequence[str]) -> Change:
     name = arrival.label.rpartition("@")[0]
+    # A variant of a declared prompt (`trips/system@concise@3`) is that prompt's.
+    name = next((a for a in artifacts if name.startswith(f"{a}@")), name)
     artifact = name or _declared(arrival, artifacts) or _fallback_artifact(arrival, table)
     live = bool(arrival.mask[table.at < arrival.introduced.earliest.timestamp()].any())
     return Change(

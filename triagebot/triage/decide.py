@@ -58,8 +58,10 @@ def decide(
     cut: Suspect | None = None,
     gate: bool = False,
     fallen: Symptom | None = None,
+    asked: bool = False,
 ) -> Decision:
-    """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not.
+    """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not. `asked`: the page
+    speaks of something that is measured.
 
     `lost` says what is recorded otherwise than before. `ruler` and `demand` (what offline.py and volume.py found) count only
     where the product itself stood still: a ruler, which explains a page by itself, also beside what the page does not speak of
@@ -67,7 +69,7 @@ def decide(
     than the product is told beside it.
     """
     still = partial(_still, found, visible=visible, blind=blind, demand=demand, lost=lost, cut=cut, fallen=fallen)
-    readings = [r for r in readings if not _beside(r)]
+    readings = [r for r in readings if not _beside(r, asked)]
     if not readings or (ruler is not None and not any(_stands(r, gate) for r in readings)):
         return still(ruler=ruler)
     by_mix = max((moved.best for moved, _ in found.mixed), default=0.0)
@@ -179,8 +181,12 @@ def _mix(grown: Risen) -> str:
     )
 
 
-def _beside(reading: Reading) -> bool:
-    """What moved a little without a change that it follows, and long ago, or without harm and not what the page speaks of."""
+def _beside(reading: Reading, asked: bool) -> bool:
+    """What moved a little without a change that it follows, and long ago, or without harm and not what the page speaks of. Where
+    that is measured, what moved so faintly beside it and without harm is not its cause, whatever it follows.
+    """
+    if asked and reading.harm is None and not reading.words and reading.explanation.strength < STANDS:
+        return True
     open_ = reading.suspect is None and reading.implied is None and not reading.possible
     faint = reading.explanation.strength < PLAIN
     return open_ and faint and (reading.over or (not reading.words and reading.harm is not True))

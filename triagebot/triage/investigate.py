@@ -41,7 +41,7 @@ from triagebot.triage.read import Reading, read
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.slices import input_test
 from triagebot.triage.symptoms import of_each, page_words, symptom
-from triagebot.triage.visibility import asks_for_answers, what_is_hidden
+from triagebot.triage.visibility import asks_for_answers, spoken_of, what_is_hidden
 from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 RULER_CONFIDENCE = 0.9
@@ -191,6 +191,7 @@ def _decided(
         lost=otherwise,
         cut=cut,
         gate=bool(words & GATE_WORDS),
+        asked=bool(spoken_of(words, signals, table)),
         fallen=fallen(runs) if words & GATE_WORDS.union(SCORE_WORDS) else None,
     )
 

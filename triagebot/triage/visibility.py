@@ -31,9 +31,14 @@ JUDGED_FAMILIES = frozenset({"eval", "feedback"})
 ANSWERS = JUDGED_FAMILIES | {"content", "length"}
 
 
+def spoken_of(words: frozenset[str], signals: Sequence[Signal], table: RequestTable) -> list[Signal]:
+    """The signals that a page speaks of, as far as requests say them."""
+    return [s for s in _asked(words, signals) if _said(table.signals.get(s.name))]
+
+
 def asks_for_answers(words: frozenset[str], signals: Sequence[Signal], table: RequestTable) -> bool:
     """Whether a page may be about what answers say: it speaks of that, or of nothing that is measured."""
-    seen = [s for s in _asked(words, signals) if _said(table.signals.get(s.name))]
+    seen = spoken_of(words, signals, table)
     return not seen or any(s.family in ANSWERS for s in seen)
 
 
