@@ -9,12 +9,10 @@ from triagebot.attribution.strata import (
     long_inputs,
     risings,
     turns,
-    weekday_columns,
 )
 from triagebot.domain.inputs import LATER
 
 N = 2000
-DAY = 86400.0
 RNG = np.random.default_rng(4)
 CHARS = np.exp(RNG.normal(5, 1, N)).round()
 VERSIONS = np.where(np.arange(N) < N // 2, "p@v1", "p@v2")
@@ -154,19 +152,6 @@ def test_the_later_turns_of_conversations_are_looked_into_where_most_name_theirs
     assert turns(table(spread(N), {"conversation": np.where(np.arange(N) % 2, talks, "")})) is None
     assert turns(table(spread(N), {"conversation": [f"c{i}" for i in range(N)]})) is None
     assert turns(table(spread(N))) is None
-
-
-@pytest.mark.parametrize(("mondays", "found"), [((0, 1, 2), 1), ((2,), 0), ((), 0), ((1, 2), 0)])
-def test_a_weekday_that_is_like_this_every_week_is_taken_out_and_a_step_of_today_is_not(mondays, found):
-    """21 days from a Monday on. A single Monday before today's is not every week."""
-    rng, monday = np.random.default_rng(7), 4 * DAY
-    at = np.sort(monday + rng.uniform(0, 21.5 * DAY, 5000))
-    day = ((at - monday) // DAY).astype(int)
-    slow = np.isin(day, [7 * week for week in mondays] + [21])
-    columns = weekday_columns(table(at, {}, {"llm_ms": rng.lognormal(7, 0.4, at.size) * np.where(slow, 1.6, 1.0)}))
-    assert len(columns) == found
-    for column in columns:
-        assert np.array_equal(column == 1.0, day % 7 == 0)
 
 
 def test_one_user_who_sends_a_hundred_times_as_much_is_a_kind_of_input_that_grew():

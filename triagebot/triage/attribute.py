@@ -23,9 +23,9 @@ from triagebot.attribution.strata import (
     risings,
     stack,
     turns,
-    weekday_columns,
 )
 from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_MIX
+from triagebot.attribution.weekdays import weekday_columns
 from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
 from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, OF_INPUT, TURN

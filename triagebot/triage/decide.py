@@ -14,7 +14,8 @@ from triagebot.domain.withheld import shown_label, shown_name
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Suspect
 from triagebot.triage.attribute import Attribution
-from triagebot.triage.read import CERTAIN, PLAIN, RULER, Reading
+from triagebot.triage.harm import PLAIN
+from triagebot.triage.read import CERTAIN, RULER, Reading
 
 TOGETHER = 12 * 3600.0
 AT_ONCE = 3600.0  # seconds: shipped together

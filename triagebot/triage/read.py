@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from triagebot.attribution.board import HAS_MOVED
 from triagebot.attribution.hypotheses import LATER, WITHIN, Explanation
-from triagebot.attribution.panel import Panel
-from triagebot.attribution.scan import Moved
 from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
 from triagebot.domain import tooldiff
 from triagebot.domain.service import Service
@@ -21,7 +19,8 @@ from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
 from triagebot.surfaces.dated import WORN_OFF, from_probe
 from triagebot.surfaces.firsthand import CLEAR_OF
 from triagebot.triage.attribute import Attribution
-from triagebot.triage.symptoms import relevance, symptom
+from triagebot.triage.harm import harm_of, is_slight, just_better, nobodys_page
+from triagebot.triage.symptoms import relevance
 
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
 ROUGHLY = 0.2  # … of plain evidence more: a limit bites in hours that nobody foretells
@@ -30,12 +29,6 @@ BUSY_HOUR = DAY
 LONG_OVER = DAY / 2  # seconds: alerts look back an hour, people speak of today
 LEAST_IMPLIED = 0.3
 AS_OFTEN = 0.5  # as not, a change that came shortly before is harmless
-# Kinds of signals of which less is simply better: nobody is paged because they improved. What is found may have improved too.
-CHEAPER = frozenset({"error", "upstream", "missing", "ratelimit", "retry", "latency", "speed", "usage", "cache"})
-JUST_BETTER = CHEAPER | {"retrieval"}
-SCORED = frozenset({"eval", "feedback"})
-PRICE = frozenset({"latency", "speed", "usage"})
-SLIGHT = 0.1  # of what it was
 AS_WELL = 0.25
 AS_WELL_AS = 5.0  # ln
 # What instrumentation counts, a call at a time, and what is measured or kept beside it.
@@ -57,12 +50,9 @@ COUNTED = frozenset(
     }
 )
 MEASURED = frozenset({"request_ms", "output_chars"})
-# How answers greet and end. Nobody is harmed by an exclamation mark: it is told where the page speaks of it.
-PLEASANTRIES = frozenset({"exclaims", "emoji", "closing"})
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 SLACK = 3600.0
 RULER = "eval_freshness"
-PLAIN = 25.0  # ln odds from which nobody could overlook it
 CERTAIN = 0.95
 
 
@@ -105,9 +95,9 @@ def read(
     readings = []
     for number, explanation in enumerate(found.explanations):
         names = [m.signal for m in explanation.moved]
-        slight = {m.signal for m in explanation.moved if _slight(m, signals[m.signal], found.panel)}
-        harm = _harm(explanation, slight, signals)
-        if harm is False and all(_just_better(signals[name]) for name in names):
+        slight = {m.signal for m in explanation.moved if is_slight(m, signals[m.signal], found.panel)}
+        harm = harm_of(explanation, slight, signals)
+        if harm is False and all(just_better(signals[name]) for name in names):
             continue
         bare = Reading(number, explanation, words=relevance(names, words, signals), harm=harm)
         end, until, now = explanation.seed.end, explanation.until, weighed.table.at[-1]
@@ -117,7 +107,7 @@ def read(
             over=end is not None and end < now - (DAY if bare.words else LONG_OVER),
             taken_back=until is not None and until < now - LONG_OVER,
         )
-        if not bare.words and PLEASANTRIES & set(names) and PLEASANTRIES | slight >= set(names):
+        if not bare.words and nobodys_page(names, slight):
             continue
         if _by_words_alone(explanation, found):
             readings.append(replace(bare, possible=_possible(explanation), doubtful=True))
@@ -308,34 +298,3 @@ def _delay(suspect: Suspect) -> float:
     if suspect.change.detail.get("stopped"):
         return WORN_OFF
     return BUSY_HOUR if suspect.change.surface == "limit" else SLACK
-
-
-def _just_better(signal: Signal) -> bool:
-    """Whether less of it (more, where more is good) is simply better: sooner is, of whatever it is."""
-    return signal.family in JUST_BETTER or signal.unit == "ms"
-
-
-def _slight(moved: Moved, signal: Signal, panel: Panel | None) -> bool:
-    """Whether requests take or cost so little more or less, if plainly so, that nobody feels it."""
-    if panel is None or moved.signal not in panel.columns or signal.family not in PRICE or signal.binary:
-        return False
-    seen = symptom(panel, moved, signal)
-    return seen.before.value > 0 and abs(seen.after.value / seen.before.value - 1) < SLIGHT
-
-
-def _harm(explanation: Explanation, slight: Collection[str], signals: Mapping[str, Signal]) -> bool | None:
-    """None where no direction of what moved is bad, or what is worse is so `slight` that nobody feels it; nor is it a gain that
-    answers are faster which plainly are other answers.
-
-    Where answers are scored better, that they take longer or cost more is their price, and that they look otherwise no harm.
-    """
-    moved = explanation.moved
-    verdicts = [signals[m.signal].harmful(explanation.effect if m is explanation.seed else m.effect) for m in moved]
-    verdicts = [None if v and m.signal in slight else v for m, v in zip(moved, verdicts, strict=True)]
-    families = [signals[m.signal].family for m in moved]
-    told = list(zip(moved, families, verdicts, strict=True))
-    better = any(verdict is False and family in SCORED and m.best >= PLAIN for m, family, verdict in told)
-    if any(verdict and not (better and family in PRICE) for _, family, verdict in told):
-        return True
-    others = any(verdict is None and m.best >= PLAIN and family not in CHEAPER for m, family, verdict in told)
-    return False if better or (False in verdicts and not others) else None
