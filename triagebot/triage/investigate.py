@@ -41,7 +41,7 @@ from triagebot.triage.read import Reading, read
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.slices import input_test
 from triagebot.triage.symptoms import of_each, page_words, symptom
-from triagebot.triage.visibility import asks_for_answers, spoken_of, what_is_hidden
+from triagebot.triage.visibility import AGAIN, asks_for_answers, spoken_of, what_is_hidden
 from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 RULER_CONFIDENCE = 0.9
@@ -177,6 +177,9 @@ def _decided(
     """What is decided on the readings and on what is seen beside them, as far as the page asks for it."""
     words, table = page_words(page), weighed.table
     visible, blind = what_is_hidden(words, signals, weighed, found.perhaps)
+    seen = visible or blind.endswith(
+        AGAIN
+    )  # what may have moved is seen; more requests explain what was spent all the same
     runs = snapshots["eval_freshness"].observations
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     otherwise, cut = recorded_otherwise(table, found.suspects, words)
@@ -187,7 +190,7 @@ def _decided(
         visible=visible,
         blind=blind,
         ruler=stepped(runs, found.suspects) or (drifted and (drifted, None)) or None,
-        demand=demand_of(table, found, spent=visible and bool(words & MONEY)) if asks_for_demand(page) else "",
+        demand=demand_of(table, found, spent=seen and bool(words & MONEY)) if asks_for_demand(page) else "",
         lost=otherwise,
         cut=cut,
         gate=bool(words & GATE_WORDS),
