@@ -8,18 +8,21 @@ import shutil
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import orjson
 import pytest
 
 from tests.fakes.cases import make, walked
-from tests.fakes.walks import page
+from tests.fakes.walks import page, spread, table, walk
 from triagebot.bootstrap import open_case
 from triagebot.domain.evidence import Measured, Symptom
 from triagebot.domain.nodes import EXITS, NODES, SURFACES
 from triagebot.domain.times import Interval, format_time, parse_time
 from triagebot.errors import BadInput
 from triagebot.testing import otlp
+from triagebot.triage import investigate as investigating
 from triagebot.triage.investigate import asks_for_demand, sentence
+from triagebot.triage.visibility import AGAIN
 
 AUTHOR = {"name": str, "email": str}
 TIMES = {"earliest": "time", "latest": "time"}
@@ -293,3 +296,16 @@ def test_exits_are_named_by_the_contract():
 )
 def test_a_budget_of_errors_or_refusals_is_no_money(title, asks):
     assert asks_for_demand(page(title)) is asks
+
+
+@pytest.mark.parametrize(
+    "hidden", [(True, ""), (False, f"input tokens may have moved; {AGAIN}")], ids=["still", "perhaps moved"]
+)
+def test_more_requests_explain_what_was_spent_also_where_tokens_may_have_moved(monkeypatch, hidden):
+    """Tokens that moved rather than not leave a page open; that twice as many requests came is certain."""
+    rng = np.random.default_rng(5)
+    shown = table(spread(800), {}, {"input_tokens": np.exp(rng.normal(6, 0.5, 800)).round()})
+    monkeypatch.setattr(investigating, "what_is_hidden", lambda *_: hidden)
+    monkeypatch.setattr(investigating, "demand_of", lambda *_, spent: "requests are twice as many" if spent else "")
+    verdict = asyncio.run(walk(shown, title="LLM spend doubled")).as_json()
+    assert [c["node"] for c in verdict["causes"]] == ["traffic"]
