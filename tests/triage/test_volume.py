@@ -50,11 +50,11 @@ def test_where_money_was_spent_a_rise_need_not_be_unheard_of(seed):
     """One day long ago had as many; half as many again is what there is for the money."""
     rng = np.random.default_rng(seed)
     wave = rng.lognormal(0, 0.35, 40 * 24)
-    at = hours(10, lambda h: 6 * wave[h] * (3 if h // 24 == 2 else 2 if h >= 8 * 24 else 1), rng)
+    at = MONDAY + hours(10, lambda h: 6 * wave[h] * (3 if h // 24 == 2 else 2.5 if h >= 8 * 24 else 1), rng)
     weight = np.ones(at.size)
     assert grown(at, weight) is None
     since, times = grown(at, weight, spent=True)
-    assert since > 7 * DAY
+    assert since > MONDAY + 7 * DAY
     assert times > 1.5
 
 
@@ -237,3 +237,11 @@ def test_a_window_that_began_at_a_weekend_is_no_rise(seed):
     rng = np.random.default_rng(seed)
     at = MONDAY - 2 * DAY + hours(12, lambda h: 2 if (h // 24 + 5) % 7 >= 5 else 20, rng)
     assert found(at) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_week_after_a_weekend_explains_no_money(seed):
+    """From a Thursday on: half of what came before was a weekend."""
+    rng = np.random.default_rng(seed)
+    at = MONDAY + 3 * DAY + hours(8, lambda h: 2 if h // 24 in (2, 3) else 20, rng)
+    assert grown(at, np.ones(at.size), spent=True) is None

@@ -54,15 +54,15 @@ def explain(board: Board, panel: Panel, seed: int, slices: Sequence[Slice]) -> t
     row = _pairs(board, seed, row, stories)
     companions = board.companions(seed)
     told = [board.row(panel, i, len(slices)) for i in companions]
-    shared_, apart = np.zeros(row.size), np.zeros(row.size)
+    common, apart = np.zeros(row.size), np.zeros(row.size)
     news = _news(board, panel, [seed, *companions], stories.exposures[:, int(row.argmax())])[1:]
     for i, new, own in zip(companions, news, told, strict=True):
         other = _along(board, panel, i, stories, len(slices))
         other = COMPANION_WEIGHT * new * np.maximum(other - np.logaddexp.reduce(other), np.log(INCOMPATIBLE))
         elsewhere = _another(own)
-        apart, shared_ = apart + elsewhere * other, shared_ + ~elsewhere * other
+        apart, common = apart + elsewhere * other, common + ~elsewhere * other
     # However many signals another change on record moved beside it, that costs no more than that there were two.
-    pooled = row + shared_ + np.maximum(apart, COMPANION_WEIGHT * np.log(BESIDE * PRIOR_CANDIDATE))
+    pooled = row + common + np.maximum(apart, COMPANION_WEIGHT * np.log(BESIDE * PRIOR_CANDIDATE))
     price = _price(board, seed, stories, len(slices))
     pooled = np.maximum(pooled, _nearly(board, seed, stories, price))
     pooled = _as_good(board, seed, stories, pooled, price) + fitting(board, seed, companions, told)

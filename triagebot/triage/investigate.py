@@ -177,9 +177,8 @@ def _decided(
     """What is decided on the readings and on what is seen beside them, as far as the page asks for it."""
     words, table = page_words(page), weighed.table
     visible, blind = what_is_hidden(words, signals, weighed, found.perhaps)
-    seen = visible or blind.endswith(
-        AGAIN
-    )  # what may have moved is seen; more requests explain what was spent all the same
+    # What may have moved is seen; more requests explain what was spent all the same.
+    seen = visible or blind.endswith(AGAIN)
     runs = snapshots["eval_freshness"].observations
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
     otherwise, cut = recorded_otherwise(table, found.suspects, words)

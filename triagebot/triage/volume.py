@@ -56,7 +56,7 @@ def grown(at: NDArray[np.float64], weight: NDArray[np.float64], *, spent: bool =
     times, k = float(np.exp(effect[best])), int(since[best])
     if _every_week(counts, k):
         return None
-    if spent and score[best] >= RISE_ASKED_FOR and (more := _times(counts, k, np.arange(counts.size) % 24)[0]) >= GROWN:
+    if spent and score[best] >= RISE_ASKED_FOR and (more := _more(counts, k, start + HOUR)) >= GROWN:
         return start + (k + 1) * HOUR, more
     if score[best] < RISE or times < GROWN or not _unheard_of(counts, k) or not _of_a_kind(counts, k, start + HOUR):
         return None
@@ -78,6 +78,18 @@ def _times(counts: NDArray[np.float64], since: int, kinds: NDArray[np.int64]) ->
     return float(counts[since:][alike].sum() / max(usual[alike].sum(), 1.0)), int(alike.sum())
 
 
+def _more(counts: NDArray[np.float64], since: int, first: float) -> float:
+    """How many times as many came as in the same hours of the same kind of day, or of any day where none was of that kind."""
+    more, alike = _times(counts, since, _kinds(counts, first))
+    return more if alike >= ALIKE else _times(counts, since, np.arange(counts.size) % 24)[0]
+
+
+def _kinds(counts: NDArray[np.float64], first: float) -> NDArray[np.int64]:
+    """Of each hour its hour of the day, on workdays and at weekends apart."""
+    times = first + HOUR * np.arange(counts.size, dtype=np.float64)
+    return np.asarray(times % DAY // HOUR + 24 * weekend(times), dtype=np.int64)
+
+
 def _unheard_of(counts: NDArray[np.float64], since: int) -> bool:
     """Whether the busiest day before had clearly less: after a gap, the usual is no rise."""
     before = [counts[max(end - 24, 0) : end].mean() for end in range(since, 0, -24)]
@@ -93,8 +105,7 @@ def _every_week(counts: NDArray[np.float64], since: int) -> bool:
 
 def _of_a_kind(counts: NDArray[np.float64], since: int, first: float) -> bool:
     """Whether it also rose against the same hours of the same kind of day: a Monday's afternoon after one Sunday is no rise."""
-    times = first + HOUR * np.arange(counts.size, dtype=np.float64)
-    kinds = (times % DAY // HOUR + 24 * weekend(times)).astype(np.int64)
+    kinds = _kinds(counts, first)
     more, alike = _times(counts, since, kinds)
     # After a window that began at a weekend every week is a rise: how workdays usually are has to be known of most.
     workday, known = kinds[since:] < 24, np.isin(kinds[since:], kinds[:since])
