@@ -21,6 +21,7 @@ RISE = 3.5
 # Where somebody paid for it. One service in six of 45 that were not made to grow rises so far at some time of its window: that is
 # what its money went for as well, if nothing else of it moved.
 RISE_ASKED_FOR = 2.5
+BORNE_OUT = 1.2  # times what is usual on such days: a part of a rise that is one
 SEVERAL = 2.0  # times the usual
 FELT = 0.05  # of what all others send: what a budget shows
 FEW = 30  # conversations on either side
@@ -56,7 +57,7 @@ def grown(at: NDArray[np.float64], weight: NDArray[np.float64], *, spent: bool =
     times, k = float(np.exp(effect[best])), int(since[best])
     if _every_week(counts, k):
         return None
-    if spent and score[best] >= RISE_ASKED_FOR and (more := _more(counts, k, start + HOUR)) >= GROWN:
+    if spent and score[best] >= RISE_ASKED_FOR and (more := _borne_out(counts, k, start + HOUR)) >= GROWN:
         return start + (k + 1) * HOUR, more
     if score[best] < RISE or times < GROWN or not _unheard_of(counts, k) or not _of_a_kind(counts, k, start + HOUR):
         return None
@@ -78,10 +79,12 @@ def _times(counts: NDArray[np.float64], since: int, kinds: NDArray[np.int64]) ->
     return float(counts[since:][alike].sum() / max(usual[alike].sum(), 1.0)), int(alike.sum())
 
 
-def _more(counts: NDArray[np.float64], since: int, first: float) -> float:
-    """How many times as many came as in the same hours of the same kind of day, or of any day where none was of that kind."""
-    more, alike = _times(counts, since, _kinds(counts, first))
-    return more if alike >= ALIKE else _times(counts, since, np.arange(counts.size) % 24)[0]
+def _borne_out(counts: NDArray[np.float64], since: int, first: float) -> float:
+    """How many times as many came as in the same hours before; 1 where that is only that they are of another kind of day."""
+    of_its_kind, alike = _times(counts, since, _kinds(counts, first))
+    if alike >= ALIKE and of_its_kind < BORNE_OUT:
+        return 1.0
+    return _times(counts, since, np.arange(counts.size) % 24)[0]
 
 
 def _kinds(counts: NDArray[np.float64], first: float) -> NDArray[np.int64]:
