@@ -1,0 +1,33 @@
+import pytest
+
+from tests.fakes.walks import explanation, moved
+from tests.triage.decisions import BY_NAME, N
+from triagebot.triage.harm import harm_of, just_better, nobodys_page
+
+
+@pytest.mark.parametrize(
+    ("seed", "effect", "slight", "harm"),
+    [
+        ("refusal", 0.3, (), True),
+        ("refusal", -0.3, (), False),
+        ("first_person", 0.3, (), None),
+        ("request_ms", 0.3, (), True),
+        ("request_ms", 0.3, ("request_ms",), None),
+        ("request_ms", -0.3, ("request_ms",), False),
+    ],
+)
+def test_what_is_worse_harms_unless_nobody_feels_it(seed, effect, slight, harm):
+    assert harm_of(explanation(moved(seed, N, effect=effect)), slight, BY_NAME) is harm
+
+
+def test_pleasantries_are_nobodys_page_with_a_few_milliseconds_and_not_with_anything_else():
+    assert nobodys_page(["exclaims", "closing"], ())
+    assert nobodys_page(["exclaims", "request_ms"], ["request_ms"])
+    assert not nobodys_page(["exclaims", "request_ms"], ())
+    assert not nobodys_page(["request_ms"], ["request_ms"])
+
+
+def test_sooner_and_fewer_failures_are_simply_better_and_shorter_is_not():
+    assert just_better(BY_NAME["tool_ms"])
+    assert just_better(BY_NAME["request_failed"])
+    assert not just_better(BY_NAME["output_chars"])
