@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen, risen
+from triagebot.attribution.weekdays import weekend
 from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, LANGUAGES, LATER, SIZES, mark, over
 from triagebot.ports import Dimension, RequestTable
 
@@ -57,10 +58,6 @@ def hour_columns(at: Array) -> list[Array]:
     if span >= 12 * DAY:
         columns.append(weekend(at).astype(float))
     return columns
-
-
-def weekend(at: Array) -> NDArray[np.bool_]:
-    return np.asarray((at // DAY + 3) % 7 >= 5)  # 1970-01-01 was a Thursday
 
 
 def conversations(table: RequestTable) -> Dimension | None:

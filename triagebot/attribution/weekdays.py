@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,15 @@ TWO_WEEKS = 14 * DAY
 OFF = 4.0  # standard errors, on each of two days and more: of a hundred signals none is so by chance
 
 
+def weekday_of(day: NDArray[Any]) -> NDArray[Any]:
+    """Of days since the epoch, 0 for Mondays to 6 for Sundays."""
+    return np.asarray((day + 3) % 7)  # 1970-01-01 was a Thursday
+
+
+def weekend(at: Array) -> NDArray[np.bool_]:
+    return np.asarray(weekday_of(at // DAY) >= 5)
+
+
 def weekday_columns(table: RequestTable) -> list[Array]:
     """Weekdays that are another matter every week: some signal was off in the same direction on at least two of them, the last day
     of the window left out. What nothing shows is not adjusted for, since a step of yesterday would lose by it.
@@ -21,7 +32,7 @@ def weekday_columns(table: RequestTable) -> list[Array]:
     if not table.at.size or table.at[-1] - table.at[0] < TWO_WEEKS:
         return []
     day = (table.at // DAY).astype(np.int64)
-    weekday = (np.arange(day[0], day[-1] + 1) + 3) % 7
+    weekday = weekday_of(np.arange(day[0], day[-1] + 1))
     day -= day[0]
     found: set[int] = set()
     for values in table.signals.values():

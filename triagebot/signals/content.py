@@ -7,20 +7,20 @@ from typing import Final
 from triagebot.domain.signal import Direction, Signal, Unit
 from triagebot.signals import phrases
 
-_TEXT = "substring(output_text, 1, 20000)"
+TEXT = "substring(output_text, 1, 20000)"
 _LETTERS = "greatest(lengthUTF8(output_text), 1)"
 # Runs of ASCII letters and digits: a tenth of the time of a regular expression that finds each.
-_RUNS = f"tokens(replaceRegexpAll(lower({_TEXT}), '[^\\\\x00-\\\\x7F]', ' '))"
+_RUNS = f"tokens(replaceRegexpAll(lower({TEXT}), '[^\\\\x00-\\\\x7F]', ' '))"
 # A text that does not begin or end with a run has an empty word there.
-_EDGES = f"(match({_TEXT}, '^[^A-Za-z0-9]') + match({_TEXT}, '[^A-Za-z0-9]$'))"
+_EDGES = f"(match({TEXT}, '^[^A-Za-z0-9]') + match({TEXT}, '[^A-Za-z0-9]$'))"
 
 
 def _said(name: str, title: str, pattern: str, bad: Direction, *words: str) -> Signal:
     """Share of answers whose text matches a pattern."""
-    return _per(name, title, f"match({_TEXT}, '{pattern}')", "rate", bad, *words)
+    return per_answer(name, title, f"match({TEXT}, '{pattern}')", "rate", bad, *words)
 
 
-def _per(name: str, title: str, expression: str, unit: Unit, bad: Direction, *words: str) -> Signal:
+def per_answer(name: str, title: str, expression: str, unit: Unit, bad: Direction, *words: str) -> Signal:
     """A number read from the answer's text."""
     return Signal(
         name=name,
@@ -43,7 +43,7 @@ def _between(first: str, last: str) -> str:
 
 
 CONTENT: Final = (
-    _per(
+    per_answer(
         "output_chars",
         "length of answers",
         "lengthUTF8(output_text)",
@@ -59,7 +59,7 @@ CONTENT: Final = (
         "shorter",
     ),
     _said("empty_output", "empty answers", "^\\\\s*$", "up", "empty", "blank"),
-    _per(
+    per_answer(
         "json_valid",
         "answers that are valid JSON",
         "isValidJSON(output_text)",
@@ -80,7 +80,7 @@ CONTENT: Final = (
         "brace",
     ),
     # Of what is meant as JSON, from its first brace to its last: what a parser stumbles over that takes fences and greetings off.
-    _per(
+    per_answer(
         "json_broken",
         "JSON in answers that cannot be read",
         f"if(position(output_text, '{{') BETWEEN 1 AND 120, NOT isValidJSON({_between('{', '}')}) AND NOT (position(output_text, "
@@ -109,7 +109,7 @@ CONTENT: Final = (
         "parser",
         "brace",
     ),
-    _per(
+    per_answer(
         "json_keys",
         "fields in JSON answers",
         "if(isValidJSON(output_text) AND match(output_text, '^\\\\s*[{\\\\[]'), countMatches(output_text, '\"\\\\s*:'), NULL)",
@@ -125,7 +125,7 @@ CONTENT: Final = (
         "extracted",
         "keyerror",
     ),
-    _per(
+    per_answer(
         "stated_confidence",
         "confidence that answers state",
         "toFloat64OrNull(extract(output_text, '\"(?:confidence|certainty|probability|score)\"\\s*:\\s*(-?[0-9.]+)'))",
@@ -135,7 +135,7 @@ CONTENT: Final = (
         "appeal",
         "review",
     ),
-    _per(
+    per_answer(
         "json_nulls",
         "nulls in JSON answers",
         "if(isValidJSON(output_text) AND match(output_text, '^\\\\s*[{\\\\[]'), countMatches(output_text, ':\\\\s*null'), NULL)",
@@ -193,11 +193,11 @@ CONTENT: Final = (
         "wordy",
         "chit-chat",
     ),
-    _per(
+    per_answer(
         "closing",
         "answers that end with an offer",
         # Where an offer stands is looked for only where there is one: that takes ten times as long.
-        f"match({_TEXT}, '{phrases.OFFER}') AND match({_TEXT}, '{phrases.CLOSING}')",
+        f"match({TEXT}, '{phrases.OFFER}') AND match({TEXT}, '{phrases.CLOSING}')",
         "rate",
         "both",
         "tone",
@@ -449,7 +449,7 @@ CONTENT: Final = (
         "rude",
         "greeting",
     ),
-    _per(
+    per_answer(
         "lines",
         "lines per answer",
         "countMatches(output_text, '\\\\n') + 1",
@@ -460,7 +460,7 @@ CONTENT: Final = (
         "lines",
         "layout",
     ),
-    _per(
+    per_answer(
         "word_length",
         "letters per word",
         f"length(output_text) / greatest(length({_RUNS}), 1)",
@@ -470,7 +470,7 @@ CONTENT: Final = (
         "language",
         "garbled",
     ),
-    _per(
+    per_answer(
         "repetition",
         "repetition in answers",
         f"1 - greatest(arrayUniq({_RUNS}) + ({_EDGES} > 0), 1) / greatest(length({_RUNS}) + {_EDGES}, 1)",
@@ -481,18 +481,18 @@ CONTENT: Final = (
         "repetition",
         "repeating",
     ),
-    _per(
+    per_answer(
         "digits",
         "digits per character",
-        f"countMatches({_TEXT}, '[0-9]') / {_LETTERS}",
+        f"countMatches({TEXT}, '[0-9]') / {_LETTERS}",
         "ratio",
         "both",
         "garbled",
     ),
-    _per(
+    per_answer(
         "punctuation",
         "punctuation per character",
-        f"countMatches({_TEXT}, '[^A-Za-z0-9\\\\s]') / {_LETTERS}",
+        f"countMatches({TEXT}, '[^A-Za-z0-9\\\\s]') / {_LETTERS}",
         "ratio",
         "both",
         "format",

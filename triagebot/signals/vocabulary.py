@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from triagebot.domain.signal import Signal
+from triagebot.signals.content import TEXT, per_answer
 
 PARTS: Final = 64
+WORDS: Final = "words:"
 # Words with digits are numbers of orders and days: each answer has its own.
 _HASHES: Final = (
     f"arrayMap(w -> cityHash64(w) % {PARTS}, arrayDistinct(arrayFilter(w -> not match(w, '[0-9]'), "
-    "tokens(lower(substring(output_text, 1, 20000))))))"
+    f"tokens(lower({TEXT})))))"
 )
 
 
@@ -25,13 +27,5 @@ def word_signal(part: str) -> Signal | None:
 
 
 def _signal(part: int) -> Signal:
-    return Signal(
-        name=f"words:{part}",
-        title=f"words in answers of group {part + 1} of {PARTS}",
-        sql=f"countEqual({_HASHES}, {part})",
-        fold="last",
-        unit="count",
-        bad="both",
-        needs=("output_text",),
-        where="output_recorded = 1",
-    )
+    title = f"words in answers of group {part + 1} of {PARTS}"
+    return per_answer(f"{WORDS}{part}", title, f"countEqual({_HASHES}, {part})", "count", "both")

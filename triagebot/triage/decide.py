@@ -11,6 +11,7 @@ from triagebot.attribution.shares import Risen
 from triagebot.domain.evidence import Symptom, VerdictStatus
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.withheld import shown_label, shown_name
+from triagebot.signals.vocabulary import WORDS
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Suspect
 from triagebot.triage.attribute import Attribution
@@ -119,7 +120,7 @@ def told_by_words(decision: Decision) -> bool:
         r.suspect is not None
         and r.suspect.served
         and r.explanation.strength >= STANDS
-        and sum(m.signal.startswith("words:") for m in r.explanation.moved) >= OTHER_WORDS
+        and sum(m.signal.startswith(WORDS) for m in r.explanation.moved) >= OTHER_WORDS
         for r in decision.told
     )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+import numpy as np
+
 from triagebot.attribution.hypotheses import WOKEN, Explanation
 from triagebot.domain.evidence import Cause, Evidence, Finding, Symptom, Verdict
 from triagebot.domain.page import Page
@@ -99,20 +101,21 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     if nothing_told(decision) and asks_for_answers(page_words(page), gathered.signals, gathered.table):
         # What answers say may have changed in a way that no signal foresaw.
         worded = await _with_words(gathered, deps)
-        concluded = await bounded(_concluded, page, service, worded, deps)
-        if told_by_words(concluded[1]):
+        concluded = await bounded(_concluded, page, service, worded, deps) if worded is not None else None
+        if concluded is not None and told_by_words(concluded[1]):
             found, decision, verdict = concluded
     causes = await _causes(decision, found, gathered.snapshots, service, deps)
     return replace(verdict, causes=tuple(causes), took_ms=int(1000 * (time.monotonic() - started)))
 
 
-async def _with_words(gathered: Gathered, deps: Investigation) -> Gathered:
-    """The same with the words of answers, where what is asked of them otherwise stood still."""
+async def _with_words(gathered: Gathered, deps: Investigation) -> Gathered | None:
+    """The same with the words of answers; None where none is recorded, or spans came in between."""
     service, words = gathered.scope.service, word_signals()
     names = service.trace_names or (service.name,)
     read_ = await deps.traces.requests(names, gathered.scope.window, words, limit=ROWS)
-    if read_.trace_id != gathered.table.trace_id:  # spans came in between
-        return gathered
+    recorded = any(np.isfinite(values).any() for values in read_.signals.values())
+    if not recorded or read_.trace_id != gathered.table.trace_id:
+        return None
     table = replace(gathered.table, signals={**gathered.table.signals, **read_.signals})
     return replace(gathered, signals=(*gathered.signals, *words), table=table)
 

@@ -99,12 +99,15 @@ def read(
         harm = harm_of(explanation, slight, signals)
         if harm is False and all(just_better(signals[name]) for name in names):
             continue
-        bare = Reading(number, explanation, words=relevance(names, words, signals), harm=harm)
-        end, until, now = explanation.seed.end, explanation.until, weighed.table.at[-1]
-        # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
-        bare = replace(
-            bare,
-            over=end is not None and end < now - (DAY if bare.words else LONG_OVER),
+        spoken, now = relevance(names, words, signals), weighed.table.at[-1]
+        end, until = explanation.seed.end, explanation.until
+        bare = Reading(
+            number,
+            explanation,
+            words=spoken,
+            harm=harm,
+            # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
+            over=end is not None and end < now - (DAY if spoken else LONG_OVER),
             taken_back=until is not None and until < now - LONG_OVER,
         )
         if not bare.words and nobodys_page(names, slight):

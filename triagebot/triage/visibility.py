@@ -58,8 +58,7 @@ def what_is_hidden(
     table = weighed.table
     if table.requests < ENOUGH:
         return False, f"only {table.requests} requests of this service in the window"
-    asked = _asked(words, signals)
-    seen = [s for s in asked if _said(table.signals.get(s.name))]
+    seen = spoken_of(words, signals, table)
     if seen:
         open_ = _too_new(weighed, seen) or _unpreceded(weighed) or _too_old(weighed, seen)
         # Of 44 incidents in which nothing moved the likeliest of what the page spoke of had odds of one to five.
@@ -68,6 +67,7 @@ def what_is_hidden(
             return False, f"{doubtful.title} may have moved, and too little to tell it from chance; {AGAIN}"
         return not open_, open_
     # Tickets and complaints are how it was heard of: what they are about is in the answers, where those are recorded.
+    asked = _asked(words, signals)
     if any(s.family != "feedback" for s in asked):
         return False, f"the page speaks of {asked[0].title}, which the traces do not record"
     told = [s for s in signals if s.family in JUDGED_FAMILIES or "output_text" in s.needs]

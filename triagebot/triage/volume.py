@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen
-from triagebot.attribution.strata import conversations, weekend
+from triagebot.attribution.strata import conversations
+from triagebot.attribution.weekdays import weekend
 from triagebot.ports import RequestTable
 
 HOUR = 3600.0
