@@ -42,6 +42,10 @@ def test_what_is_recorded_only_since_it_came_nobody_had_before():
     suspect, candidate = one(APPLICATION, [told], table(AT, {"flags": variants}))
     assert suspect.served
     assert np.array_equal(candidate.exposure[:, 0], (variants == "semantic-cache=on").astype(float))
+    others = np.where(np.arange(N) >= 3 * N // 4, "semantic-cache=warm", variants)
+    (_, candidate), *_ = suspects(APPLICATION, [told], table(AT, {"flags": others}), [])
+    assert "it and what came after it" in candidate.variants
+    assert candidate.exposure[~SECOND_HALF].sum() == 0
 
 
 def test_a_variant_of_a_declared_prompt_is_that_prompts():

@@ -23,12 +23,10 @@ ROLLED_BY = ("region", "route", "tenant", "workload", "intent", "provider", "mod
 
 
 def served(node: Node, change: Change, mask: Mask, table: RequestTable, dimension: str) -> tuple[Suspect, Candidate]:
-    plain = _filled(mask, table, dimension)
-    # What a flag or an index is called may be recorded only since there is one: nobody had it before it came.
-    came = min(change.introduced.earliest.timestamp(), float(table.at[mask][0])) if mask.any() else np.inf
-    plain[(table.at < came) & ~mask] = 0.0
+    came = min(change.introduced.earliest.timestamp(), float(table.at[mask][0]))
+    plain = _filled(mask, table, dimension, came)
     parts, names = [plain], [""]
-    after = _and_later(plain, mask, table, dimension)
+    after = _and_later(plain, mask, table, dimension, came)
     if after is not None:
         parts.append(after)
         names.append("it and what came after it")
@@ -58,7 +56,7 @@ def _while_served(plain: Array, mask: Mask) -> Array | None:
     return during if tells(during) else None
 
 
-def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str) -> Array | None:
+def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str, came: float) -> Array | None:
     """The exposure of a change that later ones carried on: requests with it, or with a value that appeared only after it."""
     column = table.dimensions[dimension]
     used, first = np.unique(column.codes, return_index=True)
@@ -71,15 +69,16 @@ def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str) ->
     meanwhile = plain[mine : int(np.flatnonzero(follow)[0])]
     if meanwhile.size == 0 or meanwhile.mean() < SUPERSEDED:
         return None  # a value that lives beside others (a fallback) is not carried on by the next
-    joined = np.maximum(plain, _filled(follow, table, dimension))
+    joined = np.maximum(plain, _filled(follow, table, dimension, came))
     return joined if tells(joined) else None
 
 
-def _filled(mask: Mask, table: RequestTable, dimension: str) -> Array:
+def _filled(mask: Mask, table: RequestTable, dimension: str, came: float) -> Array:
     """The exposure, also of requests that do not record the version: how many of the nearest like them had it.
 
     Whether a request records it often depends on what it did (only one that calls a tool lists its tools); left out, or taken
-    as unexposed, such requests would make the change look like the cause of what it merely is recorded with.
+    as unexposed, such requests would make the change look like the cause of what it merely is recorded with. What a flag or an
+    index is called may be recorded only since there is one: nobody had it before it `came` (seconds).
     """
     column = table.dimensions[dimension]
     known = versioned(column)[column.codes]
@@ -101,7 +100,7 @@ def _filled(mask: Mask, table: RequestTable, dimension: str) -> Array:
         at_once = switched[high - 1] - switched[low] <= 1
         before = mask[recorded[np.maximum(place - 1, 0)]]
         filled[missing] = np.where(at_once, before, (had[high] - had[low]) / (high - low))
-    return _kept(filled, mask, known, table)
+    return np.where(mask | (table.at >= came), _kept(filled, mask, known, table), 0.0)
 
 
 def _alike(mask: Mask, known: Mask, table: RequestTable) -> NDArray[np.int32]:
