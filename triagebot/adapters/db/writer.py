@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,11 +23,6 @@ T = TypeVar("T")
 Row = TypeVar("Row")
 
 BATCH = 1_000
-# A crowd is let in whole, as long as it still comes: a millisecond for each that came together last time, at most 10 ms, and
-# at most so often. Two that write beside each other hardly wait, and 30 ms of a storm no pager notices.
-LINGER_SECONDS = 0.001
-LONGEST_SECONDS = 0.01
-MOST_LOOKS = 3
 
 
 @dataclass(slots=True)
@@ -87,10 +81,7 @@ class Writer:
         return job.future
 
     def _run(self) -> None:
-        together = 1
         while (job := self._jobs.get()) is not None:
-            if together > 1:  # they come in crowds: wait for the rest of this one, and for a disk write less
-                self._linger(together)
             batch = [job]
             while len(batch) < BATCH and not self._jobs.empty():
                 following = self._jobs.get()
@@ -98,17 +89,9 @@ class Writer:
                     self._jobs.put(None)
                     break
                 batch.append(following)
-            together = len(batch)
             self._commit(batch)
             for loop, jobs in groupby(batch, key=lambda job: job.future.get_loop()):
                 _tell(loop, list(jobs))
-
-    def _linger(self, together: int) -> None:
-        for _ in range(MOST_LOOKS):
-            before = self._jobs.qsize()
-            time.sleep(min(LONGEST_SECONDS, together * LINGER_SECONDS))
-            if self._jobs.qsize() == before:
-                return
 
     def _commit(self, batch: Sequence[_Job]) -> None:
         try:
