@@ -87,6 +87,7 @@ class RequestTable:
     `at` is the start in seconds since the epoch; `signals[name]` is NaN where the request's trace does not say.
     `spans` is the number of spans behind the rows, `requests` the number of requests in the window before sampling.
     `twice` are the requests of which a span was delivered more than once (it counts once); None where none was.
+    `neighbours` has the times of calls that other services made with the same keys, in order, where that was asked for.
     """
 
     at: NDArray[np.float64]
@@ -97,6 +98,7 @@ class RequestTable:
     spans: int
     requests: int
     twice: NDArray[np.bool_] | None = None
+    neighbours: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,14 @@ class TraceStore(Protocol):
         self, names: Sequence[str], window: Window, dimensions: Sequence[str], *, sampled: bool = False
     ) -> list[SeenValue]:
         """The values of these dimensions; where `sampled`, those that a sample of a large window shows."""
+        ...
+
+    async def neighbours(
+        self, names: Sequence[str], keys: Sequence[str], window: Window
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """When other services called with these keys: by workload, or by service where that is not told, the minutes of the
+        window with such calls in seconds since the epoch, each once for every call and in order.
+        """
         ...
 
     async def coverage(self, names: Sequence[str], window: Window) -> Mapping[str, tuple[int, int]]:

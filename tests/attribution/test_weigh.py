@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.attribution.worlds import DAY, OTHER, RATE, SIGNALS, SIZE, candidate, world
+from tests.attribution.worlds import DAY, OTHER, RATE, SIGNALS, SIZE, World, candidate, world
 from tests.fakes.walks import explanation, moved
 from triagebot.attribution.bayes import weigh_exposures
 from triagebot.attribution.hypotheses import WOKEN, Cause, prior_odds
@@ -494,3 +494,22 @@ def test_that_one_of_two_in_one_deploy_also_reached_others_who_tell_little_names
     (told,) = explain(w, w.panel(0.15 * one), both)
     assert told.best == "prompt"
     assert (told.posterior["prompt"] < chance) == (apart == 0.0)
+
+
+def nightly(seed):
+    """Twelve days with a hundred requests more in the first minutes of each: the world, who came then, and who in the later half."""
+    rng = np.random.default_rng(seed)
+    nights = np.arange(12)[:, None] * DAY + rng.uniform(0, 1200, (12, 100))
+    at = np.sort(np.concatenate([rng.uniform(0, 12 * DAY, 3000), nights.ravel()]))
+    made = World(at, rng.integers(0, 3, at.size).astype(np.int32), rng)
+    return made, at % DAY < 1200, at >= 6 * DAY
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_comes_and_goes_with_a_change_every_night_is_not_taken_for_noise(seed):
+    w, night, late = nightly(seed)
+    changes = [candidate("true", night & late), candidate("since", late)]
+    found = explain(w, w.panel(0.2 * (night & late), base=0.002), changes)
+    assert [e.best for e in found] == ["true"]
+    assert found[0].strength > 100
+    assert explain(w, w.panel(np.zeros(w.at.size)), changes) == []

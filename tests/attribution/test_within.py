@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.attribution.worlds import DAY, candidate, world
+from tests.attribution.worlds import DAY, RATE, candidate, world
 from triagebot.attribution.board import Board
 from triagebot.attribution.panel import Slice, build_panel
 from triagebot.attribution.scan import scan, slices_of
@@ -122,3 +122,21 @@ def test_a_change_of_one_noisy_route_is_held_against_that_route():
     assert early.home.value == "b"
     (told,) = weigh(panel, [early], slices).explanations
     assert told.best == ""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_kind_that_hardly_came_before_is_held_against_where_nobody_got_the_change(seed):
+    """A form that came later wakes an old version in one region; in the other the same form does no harm."""
+    w = world(seed)
+    home, form = w.region == 1, (w.at >= 2.5 * DAY) & (w.rng.random(w.at.size) < 0.15)
+    had = home & (w.at >= 0.5 * DAY)
+    levels = [Slice("region", "b", home), Slice("region", "others", ~home), Slice("form", "free", form)]
+    slices = [*slices_of(w.panel(np.zeros(w.at.size)), [], least=60, most=8), *levels]
+    told = within(candidate("old", had), slices)
+    assert [s.value for s in told.inside] == ["free"]
+    assert told.inside_odds < 1
+    strata = np.stack([home, form], axis=1).astype(float)
+    failed = (w.rng.random(w.at.size) < 0.02 + 0.4 * (had & form)).astype(float)
+    panel = build_panel(w.at, np.ones(w.at.size), {}, {}, {"failed": failed}, (RATE,), strata)
+    (found,) = weigh(panel, [told], slices).explanations
+    assert (found.best, found.slice.value) == ("old", "free")

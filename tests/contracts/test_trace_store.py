@@ -100,6 +100,11 @@ def requests_of_each_scenario() -> list[dict]:
         llm("late", "a", 2 * 86400 + 1),
         span("inside", "r", 100),
     )
+    add("keyed", llm("own", "a", 10, parent="", attributes={"triage.key": "org-main"}))
+    eval_ = {"triage.key": "org-main", "triage.workload": "eval"}
+    add("runner", *(llm(f"e{n}", "a", 60 * n, parent="", attributes=eval_) for n in (5, 2, 2.5)))
+    add("other", llm("o", "a", 70, parent="", attributes={"triage.key": "org-main"}))
+    add("stranger", llm("s", "a", 80, parent="", attributes={"triage.key": "theirs"}))
     add("skewed", span("k", "r", 7200), llm("k", "a", 7200 - 3600), llm("k", "b", 7200 + 3600))
     add(
         "named",
@@ -332,6 +337,14 @@ async def test_seen(store: Reader) -> None:
     assert found["m-1"].first == found["m-1"].last == START + timedelta(seconds=10.1)
     assert found["eu"].requests == 2
     assert {seen.value for seen in await store.seen(["judged"], WINDOW, ["judge"])} == {"a@v2", "b"}
+
+
+async def test_who_else_calls_with_the_same_keys_and_when(store: Reader) -> None:
+    found = await store.neighbours(["keyed"], ["org-main"], WINDOW)
+    start = WINDOW.start.timestamp()
+    assert {name: (times - start).tolist() for name, times in found.items()} == {"eval": [120, 120, 300], "other": [60]}
+    assert await store.neighbours(["keyed"], ["nobody's"], WINDOW) == {}
+    assert await store.neighbours(["keyed"], [], WINDOW) == {}
 
 
 async def test_coverage(store: Reader) -> None:

@@ -148,6 +148,9 @@ class FakeTraces:
     async def seen(self, names, window, dimensions, *, sampled=False):
         return []
 
+    async def neighbours(self, names, keys, window):
+        return self._table.neighbours
+
     async def coverage(self, names, window):
         return self._coverage
 

@@ -1,7 +1,14 @@
+import asyncio
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from tests.fakes.walks import change
+from tests.fakes.walks import change, spread, table, walk
+from triagebot.surfaces.neighbours import neighbours
 from triagebot.surfaces.tree import NODES
+
+DAY_SECONDS = 86400.0
 
 
 @pytest.mark.parametrize(
@@ -41,3 +48,48 @@ def test_a_limit_that_was_lowered_speaks_for_refused_calls_and_one_that_was_rais
     others = [n.families.get("ratelimit", 0.0) for n in NODES.values()]
     assert node.moves(lowered)["ratelimit"] > 2 * max(others)
     assert not node.moves(raised)
+
+
+HOUR = 3600.0
+NIGHTLY = change("job", "nightly-regression", at=0.5, before="52 cases", after="105 cases")
+WINDOW = change("limit", "token window", at=0.5, before="counted a day", after="counted by ten minutes")
+
+
+def limited_at_night(calls=60):
+    """Requests of a service whose calls are refused for ten minutes a night since half of the window, while another service that
+    has the same key runs as on every night.
+    """
+    rng = np.random.default_rng(5)
+    at = np.sort(np.concatenate([spread(4000), *(_nights(10) + rng.random((14, 10)) * 600).T]))
+    at = np.unique(at)
+    night, late = (at % DAY_SECONDS) < 600, at >= spread(2)[1] - (spread(2)[1] - spread(2)[0]) / 2
+    refused = night & late & (rng.random(at.size) < 0.5)
+    shown = table(at, {"key": np.full(at.size, "org-main")}, {"rate_limited": refused, "request_failed": refused})
+    runs = np.sort((_nights(calls) + rng.random((14, calls)) * 600).ravel())
+    return replace(shown, neighbours={"eval-runner": runs})
+
+
+def _nights(each):
+    first = np.ceil(spread(2)[0] / DAY_SECONDS) - 7
+    return (first + np.arange(14))[:, None] * DAY_SECONDS + np.zeros((14, each))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [((NIGHTLY,), "nightly-regression"), ((WINDOW,), "token window"), ((), "eval-runner")],
+)
+def test_another_service_with_the_same_key_is_the_neighbour_and_what_made_it_one_is_named(changes, named):
+    verdict = asyncio.run(walk(limited_at_night(), title="429s again at 00:05", changes=changes)).as_json()
+    assert [(c["node"], c["artifact"]) for c in verdict["causes"]] == [("quota", named)]
+    assert verdict["status"] == "none_of_five"
+
+
+def test_a_limit_that_was_looked_at_and_left_as_it_was_moves_nothing():
+    assert not NODES["quota"].moves(change("limit", "tokens per minute", before="220k", after="220k"))
+
+
+def test_who_runs_nearly_always_or_hardly_ever_is_no_neighbour():
+    shown = limited_at_night()
+    assert [one.name for one in neighbours(shown)] == ["eval-runner"]
+    assert neighbours(replace(shown, neighbours={"always": np.arange(shown.at[0], shown.at[-1], 600.0)})) == []
+    assert neighbours(replace(shown, neighbours={"once": shown.at[:10]})) == []

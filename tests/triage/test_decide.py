@@ -328,3 +328,30 @@ def test_an_exclamation_mark_harms_nobody_unless_the_page_speaks_of_it():
     assert decided(friendlier).status == "none_of_five"
     word = next(iter(BY_NAME["exclaims"].words))
     assert decided(friendlier, words=(word,)).status == "implicated"
+
+
+@pytest.mark.parametrize(("about", "words"), [("citation", ()), ("refusal", BY_NAME["refusal"].words[:1])])
+def test_how_a_tool_is_called_now_is_not_what_users_were_paged_for(about, words):
+    """A result that has a field more, as plain as can be, beside answers that moved with something else."""
+    tool = suspect("tool_schemas", "tool_schemas", "price_list", at=0.3)
+    fields = named(moved("tool_result_keys", N, best=9_000.0), tool, 0.99)
+    shown = found(fields, named(moved(about, N, best=60.0), PROMPT, 0.99), suspects=(tool, PROMPT))
+    assert causes(decided(shown, words=words)) == ["support/system"]
+    posterior = {PROMPT.key: 0.49, MODEL.key: 0.49, "": 0.02}
+    open_ = explanation(moved(about, N, best=60.0), best=PROMPT.key, posterior=posterior)
+    left = decided(found(fields, open_, suspects=(tool, PROMPT, MODEL)), words=words)
+    assert (left.status, set(left.possible)) == ("undetermined", {PROMPT.key, MODEL.key})
+    assert causes(decided(found(fields, suspects=(tool,)))) == ["price_list"]
+
+
+@pytest.mark.parametrize(
+    ("at", "words", "told"),
+    [(0.5, (), True), (0.4, (), False), (0.4, ("field",), True), (0.1, ("field",), False)],
+)
+def test_how_a_tool_is_called_now_is_told_beside_the_first_where_both_came_together(at, words, told):
+    tool = suspect("tool_schemas", "tool_schemas", "price_list", at=at)
+    fields = named(moved("tool_result_keys", N, start=after(at).timestamp(), best=9_000.0), tool, 0.99)
+    both = found(fields, named(moved("refusal", N, best=60.0), PROMPT, 0.99), suspects=(tool, PROMPT))
+    shown = decided(both, words=(*words, *BY_NAME["refusal"].words[:2]))
+    assert causes(shown)[0] == "support/system"
+    assert ("price_list" in causes(shown)) is told

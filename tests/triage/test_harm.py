@@ -2,7 +2,7 @@ import pytest
 
 from tests.fakes.walks import explanation, moved
 from tests.triage.decisions import BY_NAME, N
-from triagebot.triage.harm import harm_of, just_better, nobodys_page
+from triagebot.triage.harm import harm_of, is_mechanics, just_better, nobodys_page
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,16 @@ def test_sooner_and_fewer_failures_are_simply_better_and_shorter_is_not():
     assert just_better(BY_NAME["tool_ms"])
     assert just_better(BY_NAME["request_failed"])
     assert not just_better(BY_NAME["output_chars"])
+
+
+def test_what_a_change_of_tools_is_and_not_what_it_did_is_mechanics():
+    def mechanics(*names, best=40.0):
+        first, *others = names
+        return is_mechanics(explanation(moved(first, N), *(moved(n, N, best=best) for n in others)), BY_NAME)
+
+    assert mechanics("tool_argument_keys")
+    assert mechanics("tool_result_keys", "tool_result_chars")
+    assert not mechanics("tool_argument_keys", "refusal")
+    assert mechanics("tool_argument_keys", "refusal", best=5.0)
+    assert not mechanics("tool_failed")
+    assert not mechanics("preamble")

@@ -10,7 +10,7 @@ from tests.fakes.walks import page
 from triagebot.attribution.scan import scan, slices_of
 from triagebot.domain.signal import Signal
 from triagebot.signals.catalogue import SIGNALS as CATALOGUE
-from triagebot.triage.symptoms import of_each, page_words, relevance, spoken, symptom
+from triagebot.triage.symptoms import known_words, of_each, page_words, relevance, spoken, symptom
 
 BY_NAME = {signal.name: signal for signal in CATALOGUE}
 
@@ -114,3 +114,13 @@ def test_every_word_that_a_signal_answers_to_can_stand_in_a_page():
     for signal in SIGNALS:
         for word in signal.words:
             assert word in page_words(page(f"Alert: {word}!")), (signal.name, word)
+
+
+def test_a_plural_that_nothing_answers_to_is_its_singular_and_a_services_name_says_nothing():
+    assert {"429", "rate-limit"} <= known_words(page("429s again: rate limits"), (), CATALOGUE)
+    assert "source" not in known_words(page("no sources"), (), CATALOGUE)  # something answers to the plural
+    assert {"refund", "promises"} <= known_words(page("refund promises"), ("support-agent",), CATALOGUE)
+    told = page_words(page("refund-bot: wrong promises"), ("refund-bot",))
+    assert "refund" not in told
+    assert "promises" in told
+    assert "search" in page_words(page("search fails"), ("search",))  # a name of one word may be meant

@@ -4,12 +4,14 @@ import pytest
 from tests.fakes.walks import after, change, page, spread, table, weighed
 from triagebot.domain.change import Change
 from triagebot.domain.times import Interval
+from triagebot.ports import SEPARATOR
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.contract import Suspect
+from triagebot.triage.days import BEGIN
 from triagebot.triage.decide import Decision
 from triagebot.triage.nextcheck import next_check
 from triagebot.triage.symptoms import page_words
-from triagebot.triage.visibility import what_is_hidden
+from triagebot.triage.visibility import UNRECORDED, what_is_hidden
 
 N = 500
 VAGUE = "users say it feels different"
@@ -154,3 +156,41 @@ def test_a_version_is_held_against_others_of_its_own_prompt():
     told = recorded("refusals", list(versions), 0.0)
     assert not told[0]
     assert "support/system@v2 has served 3 requests" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("title", "signals", "visible"),
+    [
+        ("text looks twitchy, stuttering; throughput and ttft are fine", ["ms_per_token"], False),
+        ("refunds stuck, did the tool break?", ["tool_failed", "timed_out"], True),
+        ("nothing found, no sources", ["tool_result_empty", "citation"], False),
+    ],
+)
+def test_what_half_of_the_pages_words_are_about_is_seen_or_nothing_is(title, signals, visible):
+    assert seen(title, signals)[0] is visible
+
+
+def test_a_request_that_two_versions_answered_is_no_version_of_its_own():
+    """A roll-out passes through the middle of a conversation's turn: that pair serves two requests and never again."""
+    versions = np.where(np.arange(N) < N - 20, "support/system@v1", "support/system@v2").astype(object)
+    versions[N - 20] = f"support/system@v1{SEPARATOR}support/system@v2"
+    around = weighed(table(spread(N), {"prompt": versions}, {"refusal": np.zeros(N)}))
+    visible, blind = what_is_hidden(page_words(page("refusals")), SIGNALS, around)
+    assert not visible
+    assert "support/system@v2 has served 20 requests" in blind
+    versions[N - 19 :] = "support/system@v1"
+    around = weighed(table(spread(N), {"prompt": versions}, {"refusal": np.zeros(N)}))
+    assert what_is_hidden(page_words(page("refusals")), SIGNALS, around)[0]
+
+
+@pytest.mark.parametrize(
+    ("why", "step"),
+    [
+        (f"the page speaks of refusals, {UNRECORDED}", "record it on the spans that have it"),
+        (f"the page speaks of 2026-06-14, {BEGIN} 2026-07-15", "triagebot asof tells what served then"),
+    ],
+)
+def test_what_cannot_be_seen_is_told_with_how_to_see_it(why, step):
+    told = next_check(Decision("undetermined", (), {}, why), [], weighed(table(spread(N))))
+    assert told.startswith("The page speaks of ")
+    assert step in told

@@ -20,6 +20,7 @@ MAX_COMPANIONS = 6
 COMPANION_WEIGHT = 0.35
 SHARPENED = 10  # signals a round whose noise is measured again …
 NO_DOUBT = 30.0  # … where even with too much noise there is no doubt (ln odds) that they moved
+TIMES = 4  # that a change comes and goes: by chance none does with the bursts of something else
 TOGETHER = 1800.0  # seconds: sooner than two changes are mostly apart
 STIRRED = -2.0  # ln odds that it moved
 LATE = 2 * 3600.0  # seconds after it was announced in which a change may go out
@@ -84,18 +85,22 @@ class Board:
             self.log_bf[row, j] = prior_odds(candidate, column) + pooled_evidence(own, candidate)
 
     def sharpened(self, panel: Panel, slices: Sequence[Slice]) -> Board:
-        """The board with the noise of what moved most measured beside its best explanation, not with it."""
+        """The board with the noise of what moved most measured beside its best explanation, not with it; so is that of what comes
+        and goes with a change again and again, which no burst of its own does.
+        """
         sharper: dict[str, Column] = {}
         strength = self.strength()
-        for i in self.all_moved()[:SHARPENED]:
+        stirred = [int(i) for i in np.argsort(-strength) if strength[i] > STIRRED]
+        for i in stirred[:SHARPENED]:
             column = self.columns[i]
-            if strength[i] < NO_DOUBT:
-                continue
             best = int(self.log_bf[i].argmax()) if self.candidates else -1
-            if best >= 0 and self.log_bf[i, best] > self.unobserved[i]:
+            named = best >= 0 and self.log_bf[i, best] > self.unobserved[i]
+            if named:
                 exposure = self.candidates[best].exposure[:, int(self.variant[i, best])]
             else:
                 exposure = step_of(panel, self.moved[column.signal.name])
+            if strength[i] < NO_DOUBT and not (named and _comes_and_goes(exposure)):
+                continue
             dispersion = redispersed(panel, column, exposure)
             if dispersion < 0.9 * column.dispersion:
                 sharper[column.signal.name] = replace(column, dispersion=dispersion)
@@ -291,6 +296,10 @@ class Board:
     def _beside_it(candidate: Candidate, when: Array, own: Array) -> bool:
         """Whether enough of those then and there use what was changed without having the change."""
         return candidate.users is None or bool(((when - own) * candidate.users).sum() >= MIN_SIDE)
+
+
+def _comes_and_goes(exposure: Array) -> bool:
+    return int((np.diff((exposure > 0).astype(np.int8)) > 0).sum()) >= TIMES
 
 
 def _inside(candidates: Sequence[Candidate]) -> list[tuple[NDArray[np.bool_], NDArray[np.int64]]]:

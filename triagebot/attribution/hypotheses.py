@@ -28,7 +28,8 @@ class Candidate:
     born under it" or a moment within the interval in which the change came in. `averaged` says the variants are moments of
     which one is true (their evidence is averaged), else the best variant counts, at the price of having chosen it.
     `moves(signal family)` is how readily this kind of change moves such signals, 0 to 1, None where it is not known to.
-    `inside` are the slices of the last variants, each of which is the change within that slice alone. `subjects` are the names of
+    `inside` are the slices of the last variants, each of which is the change within that slice alone, at the odds `inside_odds` of
+    where it can be held against others of its own kind. `subjects` are the names of
     what it changes, as far as it tells them: a score, a tool; `breaks` those whose calls are wrong now if they are made as before.
     `users` are the requests that use what was changed, in any version; None where all do. `announced`: it is known by the moment
     at which it was recorded alone, and may have been felt somewhat later. `home`: the slice that all who had it are of, which it
@@ -44,6 +45,7 @@ class Candidate:
     prior: float
     moves: Callable[[str], float | None]
     inside: tuple[Slice, ...] = ()
+    inside_odds: float = 1.0
     subjects: frozenset[str] = frozenset()
     breaks: frozenset[str] = frozenset()
     users: NDArray[np.bool_] | None = None
@@ -126,7 +128,11 @@ def shares(candidate: Candidate, size: int) -> Array:
     wide = size - narrow - 1
     rest = 0.25 if narrow else 0.5
     return np.concatenate(
-        [[0.5 if wide else 0.75], np.full(wide, rest / max(wide, 1)), np.full(narrow, 0.25 / max(narrow, 1))]
+        [
+            [0.5 if wide else 0.75],
+            np.full(wide, rest / max(wide, 1)),
+            np.full(narrow, 0.25 * candidate.inside_odds / max(narrow, 1)),
+        ]
     )
 
 

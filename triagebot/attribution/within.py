@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.hypotheses import Candidate
 from triagebot.attribution.panel import Slice
-from triagebot.attribution.thresholds import MIN_SIDE
+from triagebot.attribution.scan import PLACES
+from triagebot.attribution.thresholds import MIN_SIDE, TOO_FEW
 
 Mask = NDArray[np.bool_]
 HARDLY: Final = 0.02  # of a kind of requests have got it: it was not meant for them
+ELSEWHERE: Final = 0.1  # of the odds is left where nobody beside them had it not, but others of another kind
 BESIDE: Final = 0.1  # of the requests since it came have not got it: else every slice shows it as a step in time
 
 
 def within(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
-    """The candidate with a variant for each slice in which enough requests had it and enough others since then had not.
+    """The candidate with a variant for each slice in which enough requests had it and enough others since then had not: beside
+    them, or where nobody did, of the other kinds of requests that it was not meant for.
 
     The slices must be of dimensions whose levels the panel takes out.
     """
@@ -36,10 +39,17 @@ def within(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
     if candidate.averaged:
         return candidate
     since = np.arange(had.size) >= np.flatnonzero(had)[0]
-    without = since & ~had & _reached(had, since, slices)
+    without, odds = since & ~had & _reached(had, since, slices), 1.0
+    told = [s for s in slices if s.dimension]
     if without.sum() < BESIDE * since.sum():
-        return candidate
-    inside = [s for s in slices if s.dimension and min((had & s.mask).sum(), (without & s.mask).sum()) >= MIN_SIDE]
+        if candidate.home is None or candidate.home.dimension not in PLACES:
+            return candidate
+        # A region that did not get it shows what requests do without it of a kind that hardly came before it here: what came
+        # before tells by itself, and regions may always have differed in it. Routes always differ.
+        without, odds = ~had & ~candidate.home.mask, ELSEWHERE
+        before = ~had & candidate.home.mask
+        told = [s for s in told if (before & s.mask).sum() < TOO_FEW]
+    inside = [s for s in told if min((had & s.mask).sum(), (without & s.mask).sum()) >= MIN_SIDE]
     if not inside:
         return candidate
     columns = plain[:, None] * np.stack([s.mask for s in inside], axis=1)
@@ -48,6 +58,7 @@ def within(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
         exposure=np.concatenate([candidate.exposure, columns], axis=1),
         variants=(*candidate.variants, *(f"in {s.dimension} {s.value}" for s in inside)),
         inside=tuple(inside),
+        inside_odds=odds,
     )
 
 

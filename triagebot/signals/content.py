@@ -186,6 +186,7 @@ CONTENT: Final = (
         "both",
         "preamble",
         "chatty",
+        "chatter",
         "tone",
         "format",
         "parse",

@@ -75,7 +75,7 @@ def is_score(name: str) -> bool:
 
 def _signal(name: str) -> Signal:
     feedback = bool(_FEEDBACK.search(name))
-    own = tuple(re.findall(r"[a-z]+", name.lower()))
+    own = [word for word in re.findall(r"[a-z]+", name.lower()) if word not in HEARD]
     return Signal(
         name=f"eval:{name}",
         title=f"“{name}” score",

@@ -16,13 +16,12 @@ from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
-from triagebot.surfaces.dated import since_one_of
+from triagebot.surfaces.dated import candidate_of, since_one_of
 from triagebot.surfaces.firsthand import exposed, first_hand
 from triagebot.surfaces.limits import by_length, direction, on_length
+from triagebot.surfaces.neighbours import LEAST_RUN, Neighbour, neighbours
 
 LIMITED = frozenset({"rate_limited"})
-BESIDE = 1200.0  # seconds after a call of a neighbour for which its share of a window is still spent
-LEAST_RUN = 40
 # What refuses calls also fails them, has them made again (their tokens counted anew, their prompt in the cache), and makes their
 # callers wait.
 ON_CALLS = MappingProxyType(
@@ -41,7 +40,7 @@ ON_CALLS = MappingProxyType(
 ON_LOWERED = MappingProxyType({**ON_CALLS, "ratelimit": 4.0, "error": 1.0, "latency": 0.7})
 NOTHING: Mapping[str, float] = MappingProxyType({})
 MOMENTS = 10
-MOSTLY = 0.6
+UNNAMED = 0.05  # where a job or a limit was changed on record: it is seldom another that nobody recorded
 HALF = 0.5
 
 
@@ -56,42 +55,51 @@ class Quota(Walked):
         if on_length(change):
             return by_length(change)
         raised, lowered = direction(change)
-        return NOTHING if raised else ON_LOWERED if lowered else ON_CALLS
+        return NOTHING if raised or change.before == change.after else ON_LOWERED if lowered else ON_CALLS
 
     def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]:
-        """Each of our own workloads beside the main one: calls are limited while it runs, from some moment of the window on."""
-        dimension = table.dimensions.get("workload")
-        if dimension is None or len(dimension.labels) < 2:
-            return []
-        counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
+        """Each neighbour: calls are limited while it runs, since a job of ours or a limit was changed, or from some moment of the
+        window on.
+        """
+        limits = _changed(snapshots, self.name, "limit", table)
+        changes = [*_jobs(snapshots, table), *(c for c in limits if "ratelimit" in self.moves(c))]
         found = []
-        for code in np.argsort(-counts)[1:]:
-            if dimension.labels[code] and counts[code] >= LEAST_RUN:
-                found.append(self._neighbour(table, str(dimension.labels[code]), dimension.codes == code))
-        return [pair for pair in found if pair is not None]
+        for one in neighbours(table):
+            dated = [pair for change in changes if (pair := self._since(table, one, change)) is not None]
+            found += dated
+            if (pair := self._since_some(table, one, UNNAMED if dated else 1.0)) is not None:
+                found.append(pair)
+        return found
 
-    def _neighbour(self, table: RequestTable, name: str, own: np.ndarray) -> tuple[Suspect, Candidate] | None:
-        runs = table.at[own]
-        last = np.searchsorted(runs, table.at, side="right") - 1
-        beside = (last >= 0) & (table.at - runs[np.maximum(last, 0)] <= BESIDE)
-        if beside.mean() > MOSTLY:
-            return None  # it runs nearly always: then its hours tell nothing
+    def _since(self, table: RequestTable, one: Neighbour, known: Change) -> tuple[Suspect, Candidate] | None:
+        """Since a change on record, while the neighbour runs."""
+        since = one.beside & (table.at >= known.introduced.latest.timestamp())
+        if since.sum() < LEAST_RUN / 4:
+            return None
+        # Of a job it is told as a limit's: it did what it should, and took what others needed.
+        change = replace(known, surface="limit", detail={**known.detail, "neighbour": one.name})
+        key = f"{change.key}|{one.name}"
+        suspect = Suspect(key=key, node=self.name, change=change, served=True, requests=int(since.sum()))
+        candidate = candidate_of(self, change, [since.astype(float)], [f"while {one.name} runs"], averaged=True)
+        return suspect, replace(candidate, key=key, prior=self.prior * self.weight(known))
+
+    def _since_some(self, table: RequestTable, one: Neighbour, share: float) -> tuple[Suspect, Candidate] | None:
         # From a moment after which it has hardly run yet nothing can be told: what runs at night may not have run since.
         moments = np.quantile(table.at, np.linspace(0.1, 0.9, MOMENTS))
-        moments = moments[[(beside & (table.at >= moment_)).sum() >= LEAST_RUN / 4 for moment_ in moments]]
+        moments = moments[[(one.beside & (table.at >= moment_)).sum() >= LEAST_RUN / 4 for moment_ in moments]]
         if not moments.size:
             return None
         change = Change(
             service="",
             surface="limit",
-            artifact=name,
+            artifact=one.name,
             introduced=Interval(moment(moments[0]), moment(moments[-1])),
             source="traces",
-            summary=f"calls are limited while {name} runs on the same quota",
-            detail={"neighbour": name},
+            summary=f"calls are limited while {one.name} runs on the same quota",
+            detail={"neighbour": one.name},
         )
-        suspect, candidate = since_one_of(self, change, beside, moments, table, served=True)
-        return None if candidate is None else (suspect, replace(candidate, prior=self.prior))
+        suspect, candidate = since_one_of(self, change, one.beside, moments, table, served=True)
+        return None if candidate is None else (suspect, replace(candidate, prior=self.prior * share))
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         sign = first_hand(explanation, LIMITED)
@@ -118,6 +126,18 @@ class Quota(Walked):
 
     def clear(self, snapshot: Snapshot, weighed: Weighed) -> str:
         return f"429s as before over {weighed.table.spans:,} spans"
+
+
+def _jobs(snapshots: Mapping[str, Snapshot], table: RequestTable) -> list[Change]:
+    """Jobs that were changed within the window, or else suites: what runs them is not always on record apart."""
+    of_suites = _changed(snapshots, "eval_freshness", "eval_freshness", table)
+    return _changed(snapshots, "application", "job", table) or of_suites
+
+
+def _changed(snapshots: Mapping[str, Snapshot], node: str, surface: str, table: RequestTable) -> list[Change]:
+    """Changes of a node within the window."""
+    changes = snapshots[node].changes if node in snapshots else ()
+    return [c for c in changes if c.surface == surface and c.introduced.latest.timestamp() > table.at[0]]
 
 
 def _neighbour(table: RequestTable, during: np.ndarray) -> str:

@@ -116,7 +116,8 @@ def attribute(
     levels = [told_by.codes.astype(float) for told_by in (long_, turn) if told_by is not None]
     arriving = [*hours, *levels, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
-    named = frozenset[str]().union(*(candidate.subjects for candidate in candidates))
+    # What a change says that it changed, and what is asked more than before.
+    named = frozenset(r.value for r in grown).union(*(candidate.subjects for candidate in candidates))
     slices = slices_of(panel, SLICED, least=MIN_SLICE, most=MAX_SLICES, first=SLICED_FIRST, named=named)
     levelled = [s for s in slices if _has_level(s.dimension, table)]
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]

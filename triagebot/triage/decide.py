@@ -78,7 +78,8 @@ def decide(
     if all(not r.words and r.explanation.strength < FAINT * by_mix for r in readings):
         # Where the mix moved a signal as plainly as that, what it leaves over elsewhere is none of the page's matter.
         return still(ruler=None)
-    clearest = max((r.explanation.strength for r in readings if r.suspect is not None), default=0.0)
+    named = [r for r in readings if r.suspect is not None and not r.mechanics]
+    clearest = max((r.explanation.strength for r in named), default=0.0)
     plain = frozenset(r.suspect.key for r in readings if r.suspect is not None and r.explanation.strength >= PLAIN)
     ordered = sorted(readings, key=lambda reading: _rank(reading, clearest, plain))
     first = ordered[0]
@@ -203,13 +204,15 @@ def _also(other: Reading, first: Reading) -> bool:
     past = other.taken_back and not first.taken_back and other.node != first.node
     if past or other.harm is False or other.explanation.strength < STANDS or _explained(other, first):
         return False
-    if other.words > 0 and (other.suspect is not None or other.implied is not None):
+    apart = abs(other.explanation.seed.start - first.explanation.seed.start)
+    # How a tool is called is told where it came with the first: a page has a word for tools whatever is wrong.
+    spoken = other.words > 0 and (not other.mechanics or apart <= TOGETHER)
+    if spoken and (other.suspect is not None or other.implied is not None):
         return True
     if other.suspect is None:
         return False
     if other.node == RULER and first.suspect and other.explanation.evidence.get(first.suspect.key, 0.0) > 0:
         return False  # a product that broke lowers its scores: nothing is left to ask of the ruler
-    apart = abs(other.explanation.seed.start - first.explanation.seed.start)
     # Of a hundred signals of which the first cause moved a dozen, one is left over somewhere: a date alone is no company for it.
     strong = other.explanation.strength >= PLAIN
     plain = strong or other.suspect.served
@@ -235,13 +238,14 @@ def _explained(other: Reading, first: Reading) -> bool:
     return told.get(first.suspect.key, -math.inf) > max(told.get(other.suspect.key, -math.inf), 0.0) - TWO
 
 
-def _rank(reading: Reading, clearest: float, plain: frozenset[str]) -> tuple[bool, float, bool, bool, float]:
+def _rank(reading: Reading, clearest: float, plain: frozenset[str]) -> tuple[bool, float, bool, bool, bool, float]:
     """The page's own words first, then harm, then what lasts, then strength; last what is open, where it is far weaker
     than what is explained or may be the doing of a change that plainly did something else (`plain`).
     """
     unnamed = reading.suspect is None and reading.implied is None
     open_ = unnamed and (reading.explanation.strength < FAINT * clearest or not plain.isdisjoint(reading.possible))
-    return (open_, -min(reading.words, 2), not reading.harm, reading.taken_back, -reading.explanation.strength)
+    harm = (not reading.harm, reading.mechanics)
+    return (open_, -min(reading.words, 2), *harm, reading.taken_back, -reading.explanation.strength)
 
 
 def _distinct(readings: Sequence[Reading]) -> list[Reading]:
@@ -252,11 +256,18 @@ def _distinct(readings: Sequence[Reading]) -> list[Reading]:
     for reading in readings:
         if reading.implied is not None and reading.node in named:
             continue
-        artifact = (
-            reading.suspect.change.artifact if reading.suspect else reading.implied.artifact if reading.implied else ""
-        )
-        key = (reading.node, artifact)  # a version and its revert are one story: the clearer of the two is told
+        key = (reading.node, _subject(reading))
         if key not in seen:
             seen.add(key)
             kept.append(reading)
     return kept
+
+
+def _subject(reading: Reading) -> str:
+    """What a reading is about. A version and its revert are one story, and so are a neighbour and the job that is that neighbour:
+    the clearer of the two is told.
+    """
+    if reading.suspect is not None:
+        change = reading.suspect.change
+        return str(change.detail.get("neighbour") or change.artifact)
+    return reading.implied.artifact if reading.implied is not None else ""

@@ -16,14 +16,15 @@ JUST_BETTER = CHEAPER | {"retrieval"}
 SCORED = frozenset({"eval", "feedback"})
 PRICE = frozenset({"latency", "speed", "usage"})
 SLIGHT = 0.1  # of what it was
-# How answers greet and end. Nobody is harmed by an exclamation mark: it is told where the page speaks of it.
-PLEASANTRIES = frozenset({"exclaims", "emoji", "closing"})
+# How answers greet and end. Nobody is harmed by an exclamation mark or a comma: it is told where the page speaks of it.
+PLEASANTRIES = frozenset({"exclaims", "emoji", "closing", "punctuation"})
 PLAIN = 25.0  # ln odds from which nobody could overlook it
+MOVED_TOO = 10.0  # ln odds from which something else plainly moved with it
 
 
-def nobodys_page(names: Collection[str], slight: Collection[str]) -> bool:
-    """Whether nothing but pleasantries moved, and beside them what nobody feels."""
-    return bool(PLEASANTRIES & set(names)) and PLEASANTRIES | set(slight) >= set(names)
+def nobodys_page(names: Collection[str], unfelt: Collection[str]) -> bool:
+    """Whether nothing but pleasantries moved, and beside them what nobody feels or what became better."""
+    return bool(PLEASANTRIES & set(names)) and PLEASANTRIES | set(unfelt) >= set(names)
 
 
 def just_better(signal: Signal) -> bool:
@@ -55,3 +56,11 @@ def harm_of(explanation: Explanation, slight: Collection[str], signals: Mapping[
         return True
     others = any(verdict is None and m.best >= PLAIN and family not in CHEAPER for m, family, verdict in told)
     return False if better or (False in verdicts and not others) else None
+
+
+def is_mechanics(explanation: Explanation, signals: Mapping[str, Signal]) -> bool:
+    """Whether nothing plainly moved but how tools are called and what they return, in no direction that is bad: that is what a
+    change of tools is, and not what it did.
+    """
+    plainly = [m for m in explanation.moved if m is explanation.seed or m.best >= MOVED_TOO]
+    return all(signals[m.signal].family == "tool" and signals[m.signal].bad == "both" for m in plainly)

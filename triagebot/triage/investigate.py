@@ -21,7 +21,7 @@ from triagebot.domain.severity import Rubric, assess_severity
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
 from triagebot.domain.withheld import shown_slice
-from triagebot.ports import DOCUMENT_SOURCE, Journal, RequestTable, TraceStore
+from triagebot.ports import DOCUMENT_SOURCE, SEPARATOR, Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import SCORE_WORDS, SHAPE, called_signals, judged_signals, reshaped, shape_signals
 from triagebot.signals.sources import kept, source_signals
@@ -32,6 +32,7 @@ from triagebot.surfaces.contract import Implied, Node, Scope, Snapshot, Source, 
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.attribute import Attribution, attribute
 from triagebot.triage.bounded import bounded
+from triagebot.triage.days import before_traces
 from triagebot.triage.decide import Decision, decide, nothing_told, told_by_words
 from triagebot.triage.facts import facts_of
 from triagebot.triage.lost import absent, as_many, doubled, lost
@@ -42,7 +43,7 @@ from triagebot.triage.offline import fallen, probed, stepped
 from triagebot.triage.read import Reading, read
 from triagebot.triage.readonce import ReadOnce
 from triagebot.triage.slices import input_test
-from triagebot.triage.symptoms import of_each, page_words, symptom
+from triagebot.triage.symptoms import known_words, of_each, page_words, symptom
 from triagebot.triage.visibility import AGAIN, asks_for_answers, spoken_of, what_is_hidden
 from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
@@ -57,6 +58,7 @@ GATE_WORDS = frozenset(("gate", "gates", "suite", "eval", "evals", "evaluation",
 TOKENS = frozenset(("token", "tokens"))
 DOUBLED_WORDS = DEMAND_WORDS | TOKENS | {"doubled", "double", "twice"}
 OBJECTIVES = frozenset(("slo", "slos", "error"))
+MOST_KEYS = 100  # for which others' calls are looked up
 ROWS = 8_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
 
 
@@ -98,7 +100,8 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     started = time.monotonic()
     gathered = await gather(service, until or page.occurred_at, deps)
     found, decision, verdict = await bounded(_concluded, page, service, gathered, deps)
-    if nothing_told(decision) and asks_for_answers(page_words(page), gathered.signals, gathered.table):
+    words = _words(page, service, gathered.signals)
+    if nothing_told(decision) and asks_for_answers(words, gathered.signals, gathered.table):
         # What answers say may have changed in a way that no signal foresaw.
         worded = await _with_words(gathered, deps)
         concluded = await bounded(_concluded, page, service, worded, deps) if worded is not None else None
@@ -126,7 +129,8 @@ def _concluded(
     """What follows from what was gathered; the causes, whose owners have to be asked for, are still to come."""
     window, signals, table = gathered.scope.window, gathered.signals, gathered.table
     coverage, snapshots = gathered.coverage, gathered.snapshots
-    found = attribute(table, snapshots, deps.tree, service, signals, page_words(page))
+    words = _words(page, service, signals)
+    found = attribute(table, snapshots, deps.tree, service, signals, words)
     weighed = Weighed(
         table=table,
         suspects=found.suspects,
@@ -137,8 +141,8 @@ def _concluded(
         steady=found.steady,
     )
     by_name = {signal.name: signal for signal in signals}
-    readings = read(found, weighed, deps.tree, service, by_name, page_words(page))
-    decision = _decided(page, readings, found, weighed, signals, snapshots)
+    readings = read(found, weighed, deps.tree, service, by_name, words)
+    decision = _decided(page, words, readings, found, weighed, signals, snapshots)
     weighed = replace(
         weighed,
         suspects=tuple(replace(s, node="telemetry") if s is decision.cut else s for s in weighed.suspects),
@@ -169,8 +173,13 @@ def _concluded(
     return found, decision, verdict
 
 
+def _words(page: Page, service: Service, signals: Sequence[Signal]) -> frozenset[str]:
+    return known_words(page, (service.name, *service.trace_names), signals)
+
+
 def _decided(
     page: Page,
+    words: frozenset[str],
     readings: Sequence[Reading],
     found: Attribution,
     weighed: Weighed,
@@ -178,8 +187,12 @@ def _decided(
     snapshots: Mapping[str, Snapshot],
 ) -> Decision:
     """What is decided on the readings and on what is seen beside them, as far as the page asks for it."""
-    words, table = page_words(page), weighed.table
+    table = weighed.table
     visible, blind = what_is_hidden(words, signals, weighed, found.perhaps)
+    if visible and table.at.size:
+        text = f"{page.title}\n{page.text}"
+        blind = before_traces(text, page.occurred_at, moment(table.at[0]))
+        visible = not blind
     # What may have moved is seen; more requests explain what was spent all the same.
     seen = visible or blind.endswith(AGAIN)
     runs = snapshots["eval_freshness"].observations
@@ -225,6 +238,10 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
         found = source_signals([seen for seen in named if seen.dimension == DOCUMENT_SOURCE])
         by_name = (*judged_signals(judges), *called_signals(tools), *shape_signals(tools), *found)
         table = await deps.traces.requests(names, window, (*deps.signals, *by_name, *service.signals), limit=ROWS)
+        keys = table.dimensions.get("key")
+        if keys is not None and np.nansum(table.signals.get("rate_limited", np.zeros(1))) > 0:
+            held = [key for label in keys.labels for key in label.split(SEPARATOR) if key]
+            table = replace(table, neighbours=await deps.traces.neighbours(names, held[:MOST_KEYS], window))
         return _with_shapes((*deps.signals, *kept(by_name, table), *service.signals), table)
 
     (signals, table), coverage, snapshots = await asyncio.gather(

@@ -8,10 +8,11 @@ from triagebot.domain.evidence import Finding
 from triagebot.surfaces.contract import Suspect, Weighed
 from triagebot.surfaces.limits import on_length
 from triagebot.surfaces.provider import SWITCHED_OFF
+from triagebot.triage.days import BEGIN
 from triagebot.triage.decide import Decision
 from triagebot.triage.lost import TWICE
 from triagebot.triage.read import Reading
-from triagebot.triage.visibility import AGAIN
+from triagebot.triage.visibility import AGAIN, UNRECORDED
 
 SEE = {
     "model_alias": "record gen_ai.response.model on model spans, or declare the alias",
@@ -43,12 +44,16 @@ def _undecided(decision: Decision, findings: Sequence[Finding], weighed: Weighed
             "No request of this service is in the traces: see that they are sent here, and under which service.name "
             "(triagebot doctor says what it sees)."
         )
-    if decision.why.endswith(AGAIN):
-        return f"{decision.why[:1].upper()}{decision.why[1:]}."
+    why = decision.why[:1].upper() + decision.why[1:]
+    if why.endswith(AGAIN):
+        return f"{why}."
+    if why.endswith(UNRECORDED):
+        return f"{why}: record it on the spans that have it, then walk again."
+    if BEGIN in why:
+        return f"{why}: triagebot asof tells what served then."
     unseen = next((f for f in findings if f.status == "unknown" and f.node in SEE), None)
-    if unseen is not None:
-        return f"{decision.why[:1].upper()}{decision.why[1:]}. To see it: {SEE[unseen.node]}."
-    return f"{decision.why[:1].upper()}{decision.why[1:]}. Read ten failing requests beside ten from before the onset."
+    how = f"To see it: {SEE[unseen.node]}" if unseen else "Read ten failing requests beside ten from before the onset"
+    return f"{why}. {how}."
 
 
 def _beside(decision: Decision) -> str:

@@ -19,7 +19,7 @@ from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
 from triagebot.surfaces.dated import WORN_OFF, from_probe
 from triagebot.surfaces.firsthand import CLEAR_OF
 from triagebot.triage.attribute import Attribution
-from triagebot.triage.harm import harm_of, is_slight, just_better, nobodys_page
+from triagebot.triage.harm import harm_of, is_mechanics, is_slight, just_better, nobodys_page
 from triagebot.triage.symptoms import relevance
 
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
@@ -68,6 +68,7 @@ class Reading:
     confidence: float = 0.0
     words: int = 0
     harm: bool | None = None
+    mechanics: bool = False  # nothing but how tools are called: the change itself, and nothing that it did
     over: bool = False  # a burst that ended long before the page
     taken_back: bool = False  # the change that fits best: nobody has had it for long
     doubtful: bool = False  # it would not be told but for the page's own words: they name no change
@@ -106,11 +107,13 @@ def read(
             explanation,
             words=spoken,
             harm=harm,
+            mechanics=harm is None and is_mechanics(explanation, signals),
             # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
             over=end is not None and end < now - (DAY if spoken else LONG_OVER),
             taken_back=until is not None and until < now - LONG_OVER,
         )
-        if not bare.words and nobodys_page(names, slight):
+        better = {m.signal for m in explanation.moved if signals[m.signal].harmful(m.effect) is False}
+        if not bare.words and nobodys_page(names, slight | better):
             continue
         if _by_words_alone(explanation, found):
             readings.append(replace(bare, possible=_possible(explanation), doubtful=True))
@@ -140,6 +143,10 @@ def _read(
     bar = _bar(by_key[top], explanation) if top else NAMED
     clearest = _clearest(explanation, bare.number, weighed, tree, service) if not top or chance < bar else None
     rivals = _rivals(explanation, top, by_key)
+    if known := _known_neighbour(explanation, top, by_key):
+        chance, top, rivals = chance + explanation.posterior[known], known, {}
+    if top:
+        chance += sum(p for key, p in explanation.posterior.items() if key and _same_change(by_key[key], by_key[top]))
     if top and clearest is not None and clearest.node == by_key[top].node and _alone(explanation, top, by_key):
         # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
         chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))
@@ -205,6 +212,22 @@ def _rivals(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -
     node = by_key[top].node
     others = {k: p for k, p in explanation.posterior.items() if k not in ("", top) and p >= LIKELY}
     return {k: p for k, p in others.items() if by_key[k].node == node}
+
+
+def _same_change(one: Suspect, other: Suspect) -> bool:
+    """Whether two suspects of different nodes are one change: a job that was switched on, and that job as a neighbour."""
+    told = [(s.change.artifact, s.change.before, s.change.after, s.change.introduced) for s in (one, other)]
+    return one.node != other.node and told[0] == told[1]
+
+
+def _known_neighbour(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> str:
+    """Where calls are limited while a neighbour runs, since some moment: the change on record that fits nearly as well, if any."""
+    neighbour = by_key[top].change.detail.get("neighbour") if top else None
+    if neighbour is None or by_key[top].change.source != "traces":
+        return ""
+    least = explanation.evidence[top] - AS_WELL_AS
+    same = [k for k in explanation.evidence if k and k != top and by_key[k].change.detail.get("neighbour") == neighbour]
+    return max((k for k in same if explanation.evidence[k] >= least), key=explanation.evidence.__getitem__, default="")
 
 
 def _alone(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> bool:

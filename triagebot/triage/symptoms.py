@@ -66,12 +66,25 @@ def _mean(values: np.ndarray, weight: np.ndarray, mask: np.ndarray) -> tuple[int
     return n, mean, variance
 
 
-def page_words(page: Page) -> frozenset[str]:
-    """Its words, the parts of those with hyphens and apostrophes, and two in a row as one with a hyphen."""
+def page_words(page: Page, names: Sequence[str] = ()) -> frozenset[str]:
+    """Its words, the parts of those with hyphens and apostrophes, and two in a row as one with a hyphen.
+
+    `names` are those of its service: where one is made of several words, `refund-bot`, they say nothing of what is wrong.
+    """
     text = " ".join((page.title, page.text, *page.labels.values())).lower()
+    for name in (page.service, *names):
+        if PARTED.search(name):
+            text = text.replace(name.lower(), " ")
     words = WORD.findall(text)
     parts = [part for word in words for part in PARTED.split(word) if part]
     return frozenset((*words, *parts, *(f"{one}-{other}" for one, other in pairwise(words))))
+
+
+def known_words(page: Page, names: Sequence[str], signals: Sequence[Signal]) -> frozenset[str]:
+    """`page_words`, with the singular in the place of a plural that no signal answers to: "429s", "rate limits"."""
+    known = {word for signal in signals for word in signal.words}
+    words = page_words(page, names)
+    return words | {word[:-1] for word in words - known if word.endswith("s") and word[:-1] in known}
 
 
 def of_each(page: Page) -> bool:

@@ -10,8 +10,8 @@ import numpy as np
 from triagebot.attribution.thresholds import TOO_FEW
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
-from triagebot.ports import RequestTable
-from triagebot.surfaces.arrivals import FIRST_PART, showing
+from triagebot.ports import SEPARATOR, RequestTable
+from triagebot.surfaces.arrivals import FIRST_PART, having, showing
 from triagebot.surfaces.contract import Suspect, Weighed
 from triagebot.surfaces.tree import TREE
 
@@ -23,8 +23,10 @@ VERSIONS = {
     "corpus": "retrieval_corpus",
 }
 ABLE = 0.05  # how readily a node moves signals of a kind, from which its changes matter to them
+UNRECORDED = "which the traces do not record"
 AGAIN = "walk again once there are more requests"
 NEARLY_ALL = 0.6
+HALF = 0.5
 OFTEN = 0.05
 DAY = 86400.0
 JUDGED_FAMILIES = frozenset({"eval", "feedback"})
@@ -32,8 +34,21 @@ ANSWERS = JUDGED_FAMILIES | {"content", "length"}
 
 
 def spoken_of(words: frozenset[str], signals: Sequence[Signal], table: RequestTable) -> list[Signal]:
-    """The signals that a page speaks of, as far as requests say them."""
-    return [s for s in _asked(words, signals) if _said(table.signals.get(s.name))]
+    """The signals that a page speaks of, as far as requests say them; none where most of its words are about what they do not."""
+    heard = _heard(words, signals)
+    said = frozenset(word for word, about in heard.items() if any(_said(table.signals.get(s.name)) for s in about))
+    asked = _asked(words, signals)
+    seen = [s for s in asked if _said(table.signals.get(s.name))]
+    one = max((len(heard.keys() & set(s.words)) for s in asked), default=0)
+    if len(said) < HALF * len(heard) or (not seen and one > HALF * len(heard)):
+        return []
+    return seen or [s for s in _asked(said, signals) if _said(table.signals.get(s.name))]
+
+
+def _heard(words: frozenset[str], signals: Sequence[Signal]) -> dict[str, list[Signal]]:
+    """The words that any signal but feedback answers to, with those: tickets are how it was heard of, and not what it is about."""
+    about = [(s, words & set(s.words)) for s in signals if s.family != "feedback"]
+    return {word: [s for s, known in about if word in known] for word in set().union(*(known for _, known in about))}
 
 
 def asks_for_answers(words: frozenset[str], signals: Sequence[Signal], table: RequestTable) -> bool:
@@ -66,10 +81,11 @@ def what_is_hidden(
         if doubtful is not None and not open_:
             return False, f"{doubtful.title} may have moved, and too little to tell it from chance; {AGAIN}"
         return not open_, open_
-    # Tickets and complaints are how it was heard of: what they are about is in the answers, where those are recorded.
-    asked = _asked(words, signals)
-    if any(s.family != "feedback" for s in asked):
-        return False, f"the page speaks of {asked[0].title}, which the traces do not record"
+    # Of tickets and complaints: what they are about is in the answers, where those are recorded.
+    unsaid = [s for s in signals if s.family != "feedback" and not _said(table.signals.get(s.name))]
+    asked = _asked(words, unsaid)
+    if asked:
+        return False, f"the page speaks of {asked[0].title}, {UNRECORDED}"
     told = [s for s in signals if s.family in JUDGED_FAMILIES or "output_text" in s.needs]
     answers = [s for s in told if _said(table.signals.get(s.name))]
     if answers:
@@ -93,17 +109,20 @@ def _too_new(weighed: Weighed, seen: Sequence[Signal]) -> str:
         dimension = table.dimensions.get(name)
         if dimension is None or node not in able:
             continue
-        counts = np.bincount(dimension.codes, minlength=len(dimension.labels))
-        for code in np.flatnonzero((counts > 0) & (counts < TOO_FEW)):
-            label = dimension.labels[code]
+        # What has nearly all requests since it came, and so few, came a short while ago.
+        lately = {value for code in set(dimension.codes[-2 * TOO_FEW :]) for value in _values(dimension.labels[code])}
+        for label in sorted(lately):
+            own = having(dimension, label)
+            if own.sum() >= TOO_FEW:
+                continue
             artifact, at, _ = label.rpartition("@")
             # Of several artifacts that requests have one each of, those with this one.
             recorded = showing(table, name, artifact) if at else dimension.named[dimension.codes]
-            first = int(np.flatnonzero(dimension.codes == code)[0])
-            share = counts[code] / max(int(recorded[first:].sum()), 1)
+            first = int(np.flatnonzero(own)[0])
+            share = own.sum() / max(int(recorded[first:].sum()), 1)
             silent = ~dimension.named[dimension.codes][first:]
-            served = counts[code] + round(share * float(silent.sum()))  # also by requests that do not record it
-            if label and share >= NEARLY_ALL and served < TOO_FEW:
+            served = own.sum() + round(share * float(silent.sum()))  # also by requests that do not record it
+            if share >= NEARLY_ALL and served < TOO_FEW:
                 return (
                     f"{label} has served {served} requests: neither an effect nor its absence can be shown yet; {AGAIN}"
                 )
@@ -114,6 +133,10 @@ def _too_new(weighed: Weighed, seen: Sequence[Signal]) -> str:
         if told and 0 < since < TOO_FEW:
             return f"{change.artifact} {change.after} came {since} requests ago: its effect or absence cannot be shown yet; {AGAIN}"
     return ""
+
+
+def _values(label: str) -> list[str]:
+    return [value for value in label.split(SEPARATOR) if value]
 
 
 def _too_old(weighed: Weighed, seen: Sequence[Signal]) -> str:

@@ -246,6 +246,16 @@ def seen_query(
     )
 
 
+def neighbours_query(source: Source, present: normalise.Present) -> str:
+    """One row a neighbour and minute: `name`, `minute`, `calls` that other services made with the {keys}."""
+    others = IN_WINDOW.replace("ServiceName IN", "ServiceName NOT IN")
+    spans = source.spans({"key", "workload", "service", "at"}, others, present)
+    return (
+        "SELECT if(workload = '', service, toString(workload)) AS name, intDiv(toUnixTimestamp(at), 60) * 60 AS minute, "
+        f"count() AS calls FROM {spans} WHERE key IN {{keys:Array(String)}} GROUP BY name, minute ORDER BY minute LIMIT 100000"
+    )
+
+
 # Which spans should have a column: those of one kind, else the request as a whole.
 _LLM: Final = [
     "model_requested",

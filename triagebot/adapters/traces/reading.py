@@ -13,6 +13,9 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from triagebot.adapters.traces import bundles, folding, guard, queries, requesting
 from triagebot.adapters.traces.engine import literal
 from triagebot.adapters.traces.normalise import ANYTHING, Present
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 _SAMPLED_SPANS: Final = 40_000  # spans behind an estimate of requests or coverage, up to twice as many
 _COUNTED_SECONDS: Final = 5.0
+CALLS_A_MINUTE: Final = 1_000  # of a neighbour, more of which say nothing more
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -96,6 +100,16 @@ class Reader(ABC):
                 for row in rows
             ]
         return found
+
+    async def neighbours(
+        self, names: Sequence[str], keys: Sequence[str], window: Window
+    ) -> Mapping[str, NDArray[np.float64]]:
+        parameters = queries.window_parameters(names, window) | {"keys": literal(list(keys))}
+        present = await self.present(queries.IN_WINDOW.replace("IN", "NOT IN", 1), parameters)
+        found: dict[str, list[float]] = {}
+        for row in (await self.ask(queries.neighbours_query(self.source, present), parameters)).to_pylist():
+            found.setdefault(row["name"], []).extend([float(row["minute"])] * min(row["calls"], CALLS_A_MINUTE))
+        return {name: np.array(times) for name, times in found.items()}
 
     async def coverage(self, names: Sequence[str], window: Window) -> Mapping[str, tuple[int, int]]:
         parameters = await self._sampled(names, window)

@@ -1,0 +1,52 @@
+"""The days that a page names: a complaint about one before the traces begin is not answered by today's calm."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
+_DAY = r"(?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?"
+_YEAR = r"(?:,? (?P<year>20[0-9]{2}))?"
+WRITTEN: Final = tuple(
+    re.compile(rf"\b{pattern}(?![0-9])", re.IGNORECASE)
+    for pattern in (
+        r"(?P<year>20[0-9]{2})-(?P<month>[01][0-9])-(?P<day>[0-3][0-9])",
+        rf"{_DAY}(?: of)? {_MONTH}{_YEAR}",
+        rf"{_MONTH} {_DAY}{_YEAR}",
+    )
+)
+BEGIN: Final = "and the traces begin on"
+SCANNED: Final = 8_000  # characters
+
+
+def named_days(text: str, as_of: datetime) -> list[date]:
+    """The days up to `as_of` that a text names by date, each once; one without a year is the latest such day."""
+    today = as_of.astimezone(UTC).date()
+    found = {_day(match, today) for pattern in WRITTEN for match in pattern.finditer(text[:SCANNED])}
+    return sorted(day for day in found if day is not None and day <= today)
+
+
+def _day(match: re.Match[str], today: date) -> date | None:
+    month, year = match["month"].lower(), match["year"]
+    number = int(month) if month.isdigit() else MONTHS.index(month[:3]) + 1
+    try:
+        day = date(int(year) if year else today.year, number, int(match["day"]))
+        return day if year or day <= today else day.replace(year=today.year - 1)
+    except ValueError:  # the 31st of April, or a 29 February of another year
+        return None
+
+
+def before_traces(text: str, as_of: datetime, first: datetime) -> str:
+    """What cannot be seen of a page that names only days before the first request on record; "" for any other."""
+    days = named_days(text, as_of)
+    begin = first.astimezone(UTC)
+    # Whose midnight it is no page says.
+    if not days or days[-1] >= (begin - timedelta(days=1)).date():
+        return ""
+    return f"the page speaks of {days[-1]:%Y-%m-%d}, {BEGIN} {begin:%Y-%m-%d}"
