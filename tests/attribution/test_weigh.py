@@ -513,3 +513,14 @@ def test_what_comes_and_goes_with_a_change_every_night_is_not_taken_for_noise(se
     assert [e.best for e in found] == ["true"]
     assert found[0].strength > 100
     assert explain(w, w.panel(np.zeros(w.at.size)), changes) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_place_where_a_change_is_not_served_alone_does_not_suffer_from_it(seed):
+    """A fallback's answers break when the first model changed: of the latter's requests none does."""
+    w = world(seed)
+    fallback, late = w.region == 1, w.at >= 2.0 * DAY
+    exposure = np.stack([late & ~fallback, late], axis=1).astype(float)
+    changed = replace(candidate("model", late), exposure=exposure, variants=("", "everybody while it was served"))
+    (found,) = explain(w, w.panel(0.3 * (fallback & late)), [changed])
+    assert (found.best, found.slice.value) == ("", "b")

@@ -17,8 +17,9 @@ AS_OF = datetime(2026, 7, 27, 10, 30, tzinfo=UTC)
         ("a screenshot dated 14 June ~11:00 where VAT is added twice", [date(2026, 6, 14)]),
         ("since June 14th, and again on 2026-07-01T09:00", [date(2026, 6, 14), date(2026, 7, 1)]),
         ("the 3rd of Sept. 2025", [date(2025, 9, 3)]),
-        ("seen on Dec 24", [date(2025, 12, 24)]),
-        ("due 1 August 2026", []),
+        ("seen on Mar 24", [date(2026, 3, 24)]),
+        ("due 1 August, freeze from 24 December 2026", [date(2026, 8, 1), date(2026, 12, 24)]),
+        ("since 29 February", []),
         ("on 31 April it might 5 times, marching 12 order 30/31", []),
         ("v2026-13-45 and 2026-02-30", []),
         ("nothing of the kind since this morning", []),
@@ -30,7 +31,7 @@ def test_days_are_read_as_people_write_them(text, days):
 
 @given(st.text(alphabet="0123456789 -junemarof.thTZ:,", max_size=200))
 def test_no_text_breaks_it(text):
-    assert all(day <= AS_OF.date() for day in named_days(text, AS_OF))
+    named_days(text, AS_OF)
 
 
 def test_a_page_about_a_day_before_the_traces_cannot_be_answered_from_them():
@@ -41,3 +42,4 @@ def test_a_page_about_a_day_before_the_traces_cannot_be_answered_from_them():
     assert before_traces("screenshot of 14 July, late", AS_OF, first) == ""  # somewhere it was the 15th
     assert before_traces("as on 14 June, since 20 July", AS_OF, first) == ""
     assert before_traces("since this morning", AS_OF, first) == ""
+    assert before_traces("ticket of 14 June, sunset 9 Oct", AS_OF, first) == ""  # it is about what is to come

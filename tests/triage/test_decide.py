@@ -355,3 +355,23 @@ def test_how_a_tool_is_called_now_is_told_beside_the_first_where_both_came_toget
     shown = decided(both, words=(*words, *BY_NAME["refusal"].words[:2]))
     assert causes(shown)[0] == "support/system"
     assert ("price_list" in causes(shown)) is told
+
+
+@pytest.mark.parametrize(
+    ("refused", "at", "told"),
+    [
+        ("client_error", 0.6, ["api"]),
+        ("client_error", 0.3, [""]),
+        ("refusal", 0.6, [""]),
+        ("overloaded", 0.6, ["provider", "api"]),
+    ],
+    ids=["blocked since", "failed before", "answers that are others", "the provider's own failure"],
+)
+def test_what_a_client_brings_about_that_calls_again_and_again_is_not_open(refused, at, told):
+    """It ignores what it is told to wait, and some hours later its account is blocked."""
+    start = after(at).timestamp()
+    again = named(moved("resends", N, start=after(0.5).timestamp(), best=28.0), RELEASE, 0.99)
+    blocked = unexplained(moved(refused, N, start=start, best=190.0))
+    decision = decided(found(again, blocked, suspects=(RELEASE,)))
+    assert causes(decision) == told
+    assert decision.status == ("none_of_five" if told != [""] else "undetermined")

@@ -20,6 +20,7 @@ MAX_COMPANIONS = 6
 COMPANION_WEIGHT = 0.35
 SHARPENED = 10  # signals a round whose noise is measured again …
 NO_DOUBT = 30.0  # … where even with too much noise there is no doubt (ln odds) that they moved
+THEMSELVES = 0.5
 TIMES = 4  # that a change comes and goes: by chance none does with the bursts of something else
 TOGETHER = 1800.0  # seconds: sooner than two changes are mostly apart
 STIRRED = -2.0  # ln odds that it moved
@@ -270,6 +271,8 @@ class Board:
         ends = np.cumsum([c.everywhere for c in self.candidates])
         told = [
             prior_odds(c, column, slice_) + pooled_evidence(weighed[end - c.everywhere : end], c)
+            if _served_in(c, slice_)
+            else -np.inf
             for c, end in zip(self.candidates, ends, strict=True)
         ]
         return np.asarray(np.array(told) + np.log(narrowed_share(slice_, count)))
@@ -296,6 +299,14 @@ class Board:
     def _beside_it(candidate: Candidate, when: Array, own: Array) -> bool:
         """Whether enough of those then and there use what was changed without having the change."""
         return candidate.users is None or bool(((when - own) * candidate.users).sum() >= MIN_SIDE)
+
+
+def _served_in(candidate: Candidate, slice_: Slice) -> bool:
+    """Whether those of a slice who are read as having a change had it themselves: what all others suffer while it is served is not
+    felt just where it is not.
+    """
+    read = candidate.exposure[slice_.mask][:, : candidate.everywhere].max(axis=1, initial=0.0)
+    return bool(candidate.exposure[slice_.mask, 0].sum() >= THEMSELVES * read.sum())
 
 
 def _comes_and_goes(exposure: Array) -> bool:

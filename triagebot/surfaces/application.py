@@ -6,16 +6,25 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import numpy as np
+
 from triagebot.attribution.hypotheses import Explanation
+from triagebot.attribution.scan import Moved
 from triagebot.domain.change import Change
 from triagebot.domain.service import Service
+from triagebot.ports import RequestTable
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Weighed
-from triagebot.surfaces.firsthand import first_hand
+from triagebot.surfaces.firsthand import exposed, first_hand
 from triagebot.surfaces.limits import by_length, on_length
 
 STREAM = frozenset({"unfinished", "partial_kept"})
 RETRY = frozenset({"resends", "early_retry"})
+AGAIN = frozenset({"failures_per_failing"})
+# Who has always called again as often as this, and does so when more calls fail, is as ever: of those that failed before …
+LEAST_FAILED = 12  # … and of those since …
+SINCE_FAILED = 5
+AS_NEVER = 2.0  # … half call again so many times more often than nearly all did.
 CACHE = frozenset({"cache_share"})
 # More or fewer of the same processes: how fast and whether at all, not what is answered.
 CAPACITY = re.compile(
@@ -76,10 +85,11 @@ class Application(Walked):
         for signs, what, confidence in (
             (STREAM, "answers end without a finish reason", 0.85),
             (RETRY, "calls are repeated without more failures at the provider", 0.7),
+            (AGAIN, "calls that fail are made again as often as never before", 0.85),
             (CACHE, "the cache is no longer warm: same texts, fewer tokens read from it", 0.8),
         ):
             sign = first_hand(explanation, signs)
-            if sign is not None:
+            if sign is not None and (signs is not AGAIN or _as_never(weighed.table, sign)):
                 found.append(
                     Implied(
                         node=self.name,
@@ -88,6 +98,8 @@ class Application(Walked):
                         reason=what,
                         confidence=confidence,
                         strength=sign.best,
+                        # A client calls again; no version of anything that it asks for does.
+                        whatever=signs in (RETRY, AGAIN),
                     )
                 )
         return max(found, key=lambda i: i.strength, default=None)
@@ -96,6 +108,15 @@ class Application(Walked):
         if snapshot.problems:
             return "; ".join(snapshot.problems[:2])
         return "" if weighed.table.at.size else "no spans of this service in the window"
+
+
+def _as_never(table: RequestTable, sign: Moved) -> bool:
+    """Whether a client that fails calls again more often than it ever did: more failures alone would not have it do so."""
+    values, since = table.signals[sign.signal], exposed(table, sign)
+    before, after = (values[np.isfinite(values) & part] for part in ((table.at < sign.start), since))
+    if before.size < LEAST_FAILED or after.size < SINCE_FAILED:
+        return False
+    return bool(np.median(after) >= AS_NEVER * np.quantile(before, 0.95))
 
 
 # A cache that is colder speaks of the job that kept it warm before anything else.

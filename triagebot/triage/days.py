@@ -26,18 +26,23 @@ SCANNED: Final = 8_000  # characters
 
 
 def named_days(text: str, as_of: datetime) -> list[date]:
-    """The days up to `as_of` that a text names by date, each once; one without a year is the latest such day."""
+    """The days that a text names by date, each once; one without a year is the nearest such day."""
     today = as_of.astimezone(UTC).date()
     found = {_day(match, today) for pattern in WRITTEN for match in pattern.finditer(text[:SCANNED])}
-    return sorted(day for day in found if day is not None and day <= today)
+    return sorted(day for day in found if day is not None)
 
 
 def _day(match: re.Match[str], today: date) -> date | None:
     month, year = match["month"].lower(), match["year"]
     number = int(month) if month.isdigit() else MONTHS.index(month[:3]) + 1
+    years = [int(year)] if year else [today.year - 1, today.year, today.year + 1]
+    days = [day for one in years if (day := _known(one, number, int(match["day"]))) is not None]
+    return min(days, key=lambda day: abs(day - today), default=None)
+
+
+def _known(year: int, month: int, day: int) -> date | None:
     try:
-        day = date(int(year) if year else today.year, number, int(match["day"]))
-        return day if year or day <= today else day.replace(year=today.year - 1)
+        return date(year, month, day)
     except ValueError:  # the 31st of April, or a 29 February of another year
         return None
 

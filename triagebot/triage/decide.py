@@ -72,6 +72,8 @@ def decide(
     """
     still = partial(_still, found, visible=visible, blind=blind, demand=demand, lost=lost, cut=cut, fallen=fallen)
     readings = [r for r in readings if not _beside(r, asked)]
+    storms = [r for r in readings if r.storm and r.node == "application"]
+    readings = [r for r in readings if not any(_brought_about(r, storm) for storm in storms)]
     if not readings or (ruler is not None and not any(_stands(r, gate) for r in readings)):
         return still(ruler=ruler)
     by_mix = max((moved.best for moved, _ in found.mixed), default=0.0)
@@ -182,6 +184,14 @@ def _mix(grown: Risen) -> str:
         f"{shown_name(grown.dimension)} {shown_label(grown.dimension, grown.value)} sends {grown.after:.0%} of the requests since "
         f"{moment(grown.since):%Y-%m-%d %H:%M} UTC, {grown.before:.0%} before; rates within each slice did not move"
     )
+
+
+def _brought_about(reading: Reading, storm: Reading) -> bool:
+    """Whether calls that are refused since, which follows nothing on record, are what a client brought about that calls again and
+    again: it is blocked, or has used up what others are to have.
+    """
+    open_ = reading.suspect is None and reading.implied is None and not reading.possible
+    return open_ and reading.refused and reading.explanation.seed.start >= storm.explanation.seed.start
 
 
 def _beside(reading: Reading, asked: bool) -> bool:

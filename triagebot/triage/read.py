@@ -52,6 +52,8 @@ COUNTED = frozenset(
 MEASURED = frozenset({"request_ms", "output_chars"})
 LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
 SLACK = 3600.0
+CALLED_AGAIN = frozenset({"resends", "early_retry", "failures_per_failing"})
+REFUSED = frozenset({"error", "ratelimit"})  # families of calls that fail, not for the provider's own failure
 RULER = "eval_freshness"
 CERTAIN = 0.95
 
@@ -69,6 +71,8 @@ class Reading:
     words: int = 0
     harm: bool | None = None
     mechanics: bool = False  # nothing but how tools are called: the change itself, and nothing that it did
+    storm: bool = False  # a client calls again
+    refused: bool = False  # calls fail, and not by the provider's own failure
     over: bool = False  # a burst that ended long before the page
     taken_back: bool = False  # the change that fits best: nobody has had it for long
     doubtful: bool = False  # it would not be told but for the page's own words: they name no change
@@ -108,6 +112,10 @@ def read(
             words=spoken,
             harm=harm,
             mechanics=harm is None and is_mechanics(explanation, signals),
+            storm=any(
+                m.signal in CALLED_AGAIN and m.best >= CLEAR_OF * explanation.seed.best for m in explanation.moved
+            ),
+            refused=signals[explanation.seed.signal].family in REFUSED,
             # What the page speaks of in general terms may have been half a day ago; what is a day old is another matter.
             over=end is not None and end < now - (DAY if spoken else LONG_OVER),
             taken_back=until is not None and until < now - LONG_OVER,
