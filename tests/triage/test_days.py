@@ -22,6 +22,7 @@ AS_OF = datetime(2026, 7, 27, 10, 30, tzinfo=UTC)
         ("since 29 February", []),
         ("on 31 April it might 5 times, marching 12 order 30/31", []),
         ("v2026-13-45 and 2026-02-30", []),
+        ("opal-5-2024-08-06 answers worse; report/2026-01-05.pdf", []),
         ("nothing of the kind since this morning", []),
     ],
 )

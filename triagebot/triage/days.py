@@ -14,7 +14,7 @@ _MONTH = (
 _DAY = r"(?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?"
 _YEAR = r"(?:,? (?P<year>20[0-9]{2}))?"
 WRITTEN: Final = tuple(
-    re.compile(rf"\b{pattern}(?![0-9])", re.IGNORECASE)
+    re.compile(rf"(?<![\w./-]){pattern}(?![0-9])", re.IGNORECASE)  # the day in a model's name is none
     for pattern in (
         r"(?P<year>20[0-9]{2})-(?P<month>[01][0-9])-(?P<day>[0-3][0-9])",
         rf"{_DAY}(?: of)? {_MONTH}{_YEAR}",
