@@ -22,7 +22,7 @@ from triagebot.adapters.traces.store import ChdbStore
 from triagebot.domain.times import Window
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.testing import otlp
-from triagebot.triage.investigate import ROWS
+from triagebot.triage.gathering import ROWS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 35

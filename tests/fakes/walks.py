@@ -19,7 +19,8 @@ from triagebot.ports import DIMENSIONS, Answer, Dimension, RequestTable
 from triagebot.settings.rubric import load_rubric
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.surfaces.contract import Scope, Source, Sources, Weighed
-from triagebot.triage.investigate import Investigation, investigate
+from triagebot.triage.gathering import Investigation
+from triagebot.triage.investigate import investigate
 
 DAY = 86400.0
 AS_OF = datetime(2026, 3, 31, 2, 47, tzinfo=UTC)

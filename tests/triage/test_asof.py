@@ -27,7 +27,7 @@ from triagebot.errors import BadInput, NotFound, SourceFailed
 from triagebot.ports import SEPARATOR, SeenValue
 from triagebot.settings.rubric import load_rubric
 from triagebot.triage.asof import Lookup, as_of
-from triagebot.triage.investigate import Investigation
+from triagebot.triage.gathering import Investigation
 from triagebot.triage.messages.lookback import asof_message, asof_text, parse_asked
 
 N = 400

@@ -13,7 +13,7 @@ from triagebot.errors import NotFound
 from triagebot.ports import Example
 from triagebot.settings.rubric import load_rubric
 from triagebot.triage.behaviour import of_change, of_verdict
-from triagebot.triage.investigate import Investigation
+from triagebot.triage.gathering import Investigation
 from triagebot.triage.messages.behaviour import behaviour_message, behaviour_text, headline
 
 N = 1200

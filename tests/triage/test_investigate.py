@@ -21,8 +21,9 @@ from triagebot.domain.times import Interval, format_time, parse_time
 from triagebot.errors import BadInput
 from triagebot.testing import otlp
 from triagebot.triage import investigate as investigating
-from triagebot.triage.investigate import asks_for_demand, sentence
+from triagebot.triage.investigate import sentence
 from triagebot.triage.visibility import AGAIN
+from triagebot.triage.volume import asks_for_demand
 
 AUTHOR = {"name": str, "email": str}
 TIMES = {"earliest": "time", "latest": "time"}

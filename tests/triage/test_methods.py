@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.walks import AS_OF, SERVICE, FakeTraces, Nobody, change, spread, table
 from triagebot.adapters.memory_journal import MemoryJournal
 from triagebot.settings.rubric import load_rubric
-from triagebot.triage.investigate import Investigation, gather
+from triagebot.triage.gathering import Investigation, gather
 from triagebot.triage.methods import METHODS, Board, verdict_of
 
 N = 2000

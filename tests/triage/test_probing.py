@@ -23,7 +23,8 @@ from triagebot.errors import BadInput, NotFound, Refused, SourceFailed
 from triagebot.settings.rubric import load_rubric
 from triagebot.testing.clock import FakeClock
 from triagebot.testing.messages_api import FakeAnthropic, failure, text
-from triagebot.triage.investigate import Investigation, investigate
+from triagebot.triage.gathering import Investigation
+from triagebot.triage.investigate import investigate
 from triagebot.triage.probing import Probing, compare, features_of, request_of
 
 NOW = datetime(2026, 3, 20, 6, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from triagebot.attribution.shares import Risen
 from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Suspect
-from triagebot.triage.investigate import thinned_of
+from triagebot.triage.lost import thinned_of
 from triagebot.triage.volume import dropped, grown, one_grown, thinned
 
 HOUR, DAY = 3600.0, 86400.0

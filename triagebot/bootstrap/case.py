@@ -23,7 +23,8 @@ from triagebot.domain.times import format_time
 from triagebot.errors import BadInput, BadPage
 from triagebot.settings import find_config, load_config
 from triagebot.settings.rubric import load_rubric
-from triagebot.triage.investigate import Gathered, Investigation, gather, investigate
+from triagebot.triage.gathering import Gathered, Investigation, gather
+from triagebot.triage.investigate import investigate
 from triagebot.triage.owners import OwnerDesk
 
 PAGE_NAME, CHANGES_NAME, JOURNAL_NAME = "page.json", "changes.jsonl", "journal.jsonl"

@@ -13,7 +13,7 @@ from triagebot.domain.service import Config
 from triagebot.ports import Journal, Registry, TraceStore
 from triagebot.settings.rubric import load_rubric
 from triagebot.surfaces.contract import Source
-from triagebot.triage.investigate import Investigation
+from triagebot.triage.gathering import Investigation
 from triagebot.triage.owners import OwnerDesk
 from triagebot.triage.replay.stage import Sources
 

@@ -26,7 +26,7 @@ from triagebot.surfaces.contract import Scope, Snapshot, Source, Sources
 from triagebot.surfaces.exposure import SLACK
 from triagebot.surfaces.tree import NODES
 from triagebot.triage.behaviour import of_change, of_verdict
-from triagebot.triage.investigate import Investigation
+from triagebot.triage.gathering import Investigation
 from triagebot.triage.watch import OBSERVED
 
 # The stretch before the time that is looked at: the shortest that holds enough requests to speak of shares.

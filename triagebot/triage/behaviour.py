@@ -28,7 +28,7 @@ from triagebot.surfaces.contract import Suspect
 from triagebot.surfaces.exposure import suspects
 from triagebot.triage.attribute import NEVER_SYMPTOMS
 from triagebot.triage.bounded import bounded
-from triagebot.triage.investigate import Gathered, Investigation, gather
+from triagebot.triage.gathering import Gathered, Investigation, gather
 from triagebot.triage.redact import redacted, shared_keys
 
 EXAMPLES: Final = 3

@@ -16,7 +16,8 @@ from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Suspect
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.harm import PLAIN
-from triagebot.triage.read import CERTAIN, RULER, Reading
+from triagebot.triage.naming import CERTAIN, RULER
+from triagebot.triage.read import Reading
 
 TOGETHER = 12 * 3600.0
 AT_ONCE = 3600.0  # seconds: shipped together

@@ -17,7 +17,7 @@ from triagebot.errors import TriagebotError
 from triagebot.ports import Journal, TraceStore
 from triagebot.settings.rubric import load_rubric
 from triagebot.surfaces.contract import Source
-from triagebot.triage.investigate import Owners
+from triagebot.triage.gathering import Owners
 
 T = TypeVar("T")
 State = Literal["seen", "partly", "unseen"]

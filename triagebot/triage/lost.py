@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import moment
+from triagebot.surfaces.base import describe
+from triagebot.surfaces.contract import Suspect
+from triagebot.triage.volume import DOUBLED_WORDS, dropped, thinned
 
 # Recorded by most before, by at most half as many after, on enough requests that no gap of an hour looks like it.
 HAD: Final = 0.6
@@ -41,6 +45,8 @@ AS_LONG: Final = 0.75
 AT_ONCE: Final = 0.3  # of what others take
 HOUR: Final = 3600.0
 HOURS: Final = 2 * HOUR
+
+SAMPLING = re.compile(r"sampling|sampler|sample_?rate", re.IGNORECASE)
 
 
 def lost(table: RequestTable) -> str:
@@ -158,3 +164,28 @@ def _shares(known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.f
     sums = np.cumsum(known)
     splits = np.arange(LEAST, known.size - LEAST)
     return sums[splits - 1] / splits, (sums[-1] - sums[splits - 1]) / (known.size - splits)
+
+
+def recorded_otherwise(
+    table: RequestTable, suspects: Sequence[Suspect], words: frozenset[str]
+) -> tuple[str, Suspect | None]:
+    """What is recorded otherwise than before, with the change that left requests out; "" where nothing is."""
+    attributes = lost(table)
+    gone, cut = (attributes, None) if attributes else thinned_of(table, suspects)
+    if gone:
+        return f"no longer recorded: {gone}; what still is stood still", cut
+    return doubled(table) if words & DOUBLED_WORDS else "", None
+
+
+def thinned_of(table: RequestTable, suspects: Sequence[Suspect]) -> tuple[str, Suspect | None]:
+    """Requests that happened and were not recorded, with the change that left them out: fewer came with a change of sampling,
+    or their conversations lack turns.
+    """
+    for suspect in suspects:
+        at = suspect.change.introduced.latest.timestamp()
+        if SAMPLING.search(f"{suspect.change.artifact} {suspect.change.summary}") and dropped(table, at):
+            return f"a share of the requests since {moment(at):%Y-%m-%d %H:%M} UTC ({describe(suspect)})", suspect
+    since = thinned(table)
+    if since is None:
+        return "", None
+    return f"a share of the requests since {moment(since):%Y-%m-%d %H:%M} UTC (conversations lack turns)", None

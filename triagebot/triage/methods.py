@@ -22,7 +22,8 @@ from triagebot.domain.signal import Signal
 from triagebot.surfaces.contract import Node, Suspect
 from triagebot.surfaces.exposure import suspects
 from triagebot.triage.attribute import NEVER_SYMPTOMS
-from triagebot.triage.investigate import Gathered, Investigation, changed_cause
+from triagebot.triage.causes import changed_cause
+from triagebot.triage.gathering import Gathered, Investigation
 
 # What a person would take as shown: five in a hundred, over every signal and change that was tried (Bonferroni).
 LEVEL: Final = 0.05

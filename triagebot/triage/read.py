@@ -7,19 +7,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from triagebot.attribution.board import HAS_MOVED
-from triagebot.attribution.hypotheses import LATER, WITHIN, Explanation
-from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
-from triagebot.domain import tooldiff
+from triagebot.attribution.hypotheses import Explanation
+from triagebot.attribution.thresholds import NAMED
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
 from triagebot.surfaces.arrivals import moment
-from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
-from triagebot.surfaces.dated import WORN_OFF, from_probe
+from triagebot.surfaces.dated import WORN_OFF
 from triagebot.surfaces.firsthand import CLEAR_OF
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.harm import harm_of, is_mechanics, is_slight, just_better, nobodys_page
+from triagebot.triage.naming import (
+    AS_WELL_AS,
+    SLACK,
+    alone,
+    bar_of,
+    known_neighbour,
+    likeliest,
+    one_node,
+    possible_of,
+    rivals_of,
+    same_change,
+)
 from triagebot.triage.symptoms import relevance
 
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
@@ -29,8 +39,6 @@ BUSY_HOUR = DAY
 LONG_OVER = DAY / 2  # seconds: alerts look back an hour, people speak of today
 LEAST_IMPLIED = 0.3
 AS_OFTEN = 0.5  # as not, a change that came shortly before is harmless
-AS_WELL = 0.25
-AS_WELL_AS = 5.0  # ln
 # What instrumentation counts, a call at a time, and what is measured or kept beside it.
 COUNTED = frozenset(
     {
@@ -50,12 +58,8 @@ COUNTED = frozenset(
     }
 )
 MEASURED = frozenset({"request_ms", "output_chars"})
-LIKELY = 0.05  # below this posterior a suspect is not worth a person's look
-SLACK = 3600.0
 CALLED_AGAIN = frozenset({"resends", "early_retry", "failures_per_failing"})
 REFUSED = frozenset({"error", "ratelimit"})  # families of calls that fail, not for the provider's own failure
-RULER = "eval_freshness"
-CERTAIN = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +127,15 @@ def read(
         better = {m.signal for m in explanation.moved if signals[m.signal].harmful(m.effect) is False}
         if not bare.words and nobodys_page(names, slight | better):
             continue
-        if _by_words_alone(explanation, found):
-            readings.append(replace(bare, possible=_possible(explanation), doubtful=True))
+        if _by_wordsalone(explanation, found):
+            readings.append(replace(bare, possible=possible_of(explanation), doubtful=True))
             continue
         counted = _counted_otherwise(bare, found)
         readings.append(counted or _read(bare, found, by_key, weighed, tree, service))
     return readings
 
 
-def _by_words_alone(explanation: Explanation, found: Attribution) -> bool:
+def _by_wordsalone(explanation: Explanation, found: Attribution) -> bool:
     """Whether nothing but the page's own words lifts what moved above chance."""
     column = found.panel.columns.get(explanation.seed.signal) if found.panel is not None else None
     return column is not None and explanation.strength - column.spoken < HAS_MOVED
@@ -146,22 +150,22 @@ def _read(
     service: Service,
 ) -> Reading:
     explanation = bare.explanation
-    top = _likeliest(explanation, by_key)
+    top = likeliest(explanation, by_key)
     chance = explanation.posterior[top]
-    bar = _bar(by_key[top], explanation) if top else NAMED
+    bar = bar_of(by_key[top], explanation) if top else NAMED
     clearest = _clearest(explanation, bare.number, weighed, tree, service) if not top or chance < bar else None
-    rivals = _rivals(explanation, top, by_key)
-    if known := _known_neighbour(explanation, top, by_key):
+    rivals = rivals_of(explanation, top, by_key)
+    if known := known_neighbour(explanation, top, by_key):
         chance, top, rivals = chance + explanation.posterior[known], known, {}
     if top:
-        chance += sum(p for key, p in explanation.posterior.items() if key and _same_change(by_key[key], by_key[top]))
-    if top and clearest is not None and clearest.node == by_key[top].node and _alone(explanation, top, by_key):
+        chance += sum(p for key, p in explanation.posterior.items() if key and same_change(by_key[key], by_key[top]))
+    if top and clearest is not None and clearest.node == by_key[top].node and alone(explanation, top, by_key):
         # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
         chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))
         bar = min(bar, NAMED)  # it is no longer known by its date alone
     if top and chance >= bar:
         return replace(bare, suspect=by_key[top], confidence=chance)
-    if rivals and (one := _one_node(top, rivals, explanation, bare.number, clearest, by_key, bar)) is not None:
+    if rivals and (one := one_node(top, rivals, explanation, bare.number, clearest, by_key, bar)) is not None:
         return replace(bare, implied=one, confidence=one.confidence)
     # A date alone that is not sure enough does not silence what a node's own signals say.
     implied = clearest if not top or not by_key[top].served or (clearest and clearest.whatever) else None
@@ -181,12 +185,7 @@ def _implied(bare: Reading, implied: Implied | None, open_: float, found: Attrib
     recorded = _recorded(bare.explanation, implied, found) if implied else None
     if recorded is not None:
         return replace(bare, suspect=recorded, confidence=confidence)
-    return replace(bare, implied=implied, possible=_possible(bare.explanation), confidence=confidence)
-
-
-def _possible(explanation: Explanation) -> dict[str, float]:
-    """The changes that are worth a person's look, with their chances."""
-    return {k: p for k, p in explanation.posterior.items() if k and p >= LIKELY}
+    return replace(bare, implied=implied, possible=possible_of(bare.explanation), confidence=confidence)
 
 
 def _counted_otherwise(bare: Reading, found: Attribution) -> Reading | None:
@@ -203,101 +202,6 @@ def _counted_otherwise(bare: Reading, found: Attribution) -> Reading | None:
     if not new:
         return None
     return replace(bare, suspect=new[0], confidence=sum(explanation.posterior[s.key] for s in fitting))
-
-
-def _likeliest(explanation: Explanation, by_key: Mapping[str, Suspect]) -> str:
-    """The likeliest change of the likeliest node, which two announcements of one outage share; "" for something unobserved."""
-    chances = explanation.posterior
-    node_of = {key: by_key[key].node if key else "" for key in chances}
-    of_node = {node: sum(p for k, p in chances.items() if node_of[k] == node) for node in set(node_of.values())}
-    return max(chances, key=lambda key: (of_node[node_of[key]], chances[key]))
-
-
-def _rivals(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> dict[str, float]:
-    """Other changes of the likeliest one's node that may be meant as well."""
-    if not top:
-        return {}
-    node = by_key[top].node
-    others = {k: p for k, p in explanation.posterior.items() if k not in ("", top) and p >= LIKELY}
-    return {k: p for k, p in others.items() if by_key[k].node == node}
-
-
-def _same_change(one: Suspect, other: Suspect) -> bool:
-    """Whether two suspects of different nodes are one change: a job that was switched on, and that job as a neighbour."""
-    told = [(s.change.artifact, s.change.before, s.change.after, s.change.introduced) for s in (one, other)]
-    return one.node != other.node and told[0] == told[1]
-
-
-def _known_neighbour(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> str:
-    """Where calls are limited while a neighbour runs, since some moment: the change on record that fits nearly as well, if any."""
-    neighbour = by_key[top].change.detail.get("neighbour") if top else None
-    if neighbour is None or by_key[top].change.source != "traces":
-        return ""
-    least = explanation.evidence[top] - AS_WELL_AS
-    same = [k for k in explanation.evidence if k and k != top and by_key[k].change.detail.get("neighbour") == neighbour]
-    return max((k for k in same if explanation.evidence[k] >= least), key=explanation.evidence.__getitem__, default="")
-
-
-def _alone(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> bool:
-    """Whether no change of another node may be meant as well: its signals say what moved, and that may have been done by either."""
-    node = by_key[top].node
-    return sum(p for k, p in explanation.posterior.items() if k and by_key[k].node != node) < AS_WELL
-
-
-def _one_node(
-    top: str,
-    rivals: Mapping[str, float],
-    explanation: Explanation,
-    number: int,
-    clearest: Implied | None,
-    by_key: Mapping[str, Suspect],
-    bar: float,
-) -> Implied | None:
-    """The node that is certain while which of its changes it was is not: the node is told, and no change is."""
-    node = by_key[top].node
-    artifacts = {by_key[key].change.artifact for key in (top, *rivals)}
-    chance = explanation.posterior[top] + sum(rivals.values())
-    vouched = clearest if clearest is not None and clearest.node == node else None
-    if vouched is not None:
-        return replace(vouched, confidence=max(vouched.confidence, min(chance, CERTAIN)))
-    if chance < bar or len(artifacts) > 1:  # of many kinds of changes some always came about then
-        return None
-    names = ", ".join(describe(by_key[key]) for key in (top, *rivals))
-    return Implied(
-        node=node,
-        artifact=artifacts.pop(),
-        explanation=number,
-        reason=f"one of these, which the evidence does not tell apart: {names}",
-        confidence=chance,
-        strength=explanation.strength,
-    )
-
-
-def _bar(suspect: Suspect, explanation: Explanation) -> float:
-    """The chance from which a change is named: served, known by its date, or known to lie somewhere in an interval."""
-    # `eval:NAME`: the ruler of that name is tied to it by more than a date; so is a list of tools to the one whose calls it broke.
-    _, _, scored = explanation.seed.signal.partition(":")
-    if (
-        suspect.served
-        or from_probe(suspect.change)
-        or (suspect.node == RULER and scored in (suspect.change.artifact, *suspect.change.artifact.split()))
-        or tooldiff.broken_by(tooldiff.told(suspect.change.detail)) & {scored, explanation.seed.slice.value} - {""}
-    ):
-        return NAMED
-    if explanation.variant == LATER and suspect.node != RULER and not _at_its_date(suspect, explanation):
-        # Something harmless came in the two hours before, as often as not: its own signals have to vouch for it.
-        return math.inf
-    # Rulers are few, and seldom changed: that one's interval holds somebody else's onset is no matter of one in five.
-    known = suspect.change.introduced
-    # An outage is announced at a moment, and began some time before.
-    announced = suspect.change.surface == "provider"
-    within = announced or explanation.variant == WITHIN or (known.latest - known.earliest).total_seconds() > SLACK
-    return NAMED_WITHIN if within and suspect.node != RULER else NAMED_BY_DATE
-
-
-def _at_its_date(suspect: Suspect, explanation: Explanation) -> bool:
-    """Whether the signal may have moved when the change is recorded: then that it fits a little later says nothing."""
-    return explanation.seed.earliest <= suspect.change.introduced.latest.timestamp() <= explanation.seed.latest
 
 
 def _clearest(

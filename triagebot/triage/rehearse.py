@@ -26,7 +26,7 @@ from triagebot.domain.times import Window
 from triagebot.errors import BadInput, NotFound, SourceFailed
 from triagebot.ports import Clock, Journal, Ledger
 from triagebot.triage.doctor import COLUMNS
-from triagebot.triage.investigate import Investigation
+from triagebot.triage.gathering import Investigation
 from triagebot.triage.tell import INCIDENT
 
 DRILL: Final = "drill"

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from triagebot.attribution.shares import Risen
 from triagebot.attribution.strata import conversations
 from triagebot.attribution.weekdays import weekend
+from triagebot.domain.page import Page
 from triagebot.ports import RequestTable
+from triagebot.surfaces.arrivals import moment
+from triagebot.triage.attribute import Attribution
+from triagebot.triage.symptoms import of_each, page_words
 
 HOUR = 3600.0
 DAY = 86400.0
@@ -31,6 +35,13 @@ ALIKE = 6  # hours
 WEEK = 7 * 24
 MOSTLY = 0.5  # of the hours since
 UNHEARD_OF = 1.2  # times the busiest day so far
+MONEY = frozenset(("cost", "costs", "spend", "bill", "burn"))
+# A page that speaks of load or money asks whether demand grew; on any other page more requests explain nothing. A budget is of
+# refusals, latency or errors as often as of tokens or money.
+DEMAND_WORDS = MONEY | {"volume", "traffic", "requests", "load", "capacity", "quota", "limit", "limits"}
+TOKENS = frozenset(("token", "tokens"))
+DOUBLED_WORDS = DEMAND_WORDS | TOKENS | {"doubled", "double", "twice"}
+OBJECTIVES = frozenset(("slo", "slos", "error"))
 
 
 def grown(at: NDArray[np.float64], weight: NDArray[np.float64], *, spent: bool = False) -> tuple[float, float] | None:
@@ -189,3 +200,22 @@ def _fewer(at: NDArray[np.float64], weight: NDArray[np.float64], since: float) -
         return now < THINNED * min(usual)
     before = float(weight[at < since].sum()) / max(since - at[0], HOUR)
     return bool(now / max(float(at[-1]) - since, HOUR) < THINNED * before)
+
+
+def asks_for_demand(page: Page) -> bool:
+    """Whether a page speaks of load or money, and not of what each request costs."""
+    words = page_words(page)
+    if words & OBJECTIVES:
+        words -= {"burn"}  # of an error budget: that is no money
+    tokens = "budget" in words and words & TOKENS
+    return bool(words & DEMAND_WORDS or tokens) and not of_each(page)
+
+
+def demand_of(table: RequestTable, found: Attribution, *, spent: bool) -> str:
+    rise = grown(table.at, table.weight, spent=spent)
+    if rise is not None:
+        return f"requests are {rise[1]:.1f} times what is usual since {moment(rise[0]):%Y-%m-%d %H:%M} UTC"
+    one = one_grown(found.grown, "tenant")
+    if one is None:
+        return ""
+    return f"requests of tenant {one.value} are {one.times:.1f} times what is usual since {moment(one.since):%Y-%m-%d %H:%M} UTC"

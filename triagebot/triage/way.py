@@ -27,8 +27,9 @@ from triagebot.signals.judged import signal_by_name
 from triagebot.triage import picture
 from triagebot.triage.behaviour import of_verdict
 from triagebot.triage.bounded import bounded
+from triagebot.triage.gathering import Investigation
 from triagebot.triage.intake import Taken, take
-from triagebot.triage.investigate import Investigation, investigate
+from triagebot.triage.investigate import investigate
 from triagebot.triage.messages.behaviour import behaviour_message, headline
 from triagebot.triage.postmortem.lifecycle import draft
 from triagebot.triage.rehearse import DRILL, Rehearsals

@@ -1,0 +1,27 @@
+"""Which of the changes that fit is named."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes.walks import explanation, moved
+from tests.triage.decisions import N, causes, decided, found, suspect
+
+
+@pytest.mark.parametrize(("behind", "told"), [(3.0, ["nightly"]), (12.0, ["eval"])])
+def test_the_job_on_record_that_is_the_neighbour_is_named_in_its_place(behind, told):
+    job = suspect("quota", "limit", "nightly", detail={"neighbour": "eval"})
+    some = suspect("quota", "limit", "eval", at=(0.1, 0.9), detail={"neighbour": "eval"}, source="traces")
+    bare = explanation(moved("rate_limited", N, best=40.0), best=some.key, posterior={some.key: 0.94, job.key: 0.06})
+    shown = replace(bare, evidence={some.key: 40.0, job.key: 40.0 - behind, "": 0.0})
+    assert causes(decided(found(shown, suspects=(job, some)))) == told
+
+
+def test_a_job_and_that_job_as_a_neighbour_are_one_change():
+    job = suspect("application", "job", "backfill", before="stopped", after="running")
+    beside = suspect("quota", "limit", "backfill", before="stopped", after="running", detail={"neighbour": "batch"})
+    posterior = {beside.key: 0.55, job.key: 0.44, "": 0.01}
+    shown = explanation(moved("rate_limited", N, best=40.0), best=beside.key, posterior=posterior)
+    decision = decided(found(shown, suspects=(job, beside)))
+    assert [(r.node, r.suspect.change.artifact) for r in decision.told] == [("quota", "backfill")]
+    assert decision.told[0].confidence == pytest.approx(0.99)

@@ -1,0 +1,115 @@
+"""Everything that is known of a service as of a time, before anything is concluded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+
+from triagebot.domain.people import Author, Claim, Ownership
+from triagebot.domain.service import Service
+from triagebot.domain.severity import Rubric
+from triagebot.domain.signal import Signal
+from triagebot.domain.times import Window
+from triagebot.ports import DOCUMENT_SOURCE, SEPARATOR, Journal, RequestTable, TraceStore
+from triagebot.signals.catalogue import SIGNALS
+from triagebot.signals.judged import SHAPE, called_signals, judged_signals, reshaped, shape_signals
+from triagebot.signals.sources import kept, source_signals
+from triagebot.signals.vocabulary import word_signals
+from triagebot.surfaces.contract import Node, Scope, Snapshot, Source, Sources
+from triagebot.surfaces.tree import TREE
+from triagebot.triage.readonce import ReadOnce
+
+MOST_KEYS = 100  # for which others' calls are looked up
+ROWS = 8_000  # requests weighed; beyond it a weighted sample decides as well, and in the same time
+
+
+class Owners(Protocol):
+    """Resolves who answers for an artifact: triage/owners.py."""
+
+    async def resolve(
+        self, service: Service, surface: str, artifact: str, claims: Sequence[Claim], author: Author
+    ) -> Ownership: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Investigation:
+    """What a walk needs. `registries` are those of the service that is walked."""
+
+    traces: TraceStore
+    journal: Journal
+    registries: Sequence[Source]
+    owners: Owners
+    rubric: Rubric
+    deadline: float = 20.0
+    tree: Sequence[Node] = TREE
+    signals: Sequence[Signal] = SIGNALS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What the sources told. `snapshots` are by node."""
+
+    scope: Scope
+    signals: tuple[Signal, ...]
+    table: RequestTable
+    coverage: Mapping[str, tuple[int, int]]
+    snapshots: Mapping[str, Snapshot]
+
+
+async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gathered:
+    """Everything that is known of a service as of a time, before anything is concluded. Raises SourceFailed."""
+    window = Window(as_of - service.look_back, as_of)
+    scope = Scope(service=service, as_of=as_of, window=window)
+    names = service.trace_names or (service.name,)
+    sources = Sources(registries=deps.registries, journal=ReadOnce(deps.journal), deadline=deps.deadline)
+
+    async def requests() -> tuple[tuple[Signal, ...], RequestTable]:
+        # What the sample does not show has too few requests in the table to be a signal.
+        named = await deps.traces.seen(names, window, ("judge", "tool_names", DOCUMENT_SOURCE), sampled=True)
+        judges = [seen.value for seen in named if seen.dimension == "judge"]
+        tools = [seen for seen in named if seen.dimension == "tool_names"]
+        found = source_signals([seen for seen in named if seen.dimension == DOCUMENT_SOURCE])
+        by_name = (*judged_signals(judges), *called_signals(tools), *shape_signals(tools), *found)
+        table = await deps.traces.requests(names, window, (*deps.signals, *by_name, *service.signals), limit=ROWS)
+        keys = table.dimensions.get("key")
+        if keys is not None and np.nansum(table.signals.get("rate_limited", np.zeros(1))) > 0:
+            held = list(dict.fromkeys(key for label in keys.labels for key in label.split(SEPARATOR) if key))
+            table = replace(table, neighbours=await deps.traces.neighbours(names, held[:MOST_KEYS], window))
+        return _with_shapes((*deps.signals, *kept(by_name, table), *service.signals), table)
+
+    (signals, table), coverage, snapshots = await asyncio.gather(
+        requests(),
+        deps.traces.coverage(names, scope.window),
+        asyncio.gather(*(node.collect(sources, scope) for node in deps.tree)),
+    )
+    return Gathered(
+        scope=scope,
+        signals=signals,
+        table=table,
+        coverage=coverage,
+        snapshots={snapshot.node: snapshot for snapshot in snapshots},
+    )
+
+
+def _with_shapes(signals: tuple[Signal, ...], table: RequestTable) -> tuple[tuple[Signal, ...], RequestTable]:
+    """With a signal more for each tool whose results can be told from how they used to be."""
+    told = [(s, table.signals[s.name]) for s in signals if s.name.startswith(SHAPE) and s.name in table.signals]
+    new = [found for shape, values in told if (found := reshaped(shape, values)) is not None]
+    return (*signals, *(s for s, _ in new)), replace(table, signals={**table.signals, **{s.name: v for s, v in new}})
+
+
+async def with_words(gathered: Gathered, deps: Investigation) -> Gathered | None:
+    """The same with the words of answers; None where none is recorded, or spans came in between."""
+    service, words = gathered.scope.service, word_signals()
+    names = service.trace_names or (service.name,)
+    read_ = await deps.traces.requests(names, gathered.scope.window, words, limit=ROWS)
+    recorded = any(np.isfinite(values).any() for values in read_.signals.values())
+    if not recorded or read_.trace_id != gathered.table.trace_id:
+        return None
+    table = replace(gathered.table, signals={**gathered.table.signals, **read_.signals})
+    return replace(gathered, signals=(*gathered.signals, *words), table=table)
