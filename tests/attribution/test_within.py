@@ -140,3 +140,13 @@ def test_a_kind_that_hardly_came_before_is_held_against_where_nobody_got_the_cha
     panel = build_panel(w.at, np.ones(w.at.size), {}, {}, {"failed": failed}, (RATE,), strata)
     (found,) = weigh(panel, [told], slices).explanations
     assert (found.best, found.slice.value) == ("old", "free")
+
+
+def test_a_route_that_did_not_get_it_is_asked_only_about_what_is_asked_more_than_before():
+    """Short notes are no short essays: but where a new form alone brings failures, the route without the version tells."""
+    w = world(0)
+    home, form = w.region == 1, (w.at >= 2.5 * DAY) & (w.rng.random(w.at.size) < 0.15)
+    slices = [Slice("route", "new", home), Slice("route", "old", ~home), Slice("form", "free", form)]
+    had = candidate("old", home & (w.at >= 0.5 * DAY))
+    assert within(had, slices).inside == ()
+    assert [s.value for s in within(had, slices, {("form", "free")}).inside] == ["free"]

@@ -355,3 +355,14 @@ def test_a_pleasantry_that_takes_a_few_milliseconds_is_nobodys_page(longer, told
     asked = named(moved("asks_back", N, best=30.0), RELEASE, 0.99)
     panel = panel_of(request_ms=np.where(np.arange(N) < N // 2, took, took * longer))
     assert causes(decided(replace(found(warmer, asked), panel=panel))) == told
+
+
+@pytest.mark.parametrize(("served", "behind", "named_"), [(True, 2.0, True), (True, 12.0, False), (False, 2.0, False)])
+def test_a_roll_out_that_began_before_it_was_felt_is_named_where_it_fits_as_well_as_anything(served, behind, named_):
+    """It reached one region a day before the other, in which there were hardly any long answers to cut."""
+    staged = replace(suspect("application", "code", "api", at=0.2), served=served)
+    bare = unexplained(moved("unfinished", N, best=60.0))
+    shown = replace(bare, evidence={staged.key: 60.0 - behind, "": 60.0})
+    decision = decided(found(shown, suspects=(staged,)))
+    assert decision.status == "none_of_five"
+    assert (decision.told[0].suspect is not None) is named_

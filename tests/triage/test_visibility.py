@@ -164,6 +164,7 @@ def test_a_version_is_held_against_others_of_its_own_prompt():
         ("text looks twitchy, stuttering; throughput and ttft are fine", ["ms_per_token"], False),
         ("refunds stuck, did the tool break?", ["tool_failed", "timed_out"], True),
         ("nothing found, no sources", ["tool_result_empty", "citation"], False),
+        ("typing is twitchy, tokens as ever", ["input_tokens", "output_tokens"], False),
     ],
 )
 def test_what_half_of_the_pages_words_are_about_is_seen_or_nothing_is(title, signals, visible):

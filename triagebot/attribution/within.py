@@ -5,7 +5,7 @@ A roll-out by share of users that hurts long inputs only is no step in time, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -23,11 +23,12 @@ ELSEWHERE: Final = 0.1  # of the odds is left where nobody beside them had it no
 BESIDE: Final = 0.1  # of the requests since it came have not got it: else every slice shows it as a step in time
 
 
-def within(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
+def within(candidate: Candidate, slices: Sequence[Slice], grown: Collection[tuple[str, str]] = ()) -> Candidate:
     """The candidate with a variant for each slice in which enough requests had it and enough others since then had not: beside
     them, or where nobody did, of the other kinds of requests that it was not meant for.
 
-    The slices must be of dimensions whose levels the panel takes out.
+    The slices must be of dimensions whose levels the panel takes out. `grown` are (dimension, value) of those that are asked more
+    than before.
     """
     plain = candidate.exposure[:, 0]
     had = plain > 0
@@ -42,13 +43,15 @@ def within(candidate: Candidate, slices: Sequence[Slice]) -> Candidate:
     without, odds = since & ~had & _reached(had, since, slices), 1.0
     told = [s for s in slices if s.dimension]
     if without.sum() < BESIDE * since.sum():
-        if candidate.home is None or candidate.home.dimension not in PLACES:
+        if candidate.home is None:
             return candidate
         # A region that did not get it shows what requests do without it of a kind that hardly came before it here: what came
-        # before tells by itself, and regions may always have differed in it. Routes always differ.
+        # before tells by itself, and regions may always have differed in it. Routes always differ, so that they are asked only
+        # about a kind that grew: else it would be its growth that is told.
         without, odds = ~had & ~candidate.home.mask, ELSEWHERE
         before = ~had & candidate.home.mask
-        told = [s for s in told if (before & s.mask).sum() < TOO_FEW]
+        place = candidate.home.dimension in PLACES
+        told = [s for s in told if (place or (s.dimension, s.value) in grown) and (before & s.mask).sum() < TOO_FEW]
     inside = [s for s in told if min((had & s.mask).sum(), (without & s.mask).sum()) >= MIN_SIDE]
     if not inside:
         return candidate

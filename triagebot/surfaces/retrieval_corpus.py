@@ -15,7 +15,8 @@ from triagebot.surfaces.contract import Implied, Weighed
 from triagebot.surfaces.firsthand import artifact_for, common_value, first_hand
 
 RETRIEVED = frozenset({"documents", "retrieval_empty", "top_score", "mean_score", "document_age", "document_chars"})
-
+# No index of one version slides, but what is asked of it does. How old its documents are is another matter.
+SCORES = frozenset({"top_score", "mean_score"})
 ENCODED = frozenset({"embedding_model", "dimension", "metric", "chunking"})
 SHRUNK = 0.1  # of the documents are gone: more than a day's tidying
 # An index fails by being stale, by being encoded otherwise than its queries, by having lost a source; that it grew is none of
@@ -51,7 +52,7 @@ class RetrievalCorpus(Walked):
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         lost = {m.signal for m in (explanation.seed, *explanation.members) if m.signal.startswith(FOUND)}
         sign = first_hand(explanation, RETRIEVED | lost)
-        if sign is None:
+        if sign is None or (sign.signal in SCORES and sign.shape in ("ramp", "drift")):
             return None
         corpus = common_value(weighed.table, "corpus", sign).rpartition("@")[0]
         return Implied(

@@ -122,7 +122,8 @@ def attribute(
     levelled = [s for s in slices if _has_level(s.dimension, table)]
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
     panel = _spoken(panel, words)
-    weighing = weigh(panel, [within(c, levelled) for c in _unique(candidates)], slices, causes)
+    kinds = {(r.dimension, r.value) for r in grown}
+    weighing = weigh(panel, [within(c, levelled, kinds) for c in _unique(candidates)], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()
     if grown:
         plain = build_panel(

@@ -214,7 +214,9 @@ def _clearest(
 
 
 def _recorded(explanation: Explanation, implied: Implied, found: Attribution) -> Suspect | None:
-    """The change on record that the node's own signals speak of: of that node, at that time, and fitting nearly as well."""
+    """The change on record that the node's own signals speak of: of that node, and fitting nearly as well; at that time, unless it
+    fits as well as anything unobserved would: a roll-out in stages began before it was felt.
+    """
     seed, free = explanation.seed, explanation.evidence[""]
     # One tool's calls may have failed before enough were made for the length of its answers to tell.
     earliest = min(m.earliest for m in (seed, *explanation.members) if m.best >= CLEAR_OF * seed.best)
@@ -226,7 +228,10 @@ def _recorded(explanation: Explanation, implied: Implied, found: Attribution) ->
         and (not implied.only or s.change.artifact == implied.artifact)
         and explanation.evidence.get(s.key, -1e9) >= max(bar, 0.0)
         and s.change.introduced.earliest.timestamp() <= seed.latest + SLACK
-        and s.change.introduced.latest.timestamp() >= earliest - _delay(s)
+        and (
+            s.change.introduced.latest.timestamp() >= earliest - _delay(s)
+            or (s.served and explanation.evidence[s.key] >= free - AS_WELL_AS)
+        )
     ]
     return max(fitting, key=lambda s: explanation.evidence[s.key], default=None)
 

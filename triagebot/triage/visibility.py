@@ -40,7 +40,7 @@ def spoken_of(words: frozenset[str], signals: Sequence[Signal], table: RequestTa
     asked = _asked(words, signals)
     seen = [s for s in asked if _said(table.signals.get(s.name))]
     one = max((len(heard.keys() & set(s.words)) for s in asked), default=0)
-    if len(said) < HALF * len(heard) or (not seen and one > HALF * len(heard)):
+    if len(said) < HALF * len(heard) or (not seen and one >= HALF * len(heard) > 0):
         return []
     return seen or [s for s in _asked(said, signals) if _said(table.signals.get(s.name))]
 
