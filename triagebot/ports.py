@@ -151,8 +151,8 @@ class TraceStore(Protocol):
     async def neighbours(
         self, names: Sequence[str], keys: Sequence[str], window: Window
     ) -> Mapping[str, NDArray[np.float64]]:
-        """When other services called with these keys: by workload, or by service where that is not told, the minutes of the
-        window with such calls in seconds since the epoch, each once for every call and in order.
+        """When other services called with these keys: by service and workload (`runner/eval`) the minutes of the window with such
+        calls, in seconds since the epoch and in order, each as often as it has calls on average. None that calls nearly always.
         """
         ...
 

@@ -104,6 +104,8 @@ def requests_of_each_scenario() -> list[dict]:
     eval_ = {"triage.key": "org-main", "triage.workload": "eval"}
     add("runner", *(llm(f"e{n}", "a", 60 * n, parent="", attributes=eval_) for n in (5, 2, 2.5)))
     add("other", llm("o", "a", 70, parent="", attributes={"triage.key": "org-main"}))
+    always = {"triage.key": "org-main"}
+    add("always", *(llm(f"w{n}", "a", 3600 * n + 5, parent="", attributes=always) for n in range(48)))
     add("stranger", llm("s", "a", 80, parent="", attributes={"triage.key": "theirs"}))
     add("skewed", span("k", "r", 7200), llm("k", "a", 7200 - 3600), llm("k", "b", 7200 + 3600))
     add(
@@ -342,7 +344,11 @@ async def test_seen(store: Reader) -> None:
 async def test_who_else_calls_with_the_same_keys_and_when(store: Reader) -> None:
     found = await store.neighbours(["keyed"], ["org-main"], WINDOW)
     start = WINDOW.start.timestamp()
-    assert {name: (times - start).tolist() for name, times in found.items()} == {"eval": [120, 120, 300], "other": [60]}
+    told = {name: (times - start).tolist() for name, times in found.items()}
+    assert told == {
+        "runner/eval": [120, 300],
+        "other": [60],
+    }  # three calls in two minutes, and what calls all day is none
     assert await store.neighbours(["keyed"], ["nobody's"], WINDOW) == {}
     assert await store.neighbours(["keyed"], [], WINDOW) == {}
 

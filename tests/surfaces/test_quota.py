@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import change, spread, table, walk
+from triagebot.surfaces.contract import Snapshot
 from triagebot.surfaces.neighbours import neighbours
 from triagebot.surfaces.tree import NODES
 
@@ -66,7 +67,7 @@ def limited_at_night(calls=60):
     refused = night & late & (rng.random(at.size) < 0.5)
     shown = table(at, {"key": np.full(at.size, "org-main")}, {"rate_limited": refused, "request_failed": refused})
     runs = np.sort((_nights(calls) + rng.random((14, calls)) * 600).ravel())
-    return replace(shown, neighbours={"eval-runner": runs})
+    return replace(shown, neighbours={"runner/eval": runs})
 
 
 def _nights(each):
@@ -76,12 +77,39 @@ def _nights(each):
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [((NIGHTLY,), "nightly-regression"), ((WINDOW,), "token window"), ((), "eval-runner")],
+    [((NIGHTLY,), "nightly-regression"), ((WINDOW,), "token window"), ((), "runner/eval")],
 )
 def test_another_service_with_the_same_key_is_the_neighbour_and_what_made_it_one_is_named(changes, named):
     verdict = asyncio.run(walk(limited_at_night(), title="429s again at 00:05", changes=changes)).as_json()
     assert [(c["node"], c["artifact"]) for c in verdict["causes"]] == [("quota", named)]
     assert verdict["status"] == "none_of_five"
+
+
+@pytest.mark.parametrize(("before", "after_"), [("4", "16"), ("16", "4"), ("", "")])
+def test_a_job_is_no_limit_that_was_raised_or_lowered(before, after_):
+    job = change("job", "nightly-regression", at=0.5, before=before, after=after_)
+    node, shown = NODES["quota"], limited_at_night()
+    snapshots = {"application": Snapshot(node="application", changes=(job,))}
+    named = {s.change.artifact: c for s, c in node.hypotheses(shown, snapshots)}
+    assert named["nightly-regression"].moves("ratelimit") == node.families["ratelimit"]
+
+
+def test_only_what_shares_a_word_with_who_runs_there_is_known_by_more_than_its_date():
+    shown = limited_at_night()
+    jobs = (NIGHTLY, change("job", "cleanup-logs", at=0.5))
+    snapshots = {"application": Snapshot(node="application", changes=jobs)}
+    served = {s.change.artifact: s.served for s, _ in NODES["quota"].hypotheses(shown, snapshots)}
+    assert served == {"nightly-regression": True, "cleanup-logs": False, "runner/eval": True}
+
+
+@pytest.mark.parametrize("surface", ["job", "limit", "eval_freshness"])
+def test_without_a_request_there_is_no_neighbour(surface):
+    verdict = asyncio.run(walk(table(np.zeros(0)), title="429s", changes=(change(surface, "nightly"),)))
+    assert verdict.status == "undetermined"
+
+
+def test_a_limit_whose_amounts_nobody_tells_may_have_been_lowered():
+    assert "ratelimit" in NODES["quota"].moves(change("limit", "tokens per minute", before="", after=""))
 
 
 def test_a_limit_that_was_looked_at_and_left_as_it_was_moves_nothing():
@@ -90,6 +118,6 @@ def test_a_limit_that_was_looked_at_and_left_as_it_was_moves_nothing():
 
 def test_who_runs_nearly_always_or_hardly_ever_is_no_neighbour():
     shown = limited_at_night()
-    assert [one.name for one in neighbours(shown)] == ["eval-runner"]
+    assert [one.name for one in neighbours(shown)] == ["runner/eval"]
     assert neighbours(replace(shown, neighbours={"always": np.arange(shown.at[0], shown.at[-1], 600.0)})) == []
     assert neighbours(replace(shown, neighbours={"once": shown.at[:10]})) == []

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.walks import AS_OF, SERVICE, FakeTraces, Nobody, spread, table
 from triagebot.adapters.memory_journal import MemoryJournal
+from triagebot.errors import SourceFailed
 from triagebot.ports import SEPARATOR
 from triagebot.settings.rubric import load_rubric
 from triagebot.triage.gathering import Investigation, gather
@@ -15,17 +16,35 @@ N = 400
 
 
 class Asked(FakeTraces):
+    def __init__(self, table_, error=None):
+        super().__init__(table_)
+        self.keys, self.error = None, error
+
     async def neighbours(self, names, keys, window):
         self.keys = list(keys)
+        if self.error:
+            raise self.error
         return {"eval-runner": np.array([1.0])}
 
 
-@pytest.mark.parametrize(("limited", "keys"), [(0.1, ["org-batch", "org-main"]), (0.0, None)])
-def test_who_else_calls_with_the_same_keys_is_asked_only_where_calls_are_refused(limited, keys):
-    used = np.where(np.arange(N) % 2 == 0, "org-main", f"org-batch{SEPARATOR}org-main")
+def gathered(limited, error=None):
+    """Of requests with the keys main, then batch: those that were limited have main, and some of them both."""
+    used = np.where(np.arange(N) % 3 == 0, f"batch{SEPARATOR}main", np.where(np.arange(N) < N // 2, "main", "never"))
     refused = np.arange(N) < limited * N
-    traces = Asked(table(spread(N), {"key": used}, {"rate_limited": refused}))
+    traces = Asked(table(spread(N), {"key": used}, {"rate_limited": refused}), error)
     deps = Investigation(traces=traces, journal=MemoryJournal(), registries=(), owners=Nobody(), rubric=load_rubric())
-    gathered = asyncio.run(gather(SERVICE, AS_OF, deps))
-    assert sorted(set(getattr(traces, "keys", []))) == (keys or [])
-    assert list(gathered.table.neighbours) == (["eval-runner"] if keys else [])
+    return traces, asyncio.run(gather(SERVICE, AS_OF, deps))
+
+
+@pytest.mark.parametrize(("limited", "keys"), [(0.2, ["main", "batch"]), (0.0, None)])
+def test_who_else_calls_with_the_keys_that_were_limited_is_asked_for(limited, keys):
+    traces, found = gathered(limited)
+    assert traces.keys == keys
+    assert list(found.table.neighbours) == (["eval-runner"] if keys else [])
+
+
+@pytest.mark.parametrize("error", [SourceFailed("ClickHouse: timeout"), TimeoutError()])
+def test_that_nobody_answers_who_else_does_is_told_as_not_seen_and_stops_nothing(error):
+    _, found = gathered(0.2, error)
+    assert found.table.requests == N
+    assert any(line.startswith("who else calls with the same keys: ") for line in found.snapshots["quota"].problems)

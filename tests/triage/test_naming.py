@@ -10,7 +10,7 @@ from tests.triage.decisions import N, causes, decided, found, suspect
 
 @pytest.mark.parametrize(("behind", "told"), [(3.0, ["nightly"]), (12.0, ["eval"])])
 def test_the_job_on_record_that_is_the_neighbour_is_named_in_its_place(behind, told):
-    job = suspect("quota", "limit", "nightly", detail={"neighbour": "eval"})
+    job = replace(suspect("quota", "limit", "nightly", detail={"neighbour": "eval"}), served=True)
     some = suspect("quota", "limit", "eval", at=(0.1, 0.9), detail={"neighbour": "eval"}, source="traces")
     bare = explanation(moved("rate_limited", N, best=40.0), best=some.key, posterior={some.key: 0.94, job.key: 0.06})
     shown = replace(bare, evidence={some.key: 40.0, job.key: 40.0 - behind, "": 0.0})

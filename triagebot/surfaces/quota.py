@@ -40,7 +40,10 @@ ON_CALLS = MappingProxyType(
 ON_LOWERED = MappingProxyType({**ON_CALLS, "ratelimit": 4.0, "error": 1.0, "latency": 0.7})
 NOTHING: Mapping[str, float] = MappingProxyType({})
 MOMENTS = 10
-UNNAMED = 0.05  # where a job or a limit was changed on record: it is seldom another that nobody recorded
+UNNAMED = (
+    0.05  # where the job that runs there was changed on record: it is seldom another change that nobody recorded …
+)
+BESIDE_ANOTHER = 0.2  # … and more often where some job or limit was
 HALF = 0.5
 
 
@@ -55,20 +58,28 @@ class Quota(Walked):
         if on_length(change):
             return by_length(change)
         raised, lowered = direction(change)
-        return NOTHING if raised or change.before == change.after else ON_LOWERED if lowered else ON_CALLS
+        return (
+            NOTHING
+            if raised or (change.after and change.before == change.after)
+            else ON_LOWERED
+            if lowered
+            else ON_CALLS
+        )
 
     def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]:
         """Each neighbour: calls are limited while it runs, since a job of ours or a limit was changed, or from some moment of the
         window on.
         """
-        limits = _changed(snapshots, self.name, "limit", table)
-        changes = [*_jobs(snapshots, table), *(c for c in limits if "ratelimit" in self.moves(c))]
+        if not table.at.size:
+            return []
+        limits = [c for c in _changed(snapshots, self.name, "limit", table) if "ratelimit" in self.moves(c)]
         found = []
         for one in neighbours(table):
-            dated = [pair for change in changes if (pair := self._since(table, one, change)) is not None]
-            found += dated
-            if (pair := self._since_some(table, one, UNNAMED if dated else 1.0)) is not None:
-                found.append(pair)
+            dated = [self._since(table, one, change) for change in (*_jobs(snapshots, table), *limits)]
+            told = [pair for pair in dated if pair is not None]
+            share = UNNAMED if any(suspect.served for suspect, _ in told) else BESIDE_ANOTHER if told else 1.0
+            unnamed = self._since_some(table, one, share)
+            found += told if unnamed is None else [*told, unnamed]
         return found
 
     def _since(self, table: RequestTable, one: Neighbour, known: Change) -> tuple[Suspect, Candidate] | None:
@@ -79,9 +90,12 @@ class Quota(Walked):
         # Of a job it is told as a limit's: it did what it should, and took what others needed.
         change = replace(known, surface="limit", detail={**known.detail, "neighbour": one.name})
         key = f"{change.key}|{one.name}"
-        suspect = Suspect(key=key, node=self.name, change=change, served=True, requests=int(since.sum()))
+        # What shares no word with who runs there is known by its date alone.
+        own = known.surface != "limit" and one.is_called(f"{known.artifact} {known.summary}")
+        suspect = Suspect(key=key, node=self.name, change=change, served=own, requests=int(since.sum()))
         candidate = candidate_of(self, change, [since.astype(float)], [f"while {one.name} runs"], averaged=True)
-        return suspect, replace(candidate, key=key, prior=self.prior * self.weight(known))
+        moves = self.moves(known) if known.surface == "limit" else ON_CALLS
+        return suspect, replace(candidate, key=key, prior=self.prior * self.weight(known), moves=moves.get)
 
     def _since_some(self, table: RequestTable, one: Neighbour, share: float) -> tuple[Suspect, Candidate] | None:
         # From a moment after which it has hardly run yet nothing can be told: what runs at night may not have run since.

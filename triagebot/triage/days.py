@@ -7,18 +7,21 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = (
-    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
-)
+_LONG = r"jan(?:uary)?|feb(?:ruary)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+_MONTH = rf"(?P<month>{_LONG}|mar(?:ch)?|may)\b\.?"
 _DAY = r"(?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?"
 _YEAR = r"(?:,? (?P<year>20[0-9]{2}))?"
+# "latency over 5 may indicate": what is a word as well is a month only after a word that dates have, or with its year.
+_PLAIN = rf"(?P<month>{_LONG})\b\.?"
+_OF = r"(?:on|since|from|of|dated|at|until|by) (?:the )?"
 WRITTEN: Final = tuple(
-    re.compile(rf"(?<![\w./-]){pattern}(?![0-9])", re.IGNORECASE)  # the day in a model's name is none
+    re.compile(rf"(?<![\w./:=(-]){pattern}(?!\w)", re.IGNORECASE)  # the day in a version's name is none
     for pattern in (
-        r"(?P<year>20[0-9]{2})-(?P<month>[01][0-9])-(?P<day>[0-3][0-9])",
-        rf"{_DAY}(?: of)? {_MONTH}{_YEAR}",
-        rf"{_MONTH} {_DAY}{_YEAR}",
+        r"(?<!version )(?<!version: )(?<!updated )(?P<year>20[0-9]{2})-(?P<month>[01][0-9])-(?P<day>[0-3][0-9])(?:t[0-9:.]+z?)?",
+        rf"{_DAY}(?: of)? {_PLAIN}{_YEAR}",
+        rf"{_PLAIN} {_DAY}{_YEAR}",
+        rf"{_OF}{_DAY}(?: of)? {_MONTH}{_YEAR}",
+        rf"{_OF}{_MONTH} {_DAY}{_YEAR}",
     )
 )
 BEGIN: Final = "and the traces begin on"

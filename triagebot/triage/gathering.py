@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from triagebot.domain.service import Service
 from triagebot.domain.severity import Rubric
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
+from triagebot.errors import SourceFailed
 from triagebot.ports import DOCUMENT_SOURCE, SEPARATOR, Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import SHAPE, called_signals, judged_signals, reshaped, shape_signals
@@ -76,10 +78,6 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
         found = source_signals([seen for seen in named if seen.dimension == DOCUMENT_SOURCE])
         by_name = (*judged_signals(judges), *called_signals(tools), *shape_signals(tools), *found)
         table = await deps.traces.requests(names, window, (*deps.signals, *by_name, *service.signals), limit=ROWS)
-        keys = table.dimensions.get("key")
-        if keys is not None and np.nansum(table.signals.get("rate_limited", np.zeros(1))) > 0:
-            held = list(dict.fromkeys(key for label in keys.labels for key in label.split(SEPARATOR) if key))
-            table = replace(table, neighbours=await deps.traces.neighbours(names, held[:MOST_KEYS], window))
         return _with_shapes((*deps.signals, *kept(by_name, table), *service.signals), table)
 
     (signals, table), coverage, snapshots = await asyncio.gather(
@@ -87,13 +85,26 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
         deps.traces.coverage(names, scope.window),
         asyncio.gather(*(node.collect(sources, scope) for node in deps.tree)),
     )
-    return Gathered(
-        scope=scope,
-        signals=signals,
-        table=table,
-        coverage=coverage,
-        snapshots={snapshot.node: snapshot for snapshot in snapshots},
-    )
+    known = {snapshot.node: snapshot for snapshot in snapshots}
+    if keys := _limited_keys(table):
+        try:
+            async with asyncio.timeout(deps.deadline):
+                table = replace(table, neighbours=await deps.traces.neighbours(names, keys, window))
+        except (SourceFailed, TimeoutError) as error:
+            line = f"who else calls with the same keys: {str(error) or 'no answer in time'}"
+            known["quota"] = replace(known["quota"], problems=(*known["quota"].problems, line))
+    return Gathered(scope=scope, signals=signals, table=table, coverage=coverage, snapshots=known)
+
+
+def _limited_keys(table: RequestTable) -> list[str]:
+    """The keys of requests that were limited, those of most of them first."""
+    dimension, limited = table.dimensions.get("key"), table.signals.get("rate_limited")
+    if dimension is None or limited is None:
+        return []
+    counts = Counter[str]()
+    for code in dimension.codes[np.nan_to_num(limited) > 0]:
+        counts.update(key for key in dimension.labels[code].split(SEPARATOR) if key)
+    return [key for key, _ in counts.most_common(MOST_KEYS)]
 
 
 def _with_shapes(signals: tuple[Signal, ...], table: RequestTable) -> tuple[tuple[Signal, ...], RequestTable]:

@@ -50,12 +50,15 @@ def same_change(one: Suspect, other: Suspect) -> bool:
 
 
 def known_neighbour(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> str:
-    """Where calls are limited while a neighbour runs, since some moment: the change on record that fits nearly as well, if any."""
+    """Where calls are limited while a neighbour runs, since some moment: the change of what runs there that is on record and
+    fits nearly as well, if any.
+    """
     neighbour = by_key[top].change.detail.get("neighbour") if top else None
     if neighbour is None or by_key[top].change.source != "traces":
         return ""
     least = explanation.evidence[top] - AS_WELL_AS
-    same = [k for k in explanation.evidence if k and k != top and by_key[k].change.detail.get("neighbour") == neighbour]
+    others = [by_key[k] for k in explanation.evidence if k and k != top]
+    same = [s.key for s in others if s.served and s.change.detail.get("neighbour") == neighbour]
     return max((k for k in same if explanation.evidence[k] >= least), key=explanation.evidence.__getitem__, default="")
 
 

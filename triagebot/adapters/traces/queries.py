@@ -247,12 +247,21 @@ def seen_query(
 
 
 def neighbours_query(source: Source, present: normalise.Present) -> str:
-    """One row a neighbour and minute: `name`, `minute`, `calls` that other services made with the {keys}."""
+    """One row a neighbour, the largest first: `name`, and the `minutes` in which other services called with the {keys}, in seconds.
+    None that calls in more than {most} hours of the window.
+    """
     others = IN_WINDOW.replace("ServiceName IN", "ServiceName NOT IN")
+    if not source.promoted:  # what is normalised costs: only spans that hold one of the keys are
+        others += " AND hasAny(mapValues(SpanAttributes), {keys:Array(String)})"
     spans = source.spans({"key", "workload", "service", "at"}, others, present)
+    minutes = (
+        "SELECT if(workload = '', service, concat(service, '/', toString(workload))) AS name, "
+        f"intDiv(toUnixTimestamp(at), 60) * 60 AS minute, count() AS calls FROM {spans} "
+        "WHERE key IN {keys:Array(String)} GROUP BY name, minute"
+    )
     return (
-        "SELECT if(workload = '', service, toString(workload)) AS name, intDiv(toUnixTimestamp(at), 60) * 60 AS minute, "
-        f"count() AS calls FROM {spans} WHERE key IN {{keys:Array(String)}} GROUP BY name, minute ORDER BY minute LIMIT 100000"
+        f"SELECT name, arraySort(groupArray(minute)) AS minutes, sum(calls) AS calls FROM ({minutes}) GROUP BY name "
+        "HAVING uniqExact(intDiv(minute, 3600)) <= {most:UInt32} ORDER BY calls DESC, name LIMIT 20"
     )
 
 
