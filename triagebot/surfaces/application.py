@@ -21,6 +21,7 @@ from triagebot.surfaces.limits import by_length, on_length
 STREAM = frozenset({"unfinished", "partial_kept"})
 RETRY = frozenset({"resends", "early_retry"})
 AGAIN = frozenset({"failures_per_failing"})
+CALLED_AGAIN = RETRY | AGAIN
 # Who has always called again as often as this, and does so when more calls fail, is as ever: of those that failed before …
 LEAST_FAILED = 12  # … and of those since …
 SINCE_FAILED = 5
@@ -99,7 +100,7 @@ class Application(Walked):
                         confidence=confidence,
                         strength=sign.best,
                         # A client calls again; no version of anything that it asks for does.
-                        whatever=signs in (RETRY, AGAIN),
+                        whatever=signs <= CALLED_AGAIN,
                     )
                 )
         return max(found, key=lambda i: i.strength, default=None)

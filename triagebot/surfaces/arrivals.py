@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,7 +76,7 @@ def asking(table: RequestTable, models: Collection[str]) -> Mask:
 
 def versioned(dimension: Dimension) -> Mask:
     """Which labels say a version: not the empty one, nor an artifact's bare name where others of it come with a version."""
-    split = [[v for v in label.split(SEPARATOR) if v] for label in dimension.labels]
+    split = [values_in(label) for label in dimension.labels]
     named = {value.rpartition("@")[0] for values in split for value in values if "@" in value}
     return np.array([any(value not in named for value in values) for values in split], dtype=bool)
 
@@ -84,7 +85,20 @@ def values_of(dimension: Dimension) -> list[str]:
     """Single values, in the order of their first request."""
     used, first = np.unique(dimension.codes, return_index=True)
     ordered = [dimension.labels[code] for code in used[np.argsort(first)]]
-    return list(dict.fromkeys(value for label in ordered for value in label.split(SEPARATOR) if value))
+    return list(dict.fromkeys(value for label in ordered for value in values_in(label)))
+
+
+def values_in(label: str) -> list[str]:
+    """The single values that a label joins."""
+    return [value for value in label.split(SEPARATOR) if value]
+
+
+def values_among(dimension: Dimension, mask: Mask) -> Counter[str]:
+    """How many of these requests have each single value."""
+    counts = Counter[str]()
+    for code, number in zip(*np.unique(dimension.codes[mask], return_counts=True), strict=True):
+        counts.update(dict.fromkeys(values_in(dimension.labels[code]), int(number)))
+    return counts
 
 
 def arrivals(table: RequestTable, dimensions: Sequence[str]) -> list[Arrival]:

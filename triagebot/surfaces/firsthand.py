@@ -9,8 +9,9 @@ import numpy as np
 from triagebot.attribution.hypotheses import Explanation
 from triagebot.attribution.scan import Moved
 from triagebot.domain.service import Service
-from triagebot.ports import SEPARATOR, RequestTable
+from triagebot.ports import RequestTable
 from triagebot.signals.catalogue import SIGNALS
+from triagebot.surfaces.arrivals import values_among
 
 CLEAR_OF = 0.3
 _KNOWN = {signal.name: signal for signal in SIGNALS}
@@ -51,13 +52,8 @@ def usual_value(table: RequestTable, dimension: str, mask: np.ndarray) -> str:
     column = table.dimensions.get(dimension)
     if column is None:
         return ""
-    counts: dict[str, int] = {}
-    codes, numbers = np.unique(column.codes[mask], return_counts=True)
-    for code, number in zip(codes, numbers, strict=True):
-        for value in column.labels[code].split(SEPARATOR):
-            if value:
-                counts[value] = counts.get(value, 0) + int(number)
-    return max(counts, key=lambda value: counts[value], default="")
+    counts = values_among(column, mask)
+    return max(counts, key=counts.__getitem__, default="")
 
 
 def artifact_for(service: Service, surfaces: Sequence[str], seen: str) -> str:

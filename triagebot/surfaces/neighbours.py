@@ -16,8 +16,6 @@ BESIDE: Final = 1200.0  # seconds after a call of a neighbour for which its shar
 LEAST_RUN: Final = 40
 MOSTLY: Final = 0.6
 ITS_OWN: Final = 0.5
-
-
 # Beside its own words, what such a job is mostly called.
 CALLED: Final = {
     "eval": frozenset(("evals", "evaluation", "regression", "suite", "benchmark", "bench")),
@@ -78,4 +76,4 @@ def _neighbour(table: RequestTable, name: str, runs: NDArray[np.float64], routes
     if not beside.any() or beside.mean() > MOSTLY:
         return None
     words = set(WORD.findall(f"{name} {routes}".lower()))
-    return Neighbour(name, beside, frozenset(words.union(*(CALLED.get(word, ()) for word in words)) | words))
+    return Neighbour(name, beside, frozenset(words.union(*(CALLED.get(word, ()) for word in words))))

@@ -40,10 +40,10 @@ ON_CALLS = MappingProxyType(
 ON_LOWERED = MappingProxyType({**ON_CALLS, "ratelimit": 4.0, "error": 1.0, "latency": 0.7})
 NOTHING: Mapping[str, float] = MappingProxyType({})
 MOMENTS = 10
-UNNAMED = (
-    0.05  # where the job that runs there was changed on record: it is seldom another change that nobody recorded …
-)
-BESIDE_ANOTHER = 0.2  # … and more often where some job or limit was
+# Where the job that runs there was changed on record, it is seldom another change that nobody recorded; more often where some
+# job or limit was.
+UNNAMED = 0.05
+BESIDE_ANOTHER = 0.2
 HALF = 0.5
 
 
@@ -58,13 +58,9 @@ class Quota(Walked):
         if on_length(change):
             return by_length(change)
         raised, lowered = direction(change)
-        return (
-            NOTHING
-            if raised or (change.after and change.before == change.after)
-            else ON_LOWERED
-            if lowered
-            else ON_CALLS
-        )
+        if raised or (change.after and change.before == change.after):
+            return NOTHING
+        return ON_LOWERED if lowered else ON_CALLS
 
     def hypotheses(self, table: RequestTable, snapshots: Mapping[str, Snapshot]) -> list[tuple[Suspect, Candidate]]:
         """Each neighbour: calls are limited while it runs, since a job of ours or a limit was changed, or from some moment of the

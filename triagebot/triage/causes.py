@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from triagebot.attribution.hypotheses import WOKEN
 from triagebot.domain.evidence import Cause
-from triagebot.domain.people import Author
+from triagebot.domain.people import Author, Claim
 from triagebot.domain.service import Service
+from triagebot.domain.times import Interval
 from triagebot.surfaces.contract import Implied, Snapshot, Suspect
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.decide import Decision
@@ -32,22 +33,8 @@ async def causes_of(
         cut = replace(decision.cut, node="telemetry")
         causes.append(await changed_cause(cut, BESIDE_CONFIDENCE, (), snapshots, service, deps))
     for implied in beside(decision, service):
-        ownership = await deps.owners.resolve(service, implied.node, implied.artifact, (), Author())
-        causes.append(
-            Cause(
-                node=implied.node,
-                artifact=implied.artifact,
-                before="",
-                after="",
-                introduced=None,
-                author=Author(),
-                reference="",
-                confidence=implied.confidence,
-                explains=tuple(m.signal for m, _ in found.mixed[:3]),
-                ownership=ownership,
-                summary=implied.reason,
-            )
-        )
+        mixed = tuple(m.signal for m, _ in found.mixed[:3])
+        causes.append(await _unchanged_cause(implied, implied.confidence, mixed, None, (), service, deps))
     return causes
 
 
@@ -60,16 +47,29 @@ async def _cause(reading: Reading, snapshots: Mapping[str, Snapshot], service: S
     assert reading.implied is not None  # noqa: S101 - decide() names one or the other
     implied = reading.implied
     claims = snapshots[implied.node].claims.get(implied.artifact, ())
+    return await _unchanged_cause(implied, reading.confidence, explains, reading.onset, claims, service, deps)
+
+
+async def _unchanged_cause(
+    implied: Implied,
+    confidence: float,
+    explains: tuple[str, ...],
+    introduced: Interval | None,
+    claims: Sequence[Claim],
+    service: Service,
+    deps: Investigation,
+) -> Cause:
+    """A cause that is a node of which no change is known."""
     ownership = await deps.owners.resolve(service, implied.node, implied.artifact, claims, Author())
     return Cause(
         node=implied.node,
         artifact=implied.artifact,
         before="",
         after="",
-        introduced=reading.onset,
+        introduced=introduced,
         author=Author(),
         reference="",
-        confidence=reading.confidence,
+        confidence=confidence,
         explains=explains,
         ownership=ownership,
         summary=implied.reason,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,11 +16,12 @@ from triagebot.domain.severity import Rubric
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
 from triagebot.errors import SourceFailed
-from triagebot.ports import DOCUMENT_SOURCE, SEPARATOR, Journal, RequestTable, TraceStore
+from triagebot.ports import DOCUMENT_SOURCE, Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import SHAPE, called_signals, judged_signals, reshaped, shape_signals
 from triagebot.signals.sources import kept, source_signals
 from triagebot.signals.vocabulary import word_signals
+from triagebot.surfaces.arrivals import values_among
 from triagebot.surfaces.contract import Node, Scope, Snapshot, Source, Sources
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.readonce import ReadOnce
@@ -101,10 +101,7 @@ def _limited_keys(table: RequestTable) -> list[str]:
     dimension, limited = table.dimensions.get("key"), table.signals.get("rate_limited")
     if dimension is None or limited is None:
         return []
-    counts = Counter[str]()
-    for code in dimension.codes[np.nan_to_num(limited) > 0]:
-        counts.update(key for key in dimension.labels[code].split(SEPARATOR) if key)
-    return [key for key, _ in counts.most_common(MOST_KEYS)]
+    return [key for key, _ in values_among(dimension, np.nan_to_num(limited) > 0).most_common(MOST_KEYS)]
 
 
 def _with_shapes(signals: tuple[Signal, ...], table: RequestTable) -> tuple[tuple[Signal, ...], RequestTable]:

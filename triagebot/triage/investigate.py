@@ -44,12 +44,12 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
     """Walks the tree as of the page's own time (or `until`). Raises SourceFailed only where the trace store itself is gone."""
     started = time.monotonic()
     gathered = await gather(service, until or page.occurred_at, deps)
-    found, decision, verdict = await bounded(_concluded, page, service, gathered, deps)
-    words = _words(page, service, gathered.signals)
+    words = known_words(page, (service.name, *service.trace_names), gathered.signals)
+    found, decision, verdict = await bounded(_concluded, page, words, service, gathered, deps)
     if nothing_told(decision) and asks_for_answers(words, gathered.signals, gathered.table):
         # What answers say may have changed in a way that no signal foresaw.
         worded = await with_words(gathered, deps)
-        concluded = await bounded(_concluded, page, service, worded, deps) if worded is not None else None
+        concluded = await bounded(_concluded, page, words, service, worded, deps) if worded is not None else None
         if concluded is not None and told_by_words(concluded[1]):
             found, decision, verdict = concluded
     causes = await causes_of(decision, found, gathered.snapshots, service, deps)
@@ -57,12 +57,11 @@ async def investigate(page: Page, service: Service, deps: Investigation, *, unti
 
 
 def _concluded(
-    page: Page, service: Service, gathered: Gathered, deps: Investigation
+    page: Page, words: frozenset[str], service: Service, gathered: Gathered, deps: Investigation
 ) -> tuple[Attribution, Decision, Verdict]:
     """What follows from what was gathered; the causes, whose owners have to be asked for, are still to come."""
     window, signals, table = gathered.scope.window, gathered.signals, gathered.table
     coverage, snapshots = gathered.coverage, gathered.snapshots
-    words = _words(page, service, signals)
     found = attribute(table, snapshots, deps.tree, service, signals, words)
     weighed = Weighed(
         table=table,
@@ -104,10 +103,6 @@ def _concluded(
         facts=facts_of(table, coverage, found, decision, by_name),
     )
     return found, decision, verdict
-
-
-def _words(page: Page, service: Service, signals: Sequence[Signal]) -> frozenset[str]:
-    return known_words(page, (service.name, *service.trace_names), signals)
 
 
 def _decided(

@@ -12,6 +12,7 @@ from triagebot.attribution.thresholds import NAMED
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
+from triagebot.surfaces.application import CALLED_AGAIN
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
 from triagebot.surfaces.dated import WORN_OFF
@@ -58,7 +59,6 @@ COUNTED = frozenset(
     }
 )
 MEASURED = frozenset({"request_ms", "output_chars"})
-CALLED_AGAIN = frozenset({"resends", "early_retry", "failures_per_failing"})
 REFUSED = frozenset({"error", "ratelimit"})  # families of calls that fail, not for the provider's own failure
 
 
@@ -127,7 +127,7 @@ def read(
         better = {m.signal for m in explanation.moved if signals[m.signal].harmful(m.effect) is False}
         if not bare.words and nobodys_page(names, slight | better):
             continue
-        if _by_wordsalone(explanation, found):
+        if _by_words_alone(explanation, found):
             readings.append(replace(bare, possible=possible_of(explanation), doubtful=True))
             continue
         counted = _counted_otherwise(bare, found)
@@ -135,7 +135,7 @@ def read(
     return readings
 
 
-def _by_wordsalone(explanation: Explanation, found: Attribution) -> bool:
+def _by_words_alone(explanation: Explanation, found: Attribution) -> bool:
     """Whether nothing but the page's own words lifts what moved above chance."""
     column = found.panel.columns.get(explanation.seed.signal) if found.panel is not None else None
     return column is not None and explanation.strength - column.spoken < HAS_MOVED

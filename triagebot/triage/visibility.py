@@ -10,8 +10,8 @@ import numpy as np
 from triagebot.attribution.thresholds import TOO_FEW
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.signal import Signal
-from triagebot.ports import SEPARATOR, RequestTable
-from triagebot.surfaces.arrivals import FIRST_PART, having, showing
+from triagebot.ports import RequestTable
+from triagebot.surfaces.arrivals import FIRST_PART, having, showing, values_in
 from triagebot.surfaces.contract import Suspect, Weighed
 from triagebot.surfaces.tree import TREE
 
@@ -110,7 +110,7 @@ def _too_new(weighed: Weighed, seen: Sequence[Signal]) -> str:
         if dimension is None or node not in able:
             continue
         # What has nearly all requests since it came, and so few, came a short while ago.
-        lately = {value for code in set(dimension.codes[-2 * TOO_FEW :]) for value in _values(dimension.labels[code])}
+        lately = {value for code in set(dimension.codes[-2 * TOO_FEW :]) for value in values_in(dimension.labels[code])}
         for label in sorted(lately):
             own = having(dimension, label)
             if own.sum() >= TOO_FEW:
@@ -133,10 +133,6 @@ def _too_new(weighed: Weighed, seen: Sequence[Signal]) -> str:
         if told and 0 < since < TOO_FEW:
             return f"{change.artifact} {change.after} came {since} requests ago: its effect or absence cannot be shown yet; {AGAIN}"
     return ""
-
-
-def _values(label: str) -> list[str]:
-    return [value for value in label.split(SEPARATOR) if value]
 
 
 def _too_old(weighed: Weighed, seen: Sequence[Signal]) -> str:

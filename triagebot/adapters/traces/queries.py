@@ -246,14 +246,17 @@ def seen_query(
     )
 
 
+def of_others(source: Source) -> str:
+    """Spans of other services in the window, and where normalising them costs only those that hold one of the {keys}."""
+    others = IN_WINDOW.replace("ServiceName IN", "ServiceName NOT IN")
+    return others if source.promoted else f"{others} AND hasAny(mapValues(SpanAttributes), {{keys:Array(String)}})"
+
+
 def neighbours_query(source: Source, present: normalise.Present) -> str:
     """One row a neighbour, the largest first: `name`, and the `minutes` in which other services called with the {keys}, in seconds.
     None that calls in more than {most} hours of the window.
     """
-    others = IN_WINDOW.replace("ServiceName IN", "ServiceName NOT IN")
-    if not source.promoted:  # what is normalised costs: only spans that hold one of the keys are
-        others += " AND hasAny(mapValues(SpanAttributes), {keys:Array(String)})"
-    spans = source.spans({"key", "workload", "service", "at"}, others, present)
+    spans = source.spans({"key", "workload", "service", "at"}, of_others(source), present)
     minutes = (
         "SELECT if(workload = '', service, concat(service, '/', toString(workload))) AS name, "
         f"intDiv(toUnixTimestamp(at), 60) * 60 AS minute, count() AS calls FROM {spans} "

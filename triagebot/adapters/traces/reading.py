@@ -108,7 +108,7 @@ class Reader(ABC):
         hours = (window.end - window.start).total_seconds() / 3600
         parameters = queries.window_parameters(names, window)
         parameters |= {"keys": literal(list(keys)), "most": str(round(NOW_AND_THEN * hours))}
-        present = await self.present(queries.IN_WINDOW.replace("IN", "NOT IN", 1), parameters)
+        present = await self.present(queries.of_others(self.source), parameters)
         rows = (await self.ask(queries.neighbours_query(self.source, present), parameters)).to_pylist()
         # How often it calls within a minute is told only where it hardly ever does.
         each = {row["name"]: max(1, min(CALLS, row["calls"]) // len(row["minutes"])) for row in rows}
