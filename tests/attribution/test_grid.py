@@ -88,3 +88,29 @@ def test_a_bin_without_requests_of_the_slice_is_empty():
     assert grid.count[1].sum() == 40
     assert (grid.count[1] > 0).sum() <= 8
     assert not grid.weight[1][grid.count[1] == 0].any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_ramp_of_events_is_worth_what_its_rates_say_of_them(seed):
+    """Nobody until late, and then half of them: rates that rise from long before fit that badly."""
+    made = world(seed, n=1500)
+    panel = made.panel(0.5 * (made.at > made.at[1380]), base=0.01)
+    column = panel.columns["failed"]
+    edges = edges_of(panel.size)
+    slices = slices_of(panel, (), least=60, most=1)
+    grid = Grid.build(panel.at, edges, column.group, [column], slices, [np.arange(panel.size)])
+    best = grid.ramps()
+    begun, full = (made.at[edges[one[0, 0]]] for one in (best.start, best.end))
+    middle = np.append((made.at[edges][1:] + made.at[edges][:-1]) / 2, (made.at[edges][-1] + made.at[-1]) / 2)
+    exposure = np.clip((middle - begun) / (full - begun), 0, 1)[
+        np.searchsorted(edges, np.arange(panel.size), "right") - 1
+    ]
+    event, mean = column.raw, column.raw.mean()
+    told = max(
+        event @ np.log(rates / mean) + (1 - event) @ np.log((1 - rates) / (1 - mean))
+        for level in np.linspace(0.001, 0.05, 25)
+        for rates in (np.clip(level + rise * exposure, 1e-4, 1 - 1e-4) for rise in np.linspace(0.05, 0.9, 60))
+    )
+    # What is left of it once the number of moments tried and the size of the effect are paid for.
+    assert best.value[0, 0] == pytest.approx(told / column.dispersion, rel=0.1)
+    assert best.value[0, 0] < grid.steps()[1].value[0, 0]

@@ -82,6 +82,17 @@ def test_a_limit_lowered_is_also_weighed_in_the_same_hours_of_each_day():
     assert (own <= candidate.exposure[:, 0]).all()
 
 
+def test_a_limit_lowered_is_also_weighed_on_working_days_alone():
+    friday = 1774569600.0  # 2026-03-27, midnight in UTC
+    at = friday + np.arange(0, 4 * 86400, 600.0)
+    told = change("limit", "tokens per minute", at=0.1)
+    _, candidate = one(NODES["quota"], [told], table(at))
+    own = candidate.exposure[:, candidate.variants.index("on working days")]
+    assert set((at[own == 1] - friday) // 86400) == {0.0, 3.0}
+    _, candidate = one(NODES["quota"], [told], table(at[at < friday + 86400]))
+    assert "on working days" not in candidate.variants
+
+
 def test_a_change_says_by_name_what_it_changes():
     told = change(
         "tool_schemas", "orderdesk-mcp", detail={"diff": [{"kind": "description_changed", "tool": "get_rate"}]}

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.fakes.walks import SERVICE, after, change, explanation, moved, spread, table, weighed
+from tests.fakes.walks import SERVICE, SPAN, START, after, change, explanation, moved, spread, table, weighed
 from tests.triage.decisions import (
     BY_NAME,
     MODEL,
@@ -21,6 +21,7 @@ from tests.triage.decisions import (
     unexplained,
 )
 from triagebot.attribution.hypotheses import LATER, WITHIN
+from triagebot.domain.times import parse_time
 from triagebot.surfaces.contract import Suspect
 from triagebot.surfaces.tree import TREE
 from triagebot.triage.decide import decide
@@ -91,6 +92,19 @@ def test_a_limit_that_was_lowered_bites_in_the_next_busy_hour():
     lowered = suspect("quota", "limit", "tokens per minute", at=0.45)
     close = unexplained(late, evidence={"": 40.0, lowered.key: 25.0})
     assert causes(decided(found(close, suspects=[lowered]))) == ["tokens per minute"]
+
+
+@pytest.mark.parametrize(
+    ("lowered_at", "told"), [("2026-03-28T10:00Z", "tokens per minute"), ("2026-03-27T04:40Z", "")]
+)
+def test_a_limit_that_was_lowered_on_a_weekend_bites_on_monday(lowered_at, told):
+    monday = moved("rate_limited", N, best=40.0, start=parse_time("2026-03-30T06:00Z").timestamp())
+    share = (parse_time(lowered_at) - START) / SPAN
+    lowered = suspect("quota", "limit", "tokens per minute", at=share)
+    close = unexplained(monday, evidence={"": 40.0, lowered.key: 25.0})
+    (reading,) = decided(found(close, suspects=[lowered])).told
+    assert reading.node == "quota"
+    assert (reading.suspect.change.artifact if reading.suspect else "") == told
 
 
 def test_a_date_that_is_not_sure_does_not_silence_the_provider():

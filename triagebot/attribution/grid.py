@@ -9,13 +9,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.bayes import Facts, divergence, enough, evidence, log_bayes_factor, variances_within
+from triagebot.attribution.bayes import Facts, enough, evidence, log_bayes_factor, variances_within
 from triagebot.attribution.panel import Column, Group, Slice
 from triagebot.attribution.thresholds import MIN_APART, MIN_EVENTS, MIN_SIDE, STEPS
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
 NEVER = -1e9  # ln of nothing
+FITTED = 6  # times that rates are fitted anew
 PULSE_EVERY = 6  # pulses are looked for on every sixth edge of the grid
 
 
@@ -161,23 +162,30 @@ class Grid:
         best.value[0], best.effect[0] = log_bf[top, signals], effect[top, signals]
         best.start[0], best.end[0] = first[top], last[top]
         best.average[0] = _total(log_bf, axis=0) - np.log(len(first))
-        for i, k in enumerate(top):
-            if self.columns[i].binary and best.value[0, i] > 0:
-                less = min(self._events(i, exposure[k], best.effect[0, i], information[k]) - best.value[0, i], 0.0)
-                best.value[0, i] += less
-                best.average[0, i] += less
+        for i, column in enumerate(self.columns):
+            if column.binary and best.value[0, i] > 0:
+                events = self._events(i, exposure, information)
+                k = int(np.where(usable, events, NEVER).argmax())
+                best.start[0, i], best.end[0, i] = first[k], last[k]
+                best.value[0, i], best.effect[0, i] = min(events[k], best.value[0, i]), effect[k, i]
+                best.average[0, i] = _total(np.minimum(log_bf[:, i], events)[usable], axis=0) - np.log(len(first))
         return best
 
-    def _events(self, signal: int, exposure: Array, effect: float, information: float) -> float:
-        """Ln Bayes factor of rates that follow an exposure per bin: events that are rare are no sum of squares."""
+    def _events(self, signal: int, exposure: Array, information: Array) -> Array:
+        """Ln Bayes factors of rates that follow exposures (ramps x bins), by what each bin has of events: they are no sum of
+        squares, where they are rare nor where they are half of all.
+        """
         column, weight = self.columns[signal], self.weight[0]
         if min(column.rate, 1 - column.rate) * self.n < MIN_EVENTS:
-            return 0.0
-        apart = exposure - float(np.average(exposure, weights=weight))
-        told = np.clip(column.rate + effect * apart, 0.0, 1.0)
-        left = min(information / max(float(weight @ apart**2), 1e-9), 1.0)  # what adjustment leaves of the contrast
-        gain = 2 * float(weight @ divergence(told, column.rate)) * left
-        return float(log_bayes_factor(np.array([gain / column.dispersion]), np.array([information]))[0])
+            return np.zeros(len(exposure))
+        had = np.clip(column.rate * weight + self.residuals[0][:, signal], 0.0, weight)
+        told = _followed(exposure, had, weight)
+        gain = 2 * (np.log(told / column.rate) @ had + np.log((1 - told) / (1 - column.rate)) @ (weight - had))
+        apart = exposure - (exposure @ weight / weight.sum())[:, None]
+        left = np.minimum(
+            information / np.maximum(apart**2 @ weight, 1e-9), 1.0
+        )  # what adjustment leaves of the contrast
+        return log_bayes_factor(np.maximum(gain, 0.0) * left / column.dispersion, np.maximum(information, 0.0))
 
     def drift(self) -> Best:
         time = self.time[:, None]
@@ -228,6 +236,23 @@ class Grid:
                 np.array([c.dispersion for c in some]),
             )
         return log_bf, effect
+
+
+def _followed(exposure: Array, had: Array, weight: Array) -> Array:
+    """The rates (ramps x bins) that follow each exposure most likely: level and rise, found by weighing bins anew some times."""
+    size = float(weight.sum())
+    least = 0.5 / size
+    told = np.full(exposure.shape, np.clip(had.sum() / size, least, 1 - least))
+    rate = had / np.maximum(weight, 1e-9)
+    for _ in range(FITTED):
+        trust = weight / (told * (1 - told))
+        total = trust.sum(axis=1, keepdims=True)
+        middle = (trust * exposure).sum(axis=1, keepdims=True) / total
+        level = (trust @ rate)[:, None] / total
+        apart = exposure - middle
+        rise = (trust * apart) @ rate / np.maximum((trust * apart**2).sum(axis=1), 1e-12)
+        told = np.clip(level + rise[:, None] * apart, least, 1 - least)
+    return np.asarray(told)
 
 
 def edges_of(n: int) -> Places:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.hypotheses import Candidate
+from triagebot.attribution.weekdays import weekend
 from triagebot.domain import tooldiff
 from triagebot.domain.change import Change
 from triagebot.domain.times import parse_time
@@ -64,6 +65,10 @@ def dated(
         parts = [since, *(since * _busy(table, share) for share in BUSY)]
         parts += [since * _daily(table, start, hours) for start, hours in DAILY]
         named = [f"every day for {hours} hours from {start:02d}:00 UTC" for start, hours in DAILY]
+        working = since * ~weekend(table.at)
+        if LEAST <= working.sum() < since.sum():
+            parts.append(working)
+            named.append("on working days")
         return suspect, candidate_of(node, change, parts, ["", "in busy hours", "in the busiest", *named])
     again = _changed_again(change, changes)
     parts, named = [since], [""]

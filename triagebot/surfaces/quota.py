@@ -84,7 +84,9 @@ class Quota(Walked):
         if since.sum() < LEAST_RUN / 4:
             return None
         # Of a job it is told as a limit's: it did what it should, and took what others needed.
-        change = replace(known, surface="limit", detail={**known.detail, "neighbour": one.name})
+        change = replace(
+            known, surface="limit", detail={**known.detail, "neighbour": one.name, "owned_as": known.surface}
+        )
         key = f"{change.key}|{one.name}"
         # What shares no word with who runs there is known by its date alone.
         own = known.surface != "limit" and one.is_called(f"{known.artifact} {known.summary}")

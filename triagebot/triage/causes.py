@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from triagebot.attribution.hypotheses import WOKEN
 from triagebot.domain.evidence import Cause
+from triagebot.domain.nodes import NODE_OF_SURFACE
 from triagebot.domain.people import Author, Claim
 from triagebot.domain.service import Service
 from triagebot.domain.times import Interval
@@ -86,8 +87,10 @@ async def changed_cause(
 ) -> Cause:
     """A cause that is a change: on record, or first seen in the traces."""
     change = suspect.change
-    claims = snapshots[suspect.node].claims.get(change.artifact, ())
-    ownership = await deps.owners.resolve(service, change.surface, change.artifact, claims, change.author)
+    surface = str(change.detail.get("owned_as", change.surface))  # a job that is told as a limit's neighbour is a job
+    snapshot = snapshots.get(NODE_OF_SURFACE.get(surface, surface)) or snapshots[suspect.node]
+    claims = snapshot.claims.get(change.artifact, ())
+    ownership = await deps.owners.resolve(service, surface, change.artifact, claims, change.author)
     return Cause(
         node=suspect.node,
         artifact=change.artifact,

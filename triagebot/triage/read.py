@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from triagebot.attribution.board import HAS_MOVED
 from triagebot.attribution.hypotheses import Explanation
@@ -36,7 +37,7 @@ from triagebot.triage.symptoms import relevance
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
 ROUGHLY = 0.2  # … of plain evidence more: a limit bites in hours that nobody foretells
 DAY = 24 * 3600.0
-BUSY_HOUR = DAY
+SATURDAY = 5
 LONG_OVER = DAY / 2  # seconds: alerts look back an hour, people speak of today
 LEAST_IMPLIED = 0.3
 AS_OFTEN = 0.5  # as not, a change that came shortly before is harmless
@@ -237,7 +238,15 @@ def _recorded(explanation: Explanation, implied: Implied, found: Attribution) ->
 
 
 def _delay(suspect: Suspect) -> float:
-    """Seconds after which a change may first be felt: what stopped wears off, a limit bites in the next busy hour."""
+    """Seconds after which a change may first be felt: what stopped wears off, a limit bites in the next busy hour, and that of a
+    weekend on the next working day.
+    """
     if suspect.change.detail.get("stopped"):
         return WORN_OFF
-    return BUSY_HOUR if suspect.change.surface == "limit" else SLACK
+    if suspect.change.surface != "limit":
+        return SLACK
+    since = suspect.change.introduced.latest
+    busy = since + timedelta(days=1)
+    while busy.weekday() >= SATURDAY:
+        busy += timedelta(days=1)
+    return (busy - since).total_seconds()
