@@ -71,7 +71,20 @@ def test_a_number_that_nobody_could_tell_from_the_usual_one_counts_as_that():
     raw[[3, 11, 40]] = 0.19
     values, events = scale(raw, signal)
     assert events
-    assert np.flatnonzero(values).tolist() == [3, 11, 40]
+    assert np.flatnonzero(values == values[3]).tolist() == [3, 11, 40]
+
+
+@pytest.mark.parametrize(("usual", "odd"), [(1.0, 0.0), (0.0, 1.0), (4.0, 2.0), (0.0, 7.0)])
+def test_of_a_number_that_is_nearly_always_the_same_more_is_more(usual, odd):
+    """A score that was full for nearly all and fell to a quarter was told as one that rose."""
+    signal = Signal(name="eval:option", title="option", sql="1", unit="score", bad="down", family="eval")
+    raw = np.full(400, usual)
+    raw[:10:3] = odd
+    raw[380:] = odd
+    values, events = scale(raw, signal)
+    assert events
+    moved = float(values[350:].mean() - values[:350].mean())
+    assert signal.harmful(moved) is (odd < usual)
 
 
 def of_routes(values, routes, signal, **more):

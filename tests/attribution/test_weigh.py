@@ -6,9 +6,10 @@ import pytest
 from tests.attribution.worlds import DAY, OTHER, RATE, SIGNALS, SIZE, World, candidate, world
 from tests.fakes.walks import explanation, moved
 from triagebot.attribution.bayes import weigh_exposures
+from triagebot.attribution.board import Board
 from triagebot.attribution.hypotheses import WOKEN, Cause, prior_odds
 from triagebot.attribution.panel import Slice, build_panel
-from triagebot.attribution.scan import narrowed_share, slice_share, slices_of
+from triagebot.attribution.scan import narrowed_share, scan, slice_share, slices_of
 from triagebot.attribution.weigh import _in_the_light_of, weigh
 from triagebot.domain.signal import Signal
 
@@ -524,3 +525,39 @@ def test_a_place_where_a_change_is_not_served_alone_does_not_suffer_from_it(seed
     changed = replace(candidate("model", late), exposure=exposure, variants=("", "everybody while it was served"))
     (found,) = explain(w, w.panel(0.3 * (fallback & late)), [changed])
     assert (found.best, found.slice.value) == ("", "b")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_two_changes_that_moved_one_signal_are_both_told_by_those_that_each_moved_alone(seed):
+    """Bookings fail and guides are empty: answers say no for either, and more plainly than anything else moved."""
+    w = world(seed, n=6000)
+    booked, guided = (w.at >= 3.0 * DAY) & (w.region == 1), (w.at >= 3.05 * DAY) & (w.region == 2)
+    names = {"says_no": booked | guided, "tool_failed": booked, "short": guided}
+    values = {name: (w.rng.random(w.at.size) < 0.01 + 0.4 * had).astype(float) for name, had in names.items()}
+    values["says_no"] = (values["tool_failed"] + values["short"] > 0).astype(float)
+    told = [Signal(name=name, title="x", sql="1") for name in names]
+    strata = np.stack([w.region == 1, w.region == 2], axis=1).astype(float)
+    panel = build_panel(w.at, np.ones(w.at.size), {"route": w.region}, {"route": tuple("abc")}, values, told, strata)
+    since = [candidate(name, w.at >= at * DAY) for name, at in (("tools", 3.0), ("index", 3.05), ("other", 1.0))]
+    found = weigh(panel, since, slices_of(panel, ["route"], least=60, most=8)).explanations
+    assert {e.best for e in found if e.posterior[e.best] > 0.8} == {"tools", "index"}
+
+
+@pytest.mark.parametrize(("chance", "apart"), [(0.4, set()), (0.01, {"other"})])
+def test_what_follows_a_change_that_the_seed_leaves_open_is_no_other_symptom(chance, apart):
+    w = world(2, n=5000)
+    first, second = w.at >= 3.0 * DAY, w.at >= 3.3 * DAY
+    values = {
+        "failed": w.rng.random(w.at.size) < 0.03 + 0.3 * first,
+        "other": w.rng.random(w.at.size) < 0.2 + 0.4 * second,
+    }
+    told = {name: one.astype(float) for name, one in values.items()}
+    panel = build_panel(w.at, np.ones(w.at.size), {}, {}, told, (RATE, OTHER), np.zeros((w.at.size, 0)))
+    slices, columns = slices_of(panel, [], least=60, most=1), list(panel.columns.values())
+    board = Board.build(
+        columns, [candidate("first", first), candidate("second", second)], scan(panel, columns, slices), []
+    )
+    open_ = explanation(
+        board.moved["failed"], best="first", posterior={"first": 0.99 - chance, "second": chance, "": 0.01}
+    )
+    assert board.others(panel, open_, first.astype(float), 1) == apart

@@ -91,6 +91,22 @@ TEXTS = {
         ["I'm sorry, but I can't help with that.", "I cannot assist.", "As an AI language model I have no opinions."],
         ["Your order can be returned within 14 days.", "You can't miss it."],
     ),
+    "found_nothing": (
+        [
+            "I could not find anything about this place.",
+            "No relevant documents were found for it.",
+            "The handbook does not contain any information on that.",
+            "Dazu wurden keine Ergebnisse gefunden.",
+            "Je suis désolé, aucun résultat.",
+            "No he encontrado nada.",
+        ],
+        [
+            "You can find it under settings.",
+            "No data leaves the device.",
+            "There is nothing to pay.",
+            "Found: 3 results",
+        ],
+    ),
     "apology": (["I apologize for the delay.", "Sorry about that."], ["No problem."]),
     "preamble": (["Sure, here it is: 4", "Here's the answer", "Certainly! 4"], ["4", "The answer is here"]),
     "closing": (["Done. Let me know if you need more!"], ["Let me know if this ends well.\n" + "x" * 200]),

@@ -44,3 +44,11 @@ def test_what_a_change_of_tools_is_and_not_what_it_did_is_mechanics():
     assert mechanics("tool_argument_keys", "refusal", best=5.0)
     assert not mechanics("tool_failed")
     assert not mechanics("preamble")
+
+
+@pytest.mark.parametrize(("called", "harm"), [(40.0, None), (5.0, False)])
+def test_answers_that_no_model_gave_are_not_simply_sooner(called, harm):
+    """A cache that answers too much makes requests fast and calls few: that it is no gain is for the page to say."""
+    sooner = moved("request_ms", N, effect=-0.8), moved("llm_calls", N, effect=-0.5)
+    answered = explanation(*sooner, moved("model_called", N, effect=-0.5, best=called))
+    assert harm_of(answered, (), BY_NAME) is harm

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from tests.fakes.walks import after, spread, table
-from triagebot.triage.lost import LEAST, absent, as_many, doubled, lost
+from triagebot.triage.lost import (
+    LEAST,
+    absent,
+    absent_anywhere,
+    as_many,
+    doubled,
+    lost,
+    lost_in_places,
+    recorded_otherwise,
+)
 
 N = 600
 
@@ -112,3 +121,36 @@ def test_an_answer_that_no_model_gave_at_once_has_lost_nothing(took, title):
         "request_ms": np.where(HALF, 1500.0, 1500.0 * took),
     }
     assert lost(table(spread(N), {}, signals)) == title
+
+
+def upgraded(*, unfinished=False):
+    """In a region that has a third of the requests nothing of an answer is recorded since half of the window."""
+    region = np.where(np.arange(N) % 3, "us-east-1", "eu-west-1")
+    lost_there = ~HALF & (region == "eu-west-1")
+    signals = {"output_chars": np.where(lost_there, np.nan, 400.0), "input_tokens": np.full(N, 90.0)}
+    if unfinished:
+        signals["unfinished"] = lost_there.astype(float)
+    return table(spread(N), {"region": region}, signals)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no scores in EU-WEST-1", "answer texts of region eu-west-1"),
+        ("no scores in us-east-1", ""),
+        ("no scores of eu-west-12", ""),
+    ],
+)
+def test_what_one_place_no_longer_records_is_told_where_the_page_names_it(text, told):
+    assert lost(upgraded()) == ""
+    assert lost_in_places(upgraded(), text) == told
+    assert absent_anywhere(upgraded()) == []
+
+
+def test_what_one_place_no_longer_records_moves_nothing():
+    there = upgraded(unfinished=True)
+    assert absent(there) == []
+    assert absent_anywhere(there) == ["unfinished"]
+    gone, cut = recorded_otherwise(there, (), frozenset(), "answers missing")
+    assert gone == "no longer recorded: answer texts, finish reason of region eu-west-1; what still is stood still"
+    assert cut is None

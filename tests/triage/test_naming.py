@@ -25,3 +25,26 @@ def test_a_job_and_that_job_as_a_neighbour_are_one_change():
     decision = decided(found(shown, suspects=(job, beside)))
     assert [(r.node, r.suspect.change.artifact) for r in decision.told] == [("quota", "backfill")]
     assert decision.told[0].confidence == pytest.approx(0.99)
+
+
+@pytest.mark.parametrize(
+    ("artifact", "before", "after", "at", "told"),
+    [
+        ("online-helpfulness", "judge-a", "judge-b", 0.5, ["online-helpfulness"]),
+        ("online-helpfulness", "judge-b", "judge-a", 0.5, []),
+        ("online-helpfulness", "judge-a", "judge-c", 0.5, []),
+        ("online-helpfulness", "judge-a", "judge-b", 0.4, []),
+    ],
+)
+def test_a_judge_that_is_on_record_under_another_name_is_told_as_recorded(artifact, before, after, at, told):
+    entry = suspect("eval_freshness", artifact=artifact, before=before, after=after, at=at)
+    seen = suspect(
+        "eval_freshness", artifact="helpfulness", before="judge-a/r-7", after="judge-b/r-7", at=0.505, source="traces"
+    )
+    shown = explanation(
+        moved("feedback", N, best=40.0), best=seen.key, posterior={seen.key: 0.6, entry.key: 0.36, "": 0.04}
+    )
+    decision = decided(found(shown, suspects=(entry, seen)))
+    assert [r.suspect.change.artifact for r in decision.told if r.suspect is not None] == told
+    if told:
+        assert decision.told[0].confidence == pytest.approx(0.96)

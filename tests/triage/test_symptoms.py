@@ -124,3 +124,20 @@ def test_a_plural_that_nothing_answers_to_is_its_singular_and_a_services_name_sa
     assert "refund" not in told
     assert "promises" in told
     assert "search" in page_words(page("search fails"), ("search",))  # a name of one word may be meant
+
+
+@pytest.mark.parametrize(
+    ("title", "there", "not_there"),
+    [
+        ("[FIRING:1] ValidationErrorsHigh", {"validation", "errors", "validationerrorshigh"}, set()),
+        ("JSONDecodeError in intake", {"json", "decode", "error", "jsondecodeerror"}, set()),
+        ("answers empty, nothing deployed since Friday", {"empty", "since"}, {"nothing", "deployed"}),
+        ("wrong tone; nothing of ours was changed", {"tone"}, {"nothing", "changed"}),
+        ("latency is flat, errors flat, tone is off", {"tone", "off"}, {"latency", "errors"}),
+        ("the search finds nothing", {"nothing"}, set()),
+    ],
+)
+def test_a_page_complains_of_what_its_words_are_made_of_and_not_of_what_did_not_change(title, there, not_there):
+    words = page_words(page(title))
+    assert there <= words
+    assert not not_there & words

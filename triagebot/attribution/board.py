@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,6 +23,8 @@ NO_DOUBT = 30.0  # … where even with too much noise there is no doubt (ln odds
 THEMSELVES = 0.5
 TIMES = 4  # that a change comes and goes: by chance none does with the bursts of something else
 TOGETHER = 1800.0  # seconds: sooner than two changes are mostly apart
+WITNESS = 0.3  # of the seed's strength
+OPEN = 0.2  # of the posterior
 STIRRED = -2.0  # ln odds that it moved
 LATE = 2 * 3600.0  # seconds after it was announced in which a change may go out
 CLEARLY = 5.0  # e^5: about 150 to 1
@@ -155,9 +157,9 @@ class Board:
     def others(self, panel: Panel, explanation: Explanation, exposure: Array, slices: int) -> frozenset[str]:
         """Signals that moved and that something else than this explanation's best fits better by far.
 
-        What nobody recorded is one thing only at the seed's time and place, which are `exposure`; whenever and wherever
-        another signal moved, something nobody recorded may have moved that. Several signals may say together what none says
-        alone: that one other change moved them.
+        A change that the seed leaves open as well is not something else. What nobody recorded is one thing only at the seed's
+        time and place, which are `exposure`; whenever and wherever another signal moved, something nobody recorded may have moved
+        that. Several signals may say together what none says alone: that one other change moved them.
         """
         place = next((j for j, c in enumerate(self.candidates) if c.key == explanation.best), None)
         rows = [i for i in self.all_moved() if self.columns[i].signal.name != explanation.seed.signal]
@@ -171,6 +173,8 @@ class Board:
             else:
                 alone, _ = weigh_exposures(within_slice(self.columns[i], explanation.slice), exposure[:, None])
                 mine[k] = float(alone[0] + np.log(PRIOR_UNOBSERVED))
+        open_ = [j for j, c in enumerate(self.candidates) if explanation.posterior[c.key] >= OPEN]
+        mine = np.maximum(mine, told[:, open_].max(axis=1, initial=-np.inf))
         elsewhere = mine < told.max(axis=1) - CLEARLY
         for gain in (told[:, :-1] - mine[:, None]).T:
             better = gain > 0
@@ -194,6 +198,25 @@ class Board:
     def all_moved(self) -> list[int]:
         strength = self.strength()
         return [int(i) for i in np.argsort(-strength) if strength[i] > HAS_MOVED]
+
+    def witness(
+        self, panel: Panel, seed: int, posterior: Mapping[str, float], known: Collection[str], slices: int
+    ) -> int | None:
+        """The plainest of other signals that tell clearly of one of the two changes between which a seed is undecided, where each
+        of the two has such a signal or is `known` by one: both did something, the seed was moved by both, and is not the one to
+        ask first.
+        """
+        rivals = sorted((key for key in posterior if key), key=lambda key: -posterior[key])[:2]
+        places = [j for j, c in enumerate(self.candidates) if c.key in rivals]
+        strength, found = self.strength(), dict[int, int]()
+        least = WITNESS * strength[seed]
+        for i in (i for i in self.all_moved() if i != seed and strength[i] >= least):
+            told = self.row(panel, i, slices)
+            top = int(told.argmax())
+            if top in places and told[top] > np.delete(told, top).max() + CLEARLY:
+                found.setdefault(top, i)
+        both = len(places) == 2 and all(j in found or self.candidates[j].key in known for j in places)
+        return max(found.values(), key=lambda i: strength[i]) if both and found else None
 
     def companions(self, seed: int) -> list[int]:
         """Signals that moved at the same time as the seed, so far as the data can tell."""

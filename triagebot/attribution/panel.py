@@ -48,7 +48,8 @@ class Column:
     `residual` is the scaled value less what the strata predict, with weights folded in; `sigma2` its variance per
     request, `squares` the sum of which that was made; `dispersion` (≥ 1) how much more the residuals vary together than
     independent requests would. `binary` also holds for a number that is nearly always the same: then `scaled` says whether it is
-    not, and `rate` how often. `spoken` is how much likelier it moved because the page speaks of it, as ln odds.
+    not, or where others are mostly less, whether it is, and `rate` how often. `spoken` is how much likelier it moved because the
+    page speaks of it, as ln odds.
     """
 
     signal: Signal
@@ -240,9 +241,9 @@ def scale(raw: Array, signal: Signal) -> tuple[Array, bool]:
     """Values for the regression, and whether they are events (0 or 1).
 
     Rates as they are. Numbers are rounded first (heavy-tailed units as logarithms), so that no movement is made of differences
-    that nobody could feel. One that nine in ten requests share becomes "differs from it": its few large values would look like
-    certainty to a regression. All others become normal scores of their ranks: a handful of extreme requests must not look like
-    a step.
+    that nobody could feel. One that nine in ten requests share becomes "differs from it" (where that is mostly less, "does
+    not"): its few large values would look like certainty to a regression. All others become normal scores of their ranks: a
+    handful of extreme requests must not look like a step.
     """
     if signal.binary:
         return np.asarray(raw, dtype=np.float64), True
@@ -251,7 +252,9 @@ def scale(raw: Array, signal: Signal) -> tuple[Array, bool]:
     rounded = np.round(values / GRAINS.get(signal.unit, GRAIN))
     usual = np.partition(rounded, rounded.size // 2)[rounded.size // 2]
     if np.mean(rounded == usual) > SHARED:
-        return (rounded != usual).astype(np.float64), True
+        # Upwards is more of it here as well: of a score that is mostly full, the event is that it is.
+        less = (rounded < usual).sum() > (rounded > usual).sum()
+        return ((rounded == usual) if less else (rounded != usual)).astype(np.float64), True
     return _normal_scores(rounded), False
 
 

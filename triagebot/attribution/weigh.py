@@ -18,7 +18,7 @@ from triagebot.attribution.hypotheses import Candidate, Cause, Explanation
 from triagebot.attribution.panel import Column, Group, Panel, Slice, orthonormal
 from triagebot.attribution.scan import Moved, scan
 from triagebot.attribution.stories import explain, shared
-from triagebot.attribution.thresholds import MAX_CAUSES, PRIOR_CANDIDATE
+from triagebot.attribution.thresholds import MAX_CAUSES, NAMED, PRIOR_CANDIDATE
 
 Array = NDArray[np.float64]
 A_TRACE = 0.3  # of what is plain is a trace
@@ -60,6 +60,12 @@ def weigh(
             break
         open_names &= board.stirred()
         explanation, exposure = explain(board, panel, seed, slices)
+        lit = _in_the_light_of(explanation, explained)
+        if lit.posterior[lit.best] < NAMED:
+            known = {e.best for e in explained if e.posterior[e.best] >= SURE}
+            witness = board.witness(panel, seed, lit.posterior, known, len(slices))
+            if witness is not None:
+                explanation, exposure = explain(board, panel, witness, slices)
         # A signal that follows something else clearly better is another symptom: it is left as it is for the next round.
         others = board.others(panel, explanation, exposure, len(slices))
         both = shared(board, panel, others, exposure, len(slices))

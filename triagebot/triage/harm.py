@@ -54,7 +54,7 @@ def harm_of(explanation: Explanation, slight: Collection[str], signals: Mapping[
     better = any(verdict is False and family in SCORED and m.best >= PLAIN for m, family, verdict in told)
     if any(verdict and not (better and family in PRICE) for _, family, verdict in told):
         return True
-    others = any(verdict is None and m.best >= PLAIN and family not in CHEAPER for m, family, verdict in told)
+    others = any(verdict is None and m.best >= PLAIN and family not in PRICE for m, family, verdict in told)
     return False if better or (False in verdicts and not others) else None
 
 

@@ -26,7 +26,7 @@ from triagebot.triage.days import before_traces
 from triagebot.triage.decide import Decision, decide, nothing_told, told_by_words
 from triagebot.triage.facts import facts_of
 from triagebot.triage.gathering import Gathered, Investigation, gather, with_words
-from triagebot.triage.lost import absent, as_many, recorded_otherwise
+from triagebot.triage.lost import absent_anywhere, as_many, recorded_otherwise
 from triagebot.triage.measure import measure
 from triagebot.triage.messages.numbers import figure
 from triagebot.triage.nextcheck import next_check
@@ -117,16 +117,16 @@ def _decided(
     """What is decided on the readings and on what is seen beside them, as far as the page asks for it."""
     table = weighed.table
     visible, blind = what_is_hidden(words, signals, weighed, found.perhaps)
+    text = f"{page.title}\n{page.text}"
     if visible and table.at.size:
-        text = f"{page.title}\n{page.text}"
         blind = before_traces(text, page.occurred_at, moment(table.at[0]))
         visible = not blind
     # What may have moved is seen; more requests explain what was spent all the same.
     seen = visible or blind.endswith(AGAIN)
     runs = snapshots["eval_freshness"].observations
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
-    otherwise, cut = recorded_otherwise(table, found.suspects, words)
-    unrecorded = absent(table)
+    otherwise, cut = recorded_otherwise(table, found.suspects, words, text)
+    unrecorded = absent_anywhere(table)
     return decide(
         [r for r in readings if r.explanation.seed.signal not in unrecorded and not _kept(r, table, cut)],
         found,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.ports import RequestTable
-from triagebot.surfaces.arrivals import moment
+from triagebot.domain.withheld import shown_label, shown_name
+from triagebot.ports import Dimension, RequestTable
+from triagebot.surfaces.arrivals import having, moment, values_among
 from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Suspect
 from triagebot.triage.volume import DOUBLED_WORDS, dropped, thinned
@@ -38,6 +40,7 @@ SIGNALS: Final = {
 }
 # … and those that take its absence for an event: from one moment on every request has it.
 BY_ABSENCE: Final = {"unfinished": "finish reason"}
+PLACES: Final = ("region", "environment", "route", "workload", "tenant")
 NOBODY: Final = 0.02
 AS_MANY: Final = 1.5  # times: days differ by as much …
 BY_CHANCE: Final = 1.0  # … and a handful of events by this many standard deviations more
@@ -166,11 +169,63 @@ def _shares(known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.f
     return sums[splits - 1] / splits, (sums[-1] - sums[splits - 1]) / (known.size - splits)
 
 
+def absent_anywhere(table: RequestTable) -> list[str]:
+    """`absent`, of all requests or of those of one place: an instrumentation is upgraded in one region before the others."""
+    return absent(table) or [name for part in _suspicious(table).values() for name in absent(part)]
+
+
+def lost_in_places(table: RequestTable, text: str) -> str:
+    """What is no longer recorded in the largest place that the page's text names, or where that made a signal move."""
+    there = [(d, v) for d, v in _places(table) if re.search(rf"(?<![\w-]){re.escape(v)}(?![\w-])", text, re.IGNORECASE)]
+    parts = {place: _part(table, *place) for place in there} | {
+        place: part for place, part in _suspicious(table).items() if absent(part)
+    }
+    found = [(part.at.size, place, gone) for place, part in parts.items() if (gone := lost(part))]
+    if not found:
+        return ""
+    _, (dimension, value), gone = max(found)
+    return f"{gone} of {shown_name(dimension)} {shown_label(dimension, value)}"
+
+
+def _suspicious(table: RequestTable) -> dict[tuple[str, str], RequestTable]:
+    """The places, where enough requests lack what some signal takes for an event."""
+    lacking = (table.signals[name] for name in BY_ABSENCE if name in table.signals)
+    if all((values > 0).sum() < LEAST for values in lacking):
+        return {}
+    return {place: _part(table, *place) for place in _places(table)}
+
+
+def _places(table: RequestTable) -> list[tuple[str, str]]:
+    """Dimension and value of each place with enough requests that is not all of them."""
+    dimensions = {name: table.dimensions[name] for name in PLACES if name in table.dimensions}
+    counts = {(name, value): n for name, d in dimensions.items() for value, n in values_among(d, _everybody(d)).items()}
+    return [place for place, count in counts.items() if 2 * LEAST <= count < table.at.size]
+
+
+def _everybody(dimension: Dimension) -> NDArray[np.bool_]:
+    return np.ones(dimension.codes.size, dtype=bool)
+
+
+def _part(table: RequestTable, dimension: str, value: str) -> RequestTable:
+    """The requests of one place, as far as what may have been lost goes."""
+    own = having(table.dimensions[dimension], value)
+    read = {*SIGNALS, *BY_ABSENCE, "model_called", "request_ms"}
+    return replace(
+        table,
+        at=table.at[own],
+        weight=table.weight[own],
+        trace_id=(),
+        dimensions={n: replace(d, codes=d.codes[own]) for n, d in table.dimensions.items() if n in DIMENSIONS},
+        signals={n: values[own] for n, values in table.signals.items() if n in read},
+        twice=None,
+    )
+
+
 def recorded_otherwise(
-    table: RequestTable, suspects: Sequence[Suspect], words: frozenset[str]
+    table: RequestTable, suspects: Sequence[Suspect], words: frozenset[str], text: str
 ) -> tuple[str, Suspect | None]:
-    """What is recorded otherwise than before, with the change that left requests out; "" where nothing is."""
-    attributes = lost(table)
+    """What is recorded otherwise than before, with the change that left requests out; "" where nothing is. `text` is the page's."""
+    attributes = lost(table) or lost_in_places(table, text)
     gone, cut = (attributes, None) if attributes else thinned_of(table, suspects)
     if gone:
         return f"no longer recorded: {gone}; what still is stood still", cut

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ CERTAIN = 0.95
 RULER = "eval_freshness"
 AS_WELL_AS = 5.0  # ln
 SLACK = 3600.0
+_VALUE = re.compile(r"[/,;\s]+")
 
 
 def possible_of(explanation: Explanation) -> dict[str, float]:
@@ -44,9 +46,31 @@ def rivals_of(explanation: Explanation, top: str, by_key: Mapping[str, Suspect])
 
 
 def same_change(one: Suspect, other: Suspect) -> bool:
-    """Whether two suspects of different nodes are one change: a job that was switched on, and that job as a neighbour."""
+    """Whether two suspects are one change: of different nodes, a job that was switched on, and that job as a neighbour; of
+    rulers, a judge that somebody recorded, and that the scores of requests name under another name.
+    """
     told = [(s.change.artifact, s.change.before, s.change.after, s.change.introduced) for s in (one, other)]
-    return one.node != other.node and told[0] == told[1]
+    if one.node != other.node:
+        return told[0] == told[1]
+    return one.node == RULER and (_shown_by(one, other) or _shown_by(other, one))
+
+
+def _shown_by(recorded: Suspect, traces: Suspect) -> bool:
+    """Whether the traces show what somebody recorded: within the hour, with the values that were recorded among theirs."""
+    entry, seen = recorded.change, traces.change
+    if entry.source == "traces" or seen.source != "traces" or not (entry.before and entry.after):
+        return False
+    apart = max(seen.introduced.earliest - entry.introduced.latest, entry.introduced.earliest - seen.introduced.latest)
+    values = (set(_VALUE.split(text)) for text in (entry.before, entry.after, seen.before, seen.after))
+    before, after, seen_before, seen_after = values
+    return apart.total_seconds() <= SLACK and before <= seen_before and after <= seen_after
+
+
+def on_record(top: str, by_key: Mapping[str, Suspect]) -> str:
+    """What somebody recorded of a change that the traces show under another name, else the change itself: that has an author."""
+    if not top or by_key[top].change.source != "traces":
+        return top
+    return next((s.key for s in by_key.values() if s.key != top and s.node == RULER and _shown_by(s, by_key[top])), top)
 
 
 def known_neighbour(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> str:

@@ -27,6 +27,7 @@ from triagebot.triage.naming import (
     bar_of,
     known_neighbour,
     likeliest,
+    on_record,
     one_node,
     possible_of,
     rivals_of,
@@ -159,13 +160,15 @@ def _read(
     if known := known_neighbour(explanation, top, by_key):
         chance, top, rivals = chance + explanation.posterior[known], known, {}
     if top:
-        chance += sum(p for key, p in explanation.posterior.items() if key and same_change(by_key[key], by_key[top]))
+        alike = [key for key in explanation.posterior if key and key != top and same_change(by_key[key], by_key[top])]
+        chance += sum(explanation.posterior[key] for key in alike)
+        rivals = {key: p for key, p in rivals.items() if key not in alike}
     if top and clearest is not None and clearest.node == by_key[top].node and alone(explanation, top, by_key):
         # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
         chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))
         bar = min(bar, NAMED)  # it is no longer known by its date alone
     if top and chance >= bar:
-        return replace(bare, suspect=by_key[top], confidence=chance)
+        return replace(bare, suspect=by_key[on_record(top, by_key)], confidence=chance)
     if rivals and (one := one_node(top, rivals, explanation, bare.number, clearest, by_key, bar)) is not None:
         return replace(bare, implied=one, confidence=one.confidence)
     # A date alone that is not sure enough does not silence what a node's own signals say.

@@ -25,6 +25,13 @@ EACH = re.compile(
     re.IGNORECASE,
 )
 PARTED = re.compile(r"['-]")
+CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# What is said not to have changed, or not to have moved, is not what the page complains of.
+UNCHANGED = re.compile(
+    r"\b(?:nothing|no one|nobody)(?:\W+\w+){0,3}?\W+(?:chang|deploy|releas|shipp|roll|merg|touch|push|publish)\w*"
+    r"|\b\w+(?:\W+(?:is|are|all|looks?)){0,2}\W+(?:flat|unchanged|as usual|as ever)\b",
+    re.IGNORECASE,
+)
 Z95 = 1.96
 
 
@@ -67,17 +74,19 @@ def _mean(values: np.ndarray, weight: np.ndarray, mask: np.ndarray) -> tuple[int
 
 
 def page_words(page: Page, names: Sequence[str] = ()) -> frozenset[str]:
-    """Its words, the parts of those with hyphens and apostrophes, and two in a row as one with a hyphen.
+    """Its words, the parts of those with hyphens, apostrophes or capitals, and two in a row as one with a hyphen.
 
     `names` are those of its service: where one is made of several words, `refund-bot`, they say nothing of what is wrong.
     """
-    text = " ".join((page.title, page.text, *page.labels.values())).lower()
+    text = UNCHANGED.sub(" ", " ".join((page.title, page.text, *page.labels.values())))
     for name in (page.service, *names):
         if PARTED.search(name):
-            text = text.replace(name.lower(), " ")
-    words = WORD.findall(text)
+            text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE)
+    words, spaced = (WORD.findall(one.lower()) for one in (text, CAMEL.sub(" ", text)))
     parts = [part for word in words for part in PARTED.split(word) if part]
-    return frozenset((*words, *parts, *(f"{one}-{other}" for one, other in pairwise(words))))
+    return frozenset(
+        (*words, *spaced, *parts, *(f"{one}-{other}" for one, other in (*pairwise(words), *pairwise(spaced))))
+    )
 
 
 def known_words(page: Page, names: Sequence[str], signals: Sequence[Signal]) -> frozenset[str]:
