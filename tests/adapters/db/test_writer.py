@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -72,6 +73,24 @@ async def test_rows_that_wait_together_go_in_together_and_a_bad_one_alone_fails(
     assert isinstance(answers[30], ValueError)
     assert max(sizes) > 1
     assert await database.read(jobs) == set(rows)
+
+
+async def test_what_one_turn_of_the_loop_hands_in_is_one_commit(database: Database) -> None:
+    """The first of a crowd was committed alone, while the rest of it was still being read."""
+    crowds: list[int] = []
+
+    def store(connection: sa.Connection, rows: Sequence[int]) -> list[int]:
+        crowds.append(len(rows))
+        return list(rows)
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # the writer could have its turn between any two of them
+    try:
+        for _ in range(20):
+            assert await asyncio.gather(*(database.write_row(store, n) for n in range(50))) == list(range(50))
+    finally:
+        sys.setswitchinterval(usual)
+    assert crowds == [50] * 20
 
 
 async def test_what_was_answered_is_on_disk(database: Database, sqlite_url: str) -> None:
