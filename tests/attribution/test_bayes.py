@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.attribution.worlds import DAY, SIGNALS, SIZE, world
+from tests.attribution.worlds import DAY, RATE, SIGNALS, SIZE, world
 from triagebot.attribution.bayes import Contrasts, Facts, log_bayes_factor, squared_z, weigh_exposures
 from triagebot.attribution.panel import adjusted, build_panel
 
@@ -107,3 +107,15 @@ def test_a_change_that_is_of_a_slice_alone_is_held_against_that_slice(seed):
     nowhere = np.zeros(there.size, dtype=bool)
     empty, _ = Contrasts.build(column.group, 0 * exposure, [(nowhere, np.array([0]))]).weigh(column)
     assert empty[0] == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_adjustment_leaves_next_to_nothing_of_is_no_movement(seed):
+    """Failed requests did not record the version: taking out who had it left them alone, as if most failed since it came."""
+    w = world(seed, n=5000)
+    failed = (w.rng.random(w.at.size) < 0.008).astype(float)
+    since = w.at >= 2.0 * DAY
+    recorded = (since & (failed == 0)).astype(float)
+    panel = build_panel(w.at, np.ones(w.at.size), {}, {}, {"failed": failed}, (RATE,), recorded[:, None])
+    log_bf, _ = weigh_exposures(panel.columns["failed"], since.astype(float)[:, None])
+    assert log_bf[0] == 0.0

@@ -91,6 +91,10 @@ TEXTS = {
         ["I'm sorry, but I can't help with that.", "I cannot assist.", "As an AI language model I have no opinions."],
         ["Your order can be returned within 14 days.", "You can't miss it."],
     ),
+    "broken_characters": (
+        ["A caf\ufffd in Lyon", "CafÃ© au lait", "itâ€™s fine"],
+        ["Café in Âncora", "It’s “fine” – 100 €", "漢字 и кириллица"],
+    ),
     "found_nothing": (
         [
             "I could not find anything about this place.",

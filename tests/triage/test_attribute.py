@@ -33,3 +33,22 @@ def test_that_no_input_is_recorded_of_what_failed_is_no_slice_in_which_fewer_fai
         snapshots[node.name] = Snapshot(node=node.name, changes=own)
     found = attribute(seen, snapshots, TREE, SERVICE, TOLD, frozenset())
     assert found.explanations == ()
+
+
+@pytest.mark.parametrize(("recorded", "told"), [(False, {"prompt_version"}), (True, {"prompt_version", "application"})])
+def test_a_flag_that_hands_out_a_version_is_not_weighed_against_it(recorded, told):
+    """Some requests of either arm record the flag alone: it fitted better than the prompt that was behind it."""
+    rng = np.random.default_rng(1)
+    short = (rng.random(N) < 0.5) & (np.arange(N) > 0.4 * N)
+    prompt = np.where(rng.random(N) < 0.06, "", np.where(short, "hr@v9-short", "hr@v9"))
+    flags = np.where(short, "length=short", "length=control")
+    signals = {"refusal": rng.random(N) < np.where(short, 0.4, 0.05), "request_failed": rng.random(N) < 0.03}
+    seen = table(spread(N), {"prompt": prompt, "flags": flags}, signals)
+    snapshots = {node.name: Snapshot(node=node.name) for node in TREE}
+    if recorded:
+        flipped = change("flag", "length", at=0.4, before="control", after="short")
+        snapshots["application"] = Snapshot(node="application", changes=(flipped,))
+    found = attribute(seen, snapshots, TREE, SERVICE, TOLD, frozenset())
+    by_key = {s.key: s.node for s in found.suspects}
+    (shown,) = found.explanations
+    assert {by_key[key] for key in shown.posterior if key} == told

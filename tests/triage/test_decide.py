@@ -290,11 +290,19 @@ def test_a_suite_that_fell_while_the_requests_stood_still_is_open_with_what_came
     assert (causes(moving), moving.fallen) == (["support/system"], None)
 
 
-@pytest.mark.parametrize(("fits", "told"), [(26.0, ["support/system"]), (10.0, ["support/system", "api"])])
-def test_a_second_cause_is_not_told_where_the_first_explains_its_symptom_nearly_as_well(fits, told):
-    first = named(moved("refusal", N, best=60.0), PROMPT)
+@pytest.mark.parametrize(
+    ("best", "fits", "told"),
+    [
+        (30.0, 26.0, ["support/system"]),
+        (30.0, 10.0, ["support/system", "api"]),
+        (380.0, 365.0, ["support/system"]),
+        (380.0, 350.0, ["support/system", "api"]),
+    ],
+)
+def test_a_second_cause_is_not_told_where_the_first_explains_its_symptom_nearly_as_well(best, fits, told):
+    first = named(moved("refusal", N, best=600.0), PROMPT)
     second = named(
-        moved("request_failed", N, best=30.0), RELEASE, 0.99, evidence={RELEASE.key: 30.0, PROMPT.key: fits, "": 20.0}
+        moved("request_failed", N, best=best), RELEASE, 0.99, evidence={RELEASE.key: best, PROMPT.key: fits, "": 20.0}
     )
     assert causes(decided(found(first, second), words=("refusals", "errors"))) == told
 

@@ -175,3 +175,41 @@ def test_a_fall_under_an_unchanged_definition_lies_between_two_runs():
 )
 def test_nothing_else_is_a_fall(looks):
     assert fallen(looks) is None
+
+
+def in_turn(before, later, *, fingerprint="sha256:new00000"):
+    """Three candidates a night, each at a level of its own."""
+    runs = []
+    for k in range(14):
+        for place, model in enumerate(before):
+            rate, print_ = (before[model], "sha256:old00000") if k < 7 else (later[model], fingerprint)
+            runs.append(run((k + place / 10) / 14, rate + 0.01 * (k % 2), fingerprint=print_, detail={"model": model}))
+    return runs
+
+
+LEVELS = {"large": 0.84, "small": 0.58, "middle": 0.78}
+
+
+def test_what_candidates_differ_by_is_no_spread_of_the_suite():
+    """Hard cases were taken out, and every candidate passed."""
+    blamed, symptom = stepped(in_turn(LEVELS, dict.fromkeys(LEVELS, 0.97)), [suspect()])
+    assert blamed.change.artifact == SUITE
+    assert symptom.before.value == pytest.approx(0.585, abs=0.01)
+    assert stepped(in_turn(LEVELS, LEVELS), [suspect()]) is None
+
+
+def test_a_candidate_that_alone_rose_is_no_ruler_that_moved():
+    assert stepped(in_turn(LEVELS, LEVELS | {"small": 0.8}), [suspect()]) is None
+
+
+def test_a_candidate_that_alone_fell_is_told_and_one_that_is_measured_no_more_is_no_fall():
+    same = "sha256:old00000"
+    assert fallen(in_turn(LEVELS, LEVELS | {"large": 0.5}, fingerprint=same)).before.value == pytest.approx(
+        0.84, abs=0.01
+    )
+    lately = [
+        r
+        for r in in_turn(LEVELS, LEVELS, fingerprint=same)
+        if r.detail["model"] == "small" or r.observed_at < suspect().change.introduced.latest
+    ]
+    assert fallen(lately) is None

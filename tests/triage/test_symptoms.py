@@ -10,7 +10,7 @@ from tests.fakes.walks import page
 from triagebot.attribution.scan import scan, slices_of
 from triagebot.domain.signal import Signal
 from triagebot.signals.catalogue import SIGNALS as CATALOGUE
-from triagebot.triage.symptoms import known_words, of_each, page_words, relevance, spoken, symptom
+from triagebot.triage.symptoms import known_words, name_parts, of_each, page_words, relevance, spoken, symptom
 
 BY_NAME = {signal.name: signal for signal in CATALOGUE}
 
@@ -141,3 +141,8 @@ def test_a_page_complains_of_what_its_words_are_made_of_and_not_of_what_did_not_
     words = page_words(page(title))
     assert there <= words
     assert not not_there & words
+
+
+def test_the_words_of_a_services_name_are_in_pages_about_it_whatever_is_wrong():
+    assert name_parts("visa-Letters") == {"visa", "letters"}
+    assert name_parts("search") == frozenset()

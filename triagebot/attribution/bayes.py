@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.thresholds import EFFECT_SCALES, MIN_EVENTS, MIN_SIDE, MIN_TALKS
+from triagebot.attribution.thresholds import EFFECT_SCALES, MIN_EVENTS, MIN_LEFT, MIN_SIDE, MIN_TALKS
 
 if TYPE_CHECKING:
     from triagebot.attribution.panel import Column, Group
@@ -193,8 +193,10 @@ def enough(count: Array, size: float, information: Array) -> NDArray[np.bool_]:
     """Whether contrasts of `count` exposed among `size` requests say anything: both sides large enough, also in what adjustment
     leaves to compare (within a slice, hundreds after a step and one before it are one).
     """
-    left = information >= MIN_SIDE / 2  # as much as MIN_SIDE requests against MIN_SIDE others
-    return np.asarray((count >= MIN_SIDE) & (size - count >= MIN_SIDE) & left)
+    least = np.maximum(
+        MIN_SIDE / 2, MIN_LEFT * count * (size - count) / size
+    )  # … against MIN_SIDE others, or a part of all
+    return np.asarray((count >= MIN_SIDE) & (size - count >= MIN_SIDE) & (information >= least))
 
 
 def evidence(

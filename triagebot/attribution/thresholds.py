@@ -44,6 +44,9 @@ NAMED_BY_DATE: Final = 0.85
 NAMED_WITHIN: Final = 0.97
 # Fewer requests than this on either side of a change decide nothing.
 MIN_SIDE: Final = 12
+# … nor does a contrast of which adjustment leaves less than this part: what is left is a few odd requests, and dividing by it
+# makes a rate of all of them out of one.
+MIN_LEFT: Final = 0.05
 # … and fewer conversations than this on the side that had it: a person or two are no movement, …
 MIN_TALKS: Final = 3.0
 # … nor are some more, where nothing is on record and the moments are chosen by what is seen.

@@ -32,6 +32,8 @@ FOUND_NOTHING: Final = (
     r"|\\bnicht gefunden|\\bkeine (informationen|ergebnisse|angaben|treffer)\\b|\\bkonnte [^.]{0,60}nicht finden"
     r"|\\baucune? (r[ée]sultat|information|document)|\\bintrouvable\\b|\\bno (se )?(he )?encontr|\\bning[úu]n resultado"
 )
+# The sign for what could not be decoded, and UTF-8 that was read as Latin-1.
+BROKEN_CHARACTERS: Final = r"\\x{FFFD}|[ÃÂ][\\x{80}-\\x{BF}]|â€|â\\x{80}"
 APOLOGY: Final = r"(?i)\\b(sorry|apolog(y|ies|ise|ize))\\b"
 PREAMBLE: Final = (
     r"(?i)^\\s*(sure|certainly|of course|absolutely|great question|good question|happy to|i\\x27d be happy|i would be happy"

@@ -24,11 +24,12 @@ from triagebot.attribution.strata import (
     stack,
     turns,
 )
-from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_MIX
+from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR_MIX, TOO_FEW
 from triagebot.attribution.weekdays import weekday_columns
 from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
 from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, OF_INPUT, TURN
+from triagebot.domain.nodes import SURFACES
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.ports import RequestTable
@@ -57,6 +58,7 @@ SLICED = (
 SLICED_FIRST = (INPUT, "workload", "region", "provider", "key", "route")
 # Input signals tell traffic from behaviour; they are never symptoms themselves.
 NEVER_SYMPTOMS = frozenset({"input"})
+AS_ONE = 0.98  # of the requests that record both have both or neither
 STILL = 0.3  # of what it says of the moment is left once the kind of input is taken out
 
 
@@ -95,6 +97,7 @@ def attribute(
             found.append(suspect)
             if candidate is not None:
                 candidates.append(candidate)
+    candidates = _handed_out(found, candidates)
     if table.at.size < 30:
         return Attribution(tuple(found), (), (), (), {}, None)
     told = [s for s in signals if s.family not in NEVER_SYMPTOMS]
@@ -133,6 +136,27 @@ def attribute(
     return Attribution(
         tuple(found), weighing.explanations, tuple(grown), mixed, _steady(panel), panel, weighing.perhaps
     )
+
+
+def _handed_out(found: Sequence[Suspect], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates without the flags that hand out a version which requests record, unless somebody recorded the flag: who has
+    it has the version, which is what was changed. Who had that is told by the flag as well.
+    """
+    served = {s.key: s for s in found if s.served}
+    told = {key: s.change for key, s in served.items() if s.change.source == "traces"}
+    flags = [c for c in candidates if c.key in told and told[c.key].detail.get("dimension") == "flags"]
+    dropped: set[str] = set()
+    kept = {c.key: c for c in candidates}
+    for flag in flags:
+        for version in [c for c in kept.values() if c.key in served and c.node in SURFACES]:
+            mine, theirs = version.exposure[:, 0], flag.exposure[:, 0]
+            known = np.isin(mine, (0, 1)) & np.isin(theirs, (0, 1))
+            both = (mine == theirs)[known]
+            if mine[known].sum() >= TOO_FEW and both.mean() >= AS_ONE:
+                had = np.where(np.isin(mine, (0, 1)), mine, theirs)
+                kept[version.key] = replace(version, exposure=np.column_stack([had, version.exposure[:, 1:]]))
+                dropped.add(flag.key)
+    return [kept[c.key] for c in candidates if c.key not in dropped]
 
 
 def _has_level(dimension: str, table: RequestTable) -> bool:

@@ -23,7 +23,10 @@ TOGETHER = 12 * 3600.0
 AT_ONCE = 3600.0  # seconds: shipped together
 FAINT = 0.5
 BORNE_OUT = 0.5
-TWO = 6.0  # ln odds: one to a hundred for a second cause, and a few that it may be
+TWO = 6.0  # ln odds: one to a hundred for a second cause, and a few that it may be …
+MISFIT = (
+    0.05  # … and of plain evidence this part more: so far no change fits a signal of many requests in all that it did
+)
 OTHER_WORDS = 5  # of the groups of words in answers, moved
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 
@@ -246,7 +249,8 @@ def _explained(other: Reading, first: Reading) -> bool:
     if first.suspect is None or other.suspect is None or first.suspect.key == other.suspect.key:
         return False
     told = other.explanation.evidence
-    return told.get(first.suspect.key, -math.inf) > max(told.get(other.suspect.key, -math.inf), 0.0) - TWO
+    own = max(told.get(other.suspect.key, -math.inf), 0.0)
+    return told.get(first.suspect.key, -math.inf) > own - max(TWO, MISFIT * own)
 
 
 def _rank(reading: Reading, clearest: float, plain: frozenset[str]) -> tuple[bool, float, bool, bool, bool, float]:

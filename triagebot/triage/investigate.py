@@ -33,7 +33,7 @@ from triagebot.triage.nextcheck import next_check
 from triagebot.triage.offline import fallen, probed, stepped
 from triagebot.triage.read import Reading, read
 from triagebot.triage.slices import input_test
-from triagebot.triage.symptoms import known_words, symptom
+from triagebot.triage.symptoms import known_words, name_parts, symptom
 from triagebot.triage.visibility import AGAIN, asks_for_answers, spoken_of, what_is_hidden
 from triagebot.triage.volume import MONEY, asks_for_demand, demand_of
 
@@ -74,7 +74,7 @@ def _concluded(
     )
     by_name = {signal.name: signal for signal in signals}
     readings = read(found, weighed, deps.tree, service, by_name, words)
-    decision = _decided(page, words, readings, found, weighed, signals, snapshots)
+    decision = _decided(page, words, readings, found, weighed, service, signals, snapshots)
     weighed = replace(
         weighed,
         suspects=tuple(replace(s, node="telemetry") if s is decision.cut else s for s in weighed.suspects),
@@ -111,12 +111,13 @@ def _decided(
     readings: Sequence[Reading],
     found: Attribution,
     weighed: Weighed,
+    service: Service,
     signals: Sequence[Signal],
     snapshots: Mapping[str, Snapshot],
 ) -> Decision:
     """What is decided on the readings and on what is seen beside them, as far as the page asks for it."""
     table = weighed.table
-    visible, blind = what_is_hidden(words, signals, weighed, found.perhaps)
+    visible, blind = what_is_hidden(words - name_parts(service.name), signals, weighed, found.perhaps)
     text = f"{page.title}\n{page.text}"
     if visible and table.at.size:
         blind = before_traces(text, page.occurred_at, moment(table.at[0]))

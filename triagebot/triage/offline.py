@@ -29,12 +29,13 @@ PROBE_LEVEL = 1e-5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """`passed` of `cases` in the run that ended at `at`."""
+    """`passed` of `cases` in the run that ended at `at`, by the `model` (or models) under test as the suite names it."""
 
     at: datetime
     passed: float
     cases: int
     fingerprint: str
+    model: str = ""
 
 
 def runs_of(observations: Sequence[Observation], artifact: str) -> list[Run]:
@@ -52,8 +53,19 @@ def runs_of(observations: Sequence[Observation], artifact: str) -> list[Run]:
             at = parse_time(told) if isinstance(told, str) else look.observed_at
         except ValueError:
             at = look.observed_at
-        found[at] = Run(at=at, passed=rate * cases, cases=cases, fingerprint=look.fingerprint)
+        model = look.detail.get("model")
+        found[at] = Run(at=at, passed=rate * cases, cases=cases, fingerprint=look.fingerprint, model=str(model or ""))
     return [found[at] for at in sorted(found)]
+
+
+def _in_turn(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs of each model where several are measured in turn, by the same hands: what they differ by is no spread of the suite.
+    All of them together where one model came after another.
+    """
+    of = {model: [run for run in runs if run.model == model] for model in dict.fromkeys(run.model for run in runs)}
+    spans = [(own[0].at, own[-1].at) for own in of.values()]
+    beside = all(first <= max(f for f, _ in spans) <= last for first, last in spans)
+    return list(of.values()) if beside and len(of) > 1 else [list(runs)]
 
 
 def stepped(observations: Sequence[Observation], suspects: Sequence[Suspect]) -> tuple[Suspect, Symptom] | None:
@@ -65,14 +77,17 @@ def stepped(observations: Sequence[Observation], suspects: Sequence[Suspect]) ->
     for suspect in suspects:
         if suspect.node != "eval_freshness":
             continue
-        runs = runs_of(observations, suspect.change.artifact)
-        before, after = _parted(runs, suspect)
-        if len(before) < LEAST_RUNS or not after:
-            continue
-        symptom = _symptom(suspect.change.artifact, before, after)
-        if symptom is not None and _at_once(symptom, after[0]):
-            fitting.append((suspect, symptom))
+        sides = [_parted(runs, suspect) for runs in _in_turn(runs_of(observations, suspect.change.artifact))]
+        sides = [(before, after) for before, after in sides if len(before) >= LEAST_RUNS and after]
+        symptoms = [_symptom(suspect.change.artifact, before, after) for before, after in sides]
+        # A ruler that moved moved for every model that it measures.
+        if symptoms and all(s is not None and _at_once(s, side[1][0]) for s, side in zip(symptoms, sides, strict=True)):
+            fitting.append((suspect, _clearest(symptoms)))
     return min(fitting, key=lambda one: opaque(one[0].change.after, one[0].change), default=None)
+
+
+def _clearest(symptoms: Sequence[Symptom | None]) -> Symptom:
+    return max((s for s in symptoms if s is not None), key=lambda s: abs(s.after.value - s.before.value))
 
 
 def _at_once(symptom: Symptom, first: Run) -> bool:
@@ -87,9 +102,11 @@ def fallen(observations: Sequence[Observation]) -> Symptom | None:
     It lies between two runs, and may be older than the first request on record.
     """
     found = []
-    for artifact in sorted({look.artifact for look in observations}):
-        runs = runs_of(observations, artifact)
-        runs = [run for run in runs if run.fingerprint == runs[-1].fingerprint]
+    suites = {
+        artifact: runs_of(observations, artifact) for artifact in sorted({look.artifact for look in observations})
+    }
+    for artifact, own in ((name, own) for name, all_ in suites.items() for own in _in_turn(all_) if own):
+        runs = [run for run in own if run.fingerprint == own[-1].fingerprint]
         for k in range(LEAST_RUNS, len(runs) - 1):
             symptom = _symptom(artifact, runs[:k], runs[k:])
             if symptom is None or symptom.interval[1] >= 0:

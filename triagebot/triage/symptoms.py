@@ -96,6 +96,12 @@ def known_words(page: Page, names: Sequence[str], signals: Sequence[Signal]) -> 
     return words | {word[:-1] for word in words - known if word.endswith("s") and word[:-1] in known}
 
 
+def name_parts(service: str) -> frozenset[str]:
+    """The words that a service's name is made of, where it is of several: they are in pages about it, whatever is wrong."""
+    parts = PARTED.split(service.lower())
+    return frozenset(parts) if len(parts) > 1 else frozenset()
+
+
 def of_each(page: Page) -> bool:
     """Whether a page speaks of what one request costs or takes, which is no matter of how many there are."""
     return bool(EACH.search(f"{page.title} {page.text}"))
