@@ -135,6 +135,8 @@ def test_a_plural_that_nothing_answers_to_is_its_singular_and_a_services_name_sa
         ("wrong tone; nothing of ours was changed", {"tone"}, {"nothing", "changed"}),
         ("latency is flat, errors flat, tone is off", {"tone", "off"}, {"latency", "errors"}),
         ("the search finds nothing", {"nothing"}, set()),
+        ("the search returns nothing since the deploy", {"nothing", "search"}, set()),
+        ("nothing returned since deploy 12", {"nothing", "deploy"}, set()),
     ],
 )
 def test_a_page_complains_of_what_its_words_are_made_of_and_not_of_what_did_not_change(title, there, not_there):
