@@ -74,6 +74,16 @@ def test_a_number_that_nobody_could_tell_from_the_usual_one_counts_as_that():
     assert np.flatnonzero(values == values[3]).tolist() == [3, 11, 40]
 
 
+def test_of_a_number_that_strays_to_both_sides_more_is_more():
+    """Two calls are usual and one is not rare: five of them, where there were two, were told as fewer."""
+    signal = Signal(name="calls", title="calls", sql="1", unit="count", bad="up", family="retry")
+    raw = np.full(2000, 2.0)
+    raw[:2000:20] = 1.0
+    raw[1500:2000:9] = 5.0
+    values, _ = scale(raw, signal)
+    assert signal.harmful(float(values[1500:].mean() - values[:1500].mean())) is True
+
+
 @pytest.mark.parametrize(("usual", "odd"), [(1.0, 0.0), (0.0, 1.0), (4.0, 2.0), (0.0, 7.0)])
 def test_of_a_number_that_is_nearly_always_the_same_more_is_more(usual, odd):
     """A score that was full for nearly all and fell to a quarter was told as one that rose."""

@@ -52,3 +52,18 @@ def test_a_flag_that_hands_out_a_version_is_not_weighed_against_it(recorded, tol
     by_key = {s.key: s.node for s in found.suspects}
     (shown,) = found.explanations
     assert {by_key[key] for key in shown.posterior if key} == told
+
+
+@pytest.mark.parametrize("later", [0.0, 0.02])
+def test_a_flag_for_all_is_weighed_against_the_prompt_that_all_got_soon_after(later):
+    rng = np.random.default_rng(2)
+    place = np.arange(N)
+    prompt = np.where(place > (0.5 + later) * N, "hr@v10", "hr@v9")
+    flags = np.where(place > 0.5 * N, "length=short", "length=control")
+    signals = {"refusal": rng.random(N) < np.where(place > 0.5 * N, 0.3, 0.05), "request_failed": rng.random(N) < 0.03}
+    snapshots = {node.name: Snapshot(node=node.name) for node in TREE}
+    found = attribute(
+        table(spread(N), {"prompt": prompt, "flags": flags}, signals), snapshots, TREE, SERVICE, TOLD, frozenset()
+    )
+    by_key = {s.key: s.node for s in found.suspects}
+    assert {by_key[key] for key in found.explanations[0].posterior if key} == {"prompt_version", "application"}

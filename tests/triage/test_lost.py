@@ -9,12 +9,12 @@ from tests.fakes.walks import after, spread, table
 from triagebot.triage.lost import (
     LEAST,
     absent,
-    absent_anywhere,
     as_many,
     doubled,
     lost,
     lost_in_places,
     recorded_otherwise,
+    unrecorded,
 )
 
 N = 600
@@ -143,14 +143,39 @@ def upgraded(*, unfinished=False):
 )
 def test_what_one_place_no_longer_records_is_told_where_the_page_names_it(text, told):
     assert lost(upgraded()) == ""
-    assert lost_in_places(upgraded(), text) == told
-    assert absent_anywhere(upgraded()) == []
+    assert lost_in_places(upgraded(), text, ()) == told
+    assert unrecorded(upgraded(), ["unfinished"], spread(N)[N // 2]) == frozenset()
 
 
 def test_what_one_place_no_longer_records_moves_nothing():
     there = upgraded(unfinished=True)
     assert absent(there) == []
-    assert absent_anywhere(there) == ["unfinished"]
-    gone, cut = recorded_otherwise(there, (), frozenset(), "answers missing")
+    unseen = unrecorded(there, ["unfinished"], spread(N)[N // 2])
+    assert unseen == {"unfinished"}
+    gone, cut = recorded_otherwise(there, (), frozenset(), "answers missing", unseen)
     assert gone == "no longer recorded: answer texts, finish reason of region eu-west-1; what still is stood still"
     assert cut is None
+
+
+def test_a_small_place_that_lost_an_attribute_hides_nothing_of_the_others():
+    rng = np.random.default_rng(3)
+    tenant = np.where(np.arange(4 * N) % 16 == 0, "tenant-b", "tenant-a")
+    late = np.arange(4 * N) > 2 * N
+    unfinished = rng.random(4 * N) < np.where(late, 0.3, 0.02)
+    unfinished |= (tenant == "tenant-b") & (np.arange(4 * N) > N)
+    there = table(spread(4 * N), {"tenant": tenant}, {"unfinished": unfinished.astype(float)})
+    assert unrecorded(there, ["unfinished"], spread(4 * N)[2 * N]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Customers tell us that answers are wrong", ""),
+        ("no scores in region us", "answer texts of region us"),
+        ("us region has no scores", "answer texts of region us"),
+    ],
+)
+def test_a_place_whose_name_is_a_plain_word_is_named_beside_what_it_is(text, told):
+    region = np.where(np.arange(N) % 3, "eu-west-1", "us")
+    there = table(spread(N), {"region": region}, {"output_chars": np.where(~HALF & (region == "us"), np.nan, 400.0)})
+    assert lost_in_places(there, text, ()) == told

@@ -48,3 +48,17 @@ def test_a_judge_that_is_on_record_under_another_name_is_told_as_recorded(artifa
     assert [r.suspect.change.artifact for r in decision.told if r.suspect is not None] == told
     if told:
         assert decision.told[0].confidence == pytest.approx(0.96)
+
+
+def test_of_two_rulers_that_were_changed_alike_and_of_bare_versions_none_is_told_for_another():
+    seen = suspect("eval_freshness", artifact="helpfulness", before="judge-a", after="judge-b", source="traces")
+    two = [suspect("eval_freshness", artifact=name, before="judge-a", after="judge-b") for name in ("safety", "grades")]
+    posterior = {seen.key: 0.5, two[0].key: 0.23, two[1].key: 0.23, "": 0.04}
+    shown = explanation(moved("feedback", N, best=40.0), best=seen.key, posterior=posterior)
+    assert all(r.suspect is None for r in decided(found(shown, suspects=(*two, seen))).told)
+    bare = suspect("eval_freshness", artifact="toxicity", before="v1", after="v2")
+    versions = suspect("eval_freshness", artifact="helpfulness", before="h/v1", after="h/v2", source="traces")
+    shown = explanation(
+        moved("feedback", N, best=40.0), best=versions.key, posterior={versions.key: 0.95, bare.key: 0.01}
+    )
+    assert causes(decided(found(shown, suspects=(bare, versions)))) == ["helpfulness"]

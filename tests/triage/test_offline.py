@@ -213,3 +213,13 @@ def test_a_candidate_that_alone_fell_is_told_and_one_that_is_measured_no_more_is
         if r.detail["model"] == "small" or r.observed_at < suspect().change.introduced.latest
     ]
     assert fallen(lately) is None
+
+
+def test_two_candidates_that_were_measured_at_the_same_instant_are_two_runs():
+    runs = [
+        run(k / 14, rate, fingerprint="sha256:old00000" if k < 7 else "sha256:new00000", detail={"model": model})
+        for k in range(14)
+        for model, rate in (("large", 0.84), ("small", 0.58 if k < 7 else 0.9))
+    ]
+    assert len(runs_of(runs, SUITE)) == 28
+    assert stepped(runs, [suspect()]) is None

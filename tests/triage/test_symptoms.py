@@ -137,6 +137,9 @@ def test_a_plural_that_nothing_answers_to_is_its_singular_and_a_services_name_sa
         ("the search finds nothing", {"nothing"}, set()),
         ("the search returns nothing since the deploy", {"nothing", "search"}, set()),
         ("nothing returned since deploy 12", {"nothing", "deploy"}, set()),
+        ("Rise in refusals. As usual, nothing was deployed by us", {"refusals"}, {"nothing"}),
+        ("the tone is flat, JSON is flat", {"tone", "json"}, set()),
+        ("High latency\nFlat-rate customers complain", {"latency"}, set()),
     ],
 )
 def test_a_page_complains_of_what_its_words_are_made_of_and_not_of_what_did_not_change(title, there, not_there):

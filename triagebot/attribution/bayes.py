@@ -194,7 +194,7 @@ def enough(count: Array, size: float, information: Array) -> NDArray[np.bool_]:
     leaves to compare (within a slice, hundreds after a step and one before it are one).
     """
     least = np.maximum(
-        MIN_SIDE / 2, MIN_LEFT * count * (size - count) / size
+        MIN_SIDE / 2, MIN_LEFT * count * (size - count) / max(size, 1.0)
     )  # … against MIN_SIDE others, or a part of all
     return np.asarray((count >= MIN_SIDE) & (size - count >= MIN_SIDE) & (information >= least))
 

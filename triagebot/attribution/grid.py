@@ -165,10 +165,11 @@ class Grid:
         for i, column in enumerate(self.columns):
             if column.binary and best.value[0, i] > 0:
                 events = self._events(i, exposure, information)
-                k = int(np.where(usable, events, NEVER).argmax())
+                both = np.where(usable, np.minimum(log_bf[:, i], events), NEVER)
+                k = int(both.argmax())
                 best.start[0, i], best.end[0, i] = first[k], last[k]
-                best.value[0, i], best.effect[0, i] = min(events[k], best.value[0, i]), effect[k, i]
-                best.average[0, i] = _total(np.minimum(log_bf[:, i], events)[usable], axis=0) - np.log(len(first))
+                best.value[0, i], best.effect[0, i] = both[k], effect[k, i]
+                best.average[0, i] = _total(both, axis=0) - np.log(len(first))
         return best
 
     def _events(self, signal: int, exposure: Array, information: Array) -> Array:

@@ -15,6 +15,7 @@ from triagebot.domain.signal import Signal
 Array = NDArray[np.float64]
 REBUILT = 3  # versions of the corpus in one window
 SHARED = 0.9
+OTHER_SIDE = 0.1  # of those below the usual value, above it: as good as none
 # Differences below these are nothing that anybody could feel: five in a hundred, a hundredth of a score, a day of age.
 GRAIN = 0.05
 GRAINS = {"score": 0.01, "ratio": 0.01, "days": 1.0}
@@ -252,8 +253,8 @@ def scale(raw: Array, signal: Signal) -> tuple[Array, bool]:
     rounded = np.round(values / GRAINS.get(signal.unit, GRAIN))
     usual = np.partition(rounded, rounded.size // 2)[rounded.size // 2]
     if np.mean(rounded == usual) > SHARED:
-        # Upwards is more of it here as well: of a score that is mostly full, the event is that it is.
-        less = (rounded < usual).sum() > (rounded > usual).sum()
+        # Upwards is more of it here as well: of a score that is mostly full and never more, the event is that it is.
+        less = (rounded > usual).sum() < OTHER_SIDE * (rounded < usual).sum()
         return ((rounded == usual) if less else (rounded != usual)).astype(np.float64), True
     return _normal_scores(rounded), False
 

@@ -24,16 +24,18 @@ REFUSAL: Final = (
     r"|against my (guidelines|programming)|as an ai( language)? model|not (appropriate|comfortable)|unable to (assist|help|comply|provide)"
 )
 FOUND_NOTHING: Final = (
-    r"(?i)\\b(could ?(not|n[\\x27’]t)|can ?not|can[\\x27’]t|did ?(not|n[\\x27’]t)|(unable|not able|failed) to) (find|locate|retrieve)\\b"
+    r"(?i)\\b(i|we) (could ?(not|n[\\x27’]t)|can ?not|can[\\x27’]t|did ?(not|n[\\x27’]t)|(am|are|was|were) (unable|not able) to) "
+    r"(find|locate|retrieve)\\b"
     r"|\\bno (relevant |matching |such |specific |further )?(results?|information|entr(y|ies)|match(es)?|documents?|articles?|records?|data) "
-    r"(was |were |is |are |could be |to be )?(found|available|on (file|record)|in (the|my|our))\\b"
+    r"(was |were |is |are |could be |to be )?(found|available|on (file|record)|in (my|our))\\b"
     r"|\\bnothing (relevant |matching )?(was |is |could be )?(found|available|on (file|record))\\b"
-    r"|\\b(do|does|did) ?(not|n[\\x27’]t) (have|contain|include|mention) (any |enough |the |that |this |such )?(information|details|data|records?)\\b"
+    r"|\\b(do|does|did) ?(not|n[\\x27’]t) (have|contain|include|mention) (any |enough |the |that |this |such )?"
+    r"(information|details) (on|about|for|regarding)\\b"
     r"|\\bnicht gefunden|\\bkeine (informationen|ergebnisse|angaben|treffer)\\b|\\bkonnte [^.]{0,60}nicht finden"
     r"|\\baucune? (r[ée]sultat|information|document)|\\bintrouvable\\b|\\bno (se )?(he )?encontr|\\bning[úu]n resultado"
 )
 # The sign for what could not be decoded, and UTF-8 that was read as Latin-1.
-BROKEN_CHARACTERS: Final = r"\\x{FFFD}|[ÃÂ][\\x{80}-\\x{BF}]|â€|â\\x{80}"
+BROKEN_CHARACTERS: Final = r"\\x{FFFD}|[ÃÂ][\\x{80}-\\x{9F}©¨ª®°±²³´µ¶¹º¼½¾¿]|â€|â\\x{80}"
 APOLOGY: Final = r"(?i)\\b(sorry|apolog(y|ies|ise|ize))\\b"
 PREAMBLE: Final = (
     r"(?i)^\\s*(sure|certainly|of course|absolutely|great question|good question|happy to|i\\x27d be happy|i would be happy"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import weigh_exposures
 from triagebot.attribution.hypotheses import Candidate, Cause, Explanation
@@ -58,7 +59,7 @@ SLICED = (
 SLICED_FIRST = (INPUT, "workload", "region", "provider", "key", "route")
 # Input signals tell traffic from behaviour; they are never symptoms themselves.
 NEVER_SYMPTOMS = frozenset({"input"})
-AS_ONE = 0.98  # of the requests that record both have both or neither
+AS_ONE = 0.98  # of those that have one of the two have both
 STILL = 0.3  # of what it says of the moment is left once the kind of input is taken out
 
 
@@ -151,12 +152,21 @@ def _handed_out(found: Sequence[Suspect], candidates: Sequence[Candidate]) -> li
         for version in [c for c in kept.values() if c.key in served and c.node in SURFACES]:
             mine, theirs = version.exposure[:, 0], flag.exposure[:, 0]
             known = np.isin(mine, (0, 1)) & np.isin(theirs, (0, 1))
-            both = (mine == theirs)[known]
-            if mine[known].sum() >= TOO_FEW and both.mean() >= AS_ONE:
+            if _as_one(mine[known], theirs[known]):
                 had = np.where(np.isin(mine, (0, 1)), mine, theirs)
                 kept[version.key] = replace(version, exposure=np.column_stack([had, version.exposure[:, 1:]]))
                 dropped.add(flag.key)
     return [kept[c.key] for c in candidates if c.key not in dropped]
+
+
+def _as_one(mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> bool:
+    """Whether who has the one has the other, side by side with those who have neither: what all get from some time on may be two
+    changes.
+    """
+    either = max(mine.sum(), theirs.sum())
+    if mine.sum() < TOO_FEW or mine @ theirs < AS_ONE * either:
+        return False
+    return bool((mine[int(mine.argmax()) :] == 0).sum() >= TOO_FEW)
 
 
 def _has_level(dimension: str, table: RequestTable) -> bool:

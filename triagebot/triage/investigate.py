@@ -26,7 +26,7 @@ from triagebot.triage.days import before_traces
 from triagebot.triage.decide import Decision, decide, nothing_told, told_by_words
 from triagebot.triage.facts import facts_of
 from triagebot.triage.gathering import Gathered, Investigation, gather, with_words
-from triagebot.triage.lost import absent_anywhere, as_many, recorded_otherwise
+from triagebot.triage.lost import as_many, recorded_otherwise, unrecorded
 from triagebot.triage.measure import measure
 from triagebot.triage.messages.numbers import figure
 from triagebot.triage.nextcheck import next_check
@@ -126,10 +126,11 @@ def _decided(
     seen = visible or blind.endswith(AGAIN)
     runs = snapshots["eval_freshness"].observations
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
-    otherwise, cut = recorded_otherwise(table, found.suspects, words, text)
-    unrecorded = absent_anywhere(table)
+    seeds = [r.explanation.seed for r in readings]
+    unseen = frozenset().union(*(unrecorded(table, [seed.signal], seed.start) for seed in seeds))
+    otherwise, cut = recorded_otherwise(table, found.suspects, words, text, unseen)
     return decide(
-        [r for r in readings if r.explanation.seed.signal not in unrecorded and not _kept(r, table, cut)],
+        [r for r in readings if r.explanation.seed.signal not in unseen and not _kept(r, table, cut)],
         found,
         visible=visible,
         blind=blind,

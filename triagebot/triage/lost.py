@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -42,6 +42,7 @@ SIGNALS: Final = {
 BY_ABSENCE: Final = {"unfinished": "finish reason"}
 PLACES: Final = ("region", "environment", "route", "workload", "tenant")
 NOBODY: Final = 0.02
+REST: Final = 0.25  # of what moved in some places moved elsewhere
 AS_MANY: Final = 1.5  # times: days differ by as much …
 BY_CHANCE: Final = 1.0  # … and a handful of events by this many standard deviations more
 AS_LONG: Final = 0.75
@@ -169,22 +170,49 @@ def _shares(known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.f
     return sums[splits - 1] / splits, (sums[-1] - sums[splits - 1]) / (known.size - splits)
 
 
-def absent_anywhere(table: RequestTable) -> list[str]:
-    """`absent`, of all requests or of those of one place: an instrumentation is upgraded in one region before the others."""
-    return absent(table) or [name for part in _suspicious(table).values() for name in absent(part)]
+def unrecorded(table: RequestTable, names: Sequence[str], since: float) -> frozenset[str]:
+    """Those of the signals that moved since then as the attribute is no longer recorded: of anybody, or of the requests of places
+    without which hardly anything moved (an instrumentation is upgraded in one region before the others).
+    """
+    of_all = absent(table)
+    found = {name for name in names if name in of_all}
+    for name in (n for n in names if n in BY_ABSENCE and n in table.signals and n not in of_all):
+        there = np.zeros(table.at.size, dtype=bool)
+        for (dimension, value), part in _suspicious(table).items():
+            if name in absent(part):
+                there |= having(table.dimensions[dimension], value)
+        if there.any() and _rise(table, name, since, ~there) < REST * _rise(table, name, since, there):
+            found.add(name)
+    return frozenset(found)
 
 
-def lost_in_places(table: RequestTable, text: str) -> str:
-    """What is no longer recorded in the largest place that the page's text names, or where that made a signal move."""
-    there = [(d, v) for d, v in _places(table) if re.search(rf"(?<![\w-]){re.escape(v)}(?![\w-])", text, re.IGNORECASE)]
-    parts = {place: _part(table, *place) for place in there} | {
-        place: part for place, part in _suspicious(table).items() if absent(part)
-    }
+def _rise(table: RequestTable, name: str, since: float, rows: NDArray[np.bool_]) -> float:
+    """By how much the mean of a signal is higher since a moment, among these requests."""
+    values = table.signals[name]
+    told = np.isfinite(values) & rows
+    late = told & (table.at >= since)
+    early = told & ~late
+    return float(values[late].mean() - values[early].mean()) if late.any() and early.any() else 0.0
+
+
+def lost_in_places(table: RequestTable, text: str, unseen: Collection[str]) -> str:
+    """What is no longer recorded in the largest place that the page's text names, or where that moved what is `unseen`."""
+    parts = {place: _part(table, *place) for place in _places(table) if _names(text, *place)}
+    if unseen:
+        parts |= {place: part for place, part in _suspicious(table).items() if not set(unseen).isdisjoint(absent(part))}
     found = [(part.at.size, place, gone) for place, part in parts.items() if (gone := lost(part))]
     if not found:
         return ""
     _, (dimension, value), gone = max(found)
     return f"{gone} of {shown_name(dimension)} {shown_label(dimension, value)}"
+
+
+def _names(text: str, dimension: str, value: str) -> bool:
+    """Whether a text names a place: a value that could be a plain word (`us`) does only beside what it is a value of."""
+    told = re.escape(value)
+    if not re.search(r"[\d_/-]", value):
+        told = rf"{dimension}\W{{1,3}}{told}|{told} {dimension}"
+    return bool(re.search(rf"(?<![\w-])(?:{told})(?![\w-])", text, re.IGNORECASE))
 
 
 def _suspicious(table: RequestTable) -> dict[tuple[str, str], RequestTable]:
@@ -222,10 +250,10 @@ def _part(table: RequestTable, dimension: str, value: str) -> RequestTable:
 
 
 def recorded_otherwise(
-    table: RequestTable, suspects: Sequence[Suspect], words: frozenset[str], text: str
+    table: RequestTable, suspects: Sequence[Suspect], words: frozenset[str], text: str, unseen: Collection[str] = ()
 ) -> tuple[str, Suspect | None]:
     """What is recorded otherwise than before, with the change that left requests out; "" where nothing is. `text` is the page's."""
-    attributes = lost(table) or lost_in_places(table, text)
+    attributes = lost(table) or lost_in_places(table, text, unseen)
     gone, cut = (attributes, None) if attributes else thinned_of(table, suspects)
     if gone:
         return f"no longer recorded: {gone}; what still is stood still", cut

@@ -21,6 +21,7 @@ RULER = "eval_freshness"
 AS_WELL_AS = 5.0  # ln
 SLACK = 3600.0
 _VALUE = re.compile(r"[/,;\s]+")
+_NAME = re.compile(r"[a-zA-Z]{3}")
 
 
 def possible_of(explanation: Explanation) -> dict[str, float]:
@@ -55,22 +56,28 @@ def same_change(one: Suspect, other: Suspect) -> bool:
     return one.node == RULER and (_shown_by(one, other) or _shown_by(other, one))
 
 
+def _told(text: str) -> set[str]:
+    """The names in a value: a bare version is of anything."""
+    return {value for value in _VALUE.split(text) if _NAME.search(value)}
+
+
 def _shown_by(recorded: Suspect, traces: Suspect) -> bool:
     """Whether the traces show what somebody recorded: within the hour, with the values that were recorded among theirs."""
     entry, seen = recorded.change, traces.change
     if entry.source == "traces" or seen.source != "traces" or not (entry.before and entry.after):
         return False
     apart = max(seen.introduced.earliest - entry.introduced.latest, entry.introduced.earliest - seen.introduced.latest)
-    values = (set(_VALUE.split(text)) for text in (entry.before, entry.after, seen.before, seen.after))
-    before, after, seen_before, seen_after = values
-    return apart.total_seconds() <= SLACK and before <= seen_before and after <= seen_after
+    before, after, seen_before, seen_after = map(_told, (entry.before, entry.after, seen.before, seen.after))
+    named = before and after and before <= seen_before and after <= seen_after
+    return bool(named) and apart.total_seconds() <= SLACK
 
 
 def on_record(top: str, by_key: Mapping[str, Suspect]) -> str:
     """What somebody recorded of a change that the traces show under another name, else the change itself: that has an author."""
     if not top or by_key[top].change.source != "traces":
         return top
-    return next((s.key for s in by_key.values() if s.key != top and s.node == RULER and _shown_by(s, by_key[top])), top)
+    found = [s.key for s in by_key.values() if s.key != top and s.node == RULER and _shown_by(s, by_key[top])]
+    return found[0] if len(found) == 1 else top  # of two that were changed alike, neither is it
 
 
 def known_neighbour(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> str:

@@ -40,7 +40,7 @@ class Run:
 
 def runs_of(observations: Sequence[Observation], artifact: str) -> list[Run]:
     """Each run once, oldest first; observations that tell no share of passed cases are left out."""
-    found: dict[datetime, Run] = {}
+    found: dict[tuple[datetime, str], Run] = {}
     for look in observations:
         if look.artifact != artifact:
             continue
@@ -54,7 +54,8 @@ def runs_of(observations: Sequence[Observation], artifact: str) -> list[Run]:
         except ValueError:
             at = look.observed_at
         model = look.detail.get("model")
-        found[at] = Run(at=at, passed=rate * cases, cases=cases, fingerprint=look.fingerprint, model=str(model or ""))
+        model = str(model or "")
+        found[at, model] = Run(at=at, passed=rate * cases, cases=cases, fingerprint=look.fingerprint, model=model)
     return [found[at] for at in sorted(found)]
 
 

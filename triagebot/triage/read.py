@@ -22,6 +22,7 @@ from triagebot.triage.attribute import Attribution
 from triagebot.triage.harm import harm_of, is_mechanics, is_slight, just_better, nobodys_page
 from triagebot.triage.naming import (
     AS_WELL_AS,
+    RULER,
     SLACK,
     alone,
     bar_of,
@@ -161,6 +162,8 @@ def _read(
         chance, top, rivals = chance + explanation.posterior[known], known, {}
     if top:
         alike = [key for key in explanation.posterior if key and key != top and same_change(by_key[key], by_key[top])]
+        if by_key[top].node == RULER and len(alike) > 1:
+            alike = []  # of rulers that were changed alike, none is told from the others
         chance += sum(explanation.posterior[key] for key in alike)
         rivals = {key: p for key, p in rivals.items() if key not in alike}
     if top and clearest is not None and clearest.node == by_key[top].node and alone(explanation, top, by_key):
@@ -249,7 +252,10 @@ def _delay(suspect: Suspect) -> float:
     if suspect.change.surface != "limit":
         return SLACK
     since = suspect.change.introduced.latest
+    weekend = since.weekday() >= SATURDAY
     busy = since + timedelta(days=1)
     while busy.weekday() >= SATURDAY:
         busy += timedelta(days=1)
+    if weekend:  # to the end of the first working day
+        busy = busy.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return (busy - since).total_seconds()

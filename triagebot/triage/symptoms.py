@@ -28,9 +28,9 @@ PARTED = re.compile(r"['-]")
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # What is said not to have changed, or not to have moved, is not what the page complains of.
 UNCHANGED = re.compile(
-    r"\b(?:nothing|no one|nobody)(?:\W+(?:of|ours|was|were|is|has|have|had|been|else|new|got|here|at|all|we)){0,4}"
-    r"\W+(?:chang|deploy|releas|shipp|roll|merg|touch|push|publish)\w*"
-    r"|\b\w+(?:\W+(?:is|are|all|looks?)){0,2}\W+(?:flat|unchanged|as usual|as ever)\b",
+    r"\bnothing(?:[ \t]+(?:of|ours|was|were|is|has|have|had|been|else|new|got|here|at|all|we)){0,4}"
+    r"[ \t]+(?:changed|deployed|released|shipped|rolled|merged)\b"
+    r"|\b(?:latency|errors?|error rate|traffic|load|infra|cpu|memory)(?:[ \t]+(?:is|are|all|looks?)){0,2}[ \t]+flat\b(?![- ]\w)",
     re.IGNORECASE,
 )
 Z95 = 1.96

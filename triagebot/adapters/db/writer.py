@@ -13,6 +13,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ T = TypeVar("T")
 Row = TypeVar("Row")
 
 BATCH = 1_000
+PATIENCE = 0.5  # seconds after which the writer looks by itself
 
 
 @dataclass(slots=True)
@@ -95,7 +97,8 @@ class Writer:
 
     def _run(self) -> None:
         while self._jobs or not self._closed:
-            self._calls.get()
+            with suppress(queue.Empty):  # a loop that was stopped in the same turn calls for nothing
+                self._calls.get(timeout=PATIENCE)
             # What comes meanwhile is followed by a call of its own, once all that comes with it is there.
             for size in _parts(len(self._jobs)):
                 batch = [self._jobs.popleft() for _ in range(size)]
