@@ -98,7 +98,7 @@ def attribute(
             found.append(suspect)
             if candidate is not None:
                 candidates.append(candidate)
-    candidates = _handed_out(found, candidates)
+    candidates = _handed_out(found, _unique(candidates))
     if table.at.size < 30:
         return Attribution(tuple(found), (), (), (), {}, None)
     told = [s for s in signals if s.family not in NEVER_SYMPTOMS]
@@ -127,7 +127,7 @@ def attribute(
     causes = [Cause(prior=node.prior, moves=node.families) for node in tree]
     panel = _spoken(panel, words)
     kinds = {(r.dimension, r.value) for r in grown}
-    weighing = weigh(panel, [within(c, levelled, kinds) for c in _unique(candidates)], slices, causes)
+    weighing = weigh(panel, [within(c, levelled, kinds) for c in candidates], slices, causes)
     mixed: tuple[tuple[Moved, Risen], ...] = ()
     if grown:
         plain = build_panel(
