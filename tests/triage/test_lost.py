@@ -10,11 +10,11 @@ from triagebot.triage.lost import (
     LEAST,
     absent,
     as_many,
+    by_absence,
     doubled,
     lost,
     lost_in_places,
     recorded_otherwise,
-    unrecorded,
 )
 
 N = 600
@@ -144,15 +144,15 @@ def upgraded(*, unfinished=False):
 def test_what_one_place_no_longer_records_is_told_where_the_page_names_it(text, told):
     assert lost(upgraded()) == ""
     assert lost_in_places(upgraded(), text, ()) == told
-    assert unrecorded(upgraded(), ["unfinished"], spread(N)[N // 2]) == frozenset()
+    assert by_absence(upgraded(), [("unfinished", spread(N)[N // 2])]) == (frozenset(), frozenset())
 
 
 def test_what_one_place_no_longer_records_moves_nothing():
     there = upgraded(unfinished=True)
     assert absent(there) == []
-    unseen = unrecorded(there, ["unfinished"], spread(N)[N // 2])
-    assert unseen == {"unfinished"}
-    gone, cut = recorded_otherwise(there, (), frozenset(), "answers missing", unseen)
+    unseen, places = by_absence(there, [("unfinished", spread(N)[N // 2])])
+    assert (unseen, places) == ({"unfinished"}, {("region", "eu-west-1")})
+    gone, cut = recorded_otherwise(there, (), frozenset(), "answers missing", places)
     assert gone == "no longer recorded: answer texts, finish reason of region eu-west-1; what still is stood still"
     assert cut is None
 
@@ -164,7 +164,7 @@ def test_a_small_place_that_lost_an_attribute_hides_nothing_of_the_others():
     unfinished = rng.random(4 * N) < np.where(late, 0.3, 0.02)
     unfinished |= (tenant == "tenant-b") & (np.arange(4 * N) > N)
     there = table(spread(4 * N), {"tenant": tenant}, {"unfinished": unfinished.astype(float)})
-    assert unrecorded(there, ["unfinished"], spread(4 * N)[2 * N]) == frozenset()
+    assert by_absence(there, [("unfinished", spread(4 * N)[2 * N])]) == (frozenset(), frozenset())
 
 
 @pytest.mark.parametrize(

@@ -193,9 +193,8 @@ def enough(count: Array, size: float, information: Array) -> NDArray[np.bool_]:
     """Whether contrasts of `count` exposed among `size` requests say anything: both sides large enough, also in what adjustment
     leaves to compare (within a slice, hundreds after a step and one before it are one).
     """
-    least = np.maximum(
-        MIN_SIDE / 2, MIN_LEFT * count * (size - count) / max(size, 1.0)
-    )  # … against MIN_SIDE others, or a part of all
+    # As much as MIN_SIDE requests against MIN_SIDE others, and a part of what there was before adjustment.
+    least = np.maximum(MIN_SIDE / 2, MIN_LEFT * count * (size - count) / max(size, 1.0))
     return np.asarray((count >= MIN_SIDE) & (size - count >= MIN_SIDE) & (information >= least))
 
 

@@ -183,9 +183,8 @@ class Grid:
         told = _followed(exposure, had, weight)
         gain = 2 * (np.log(told / column.rate) @ had + np.log((1 - told) / (1 - column.rate)) @ (weight - had))
         apart = exposure - (exposure @ weight / weight.sum())[:, None]
-        left = np.minimum(
-            information / np.maximum(apart**2 @ weight, 1e-9), 1.0
-        )  # what adjustment leaves of the contrast
+        # What adjustment leaves of the contrast.
+        left = np.minimum(information / np.maximum(apart**2 @ weight, 1e-9), 1.0)
         return log_bayes_factor(np.maximum(gain, 0.0) * left / column.dispersion, np.maximum(information, 0.0))
 
     def drift(self) -> Best:

@@ -62,7 +62,7 @@ def weigh(
         explanation, exposure = explain(board, panel, seed, slices)
         lit = _in_the_light_of(explanation, explained)
         if lit.posterior[lit.best] < NAMED:
-            known = {e.best for e in explained if e.posterior[e.best] >= SURE}
+            known = {e.best for e in _sure(explained)}
             witness = board.witness(panel, seed, lit.posterior, known, len(slices))
             if witness is not None:
                 explanation, exposure = explain(board, panel, witness, slices)
@@ -87,9 +87,7 @@ def _in_the_light_of(explanation: Explanation, all_: Sequence[Explanation]) -> E
     is no word on what is plain.
     """
     least = A_TRACE * explanation.strength
-    sure = {
-        e.best for e in all_ if e is not explanation and e.best and e.posterior[e.best] >= SURE and e.strength >= least
-    }
+    sure = {e.best for e in _sure(all_) if e is not explanation and e.strength >= least}
     if not sure or explanation.best in sure:
         return explanation
     raised = {key: p * BESIDE / PRIOR_CANDIDATE if key in sure else p for key, p in explanation.posterior.items()}
@@ -99,6 +97,11 @@ def _in_the_light_of(explanation: Explanation, all_: Sequence[Explanation]) -> E
     if best not in sure:
         return explanation
     return replace(explanation, posterior=posterior, best=best, variant="")
+
+
+def _sure(explanations: Sequence[Explanation]) -> list[Explanation]:
+    """Those whose change is certain."""
+    return [e for e in explanations if e.best and e.posterior[e.best] >= SURE]
 
 
 def _condition(panel: Panel, columns: dict[str, Column], exposure: Array) -> dict[str, Column]:

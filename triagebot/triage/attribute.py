@@ -151,9 +151,10 @@ def _handed_out(found: Sequence[Suspect], candidates: Sequence[Candidate]) -> li
     for flag in flags:
         for version in [c for c in kept.values() if c.key in served and c.node in SURFACES]:
             mine, theirs = version.exposure[:, 0], flag.exposure[:, 0]
-            known = np.isin(mine, (0, 1)) & np.isin(theirs, (0, 1))
+            certain = np.isin(mine, (0, 1))
+            known = certain & np.isin(theirs, (0, 1))
             if _as_one(mine[known], theirs[known]):
-                had = np.where(np.isin(mine, (0, 1)), mine, theirs)
+                had = np.where(certain, mine, theirs)
                 kept[version.key] = replace(version, exposure=np.column_stack([had, version.exposure[:, 1:]]))
                 dropped.add(flag.key)
     return [kept[c.key] for c in candidates if c.key not in dropped]

@@ -23,10 +23,10 @@ TOGETHER = 12 * 3600.0
 AT_ONCE = 3600.0  # seconds: shipped together
 FAINT = 0.5
 BORNE_OUT = 0.5
-TWO = 6.0  # ln odds: one to a hundred for a second cause, and a few that it may be …
-MISFIT = (
-    0.05  # … and of plain evidence this part more: so far no change fits a signal of many requests in all that it did
-)
+# Ln odds: one to a hundred for a second cause, and a few that it may be; or this part of evidence that is plain, since no change
+# fits a signal of many requests in all that it did.
+TWO = 6.0
+MISFIT = 0.05
 OTHER_WORDS = 5  # of the groups of words in answers, moved
 STANDS = 10.0  # ln odds that it moved, from which a second cause is told beside the first
 

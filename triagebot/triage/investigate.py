@@ -26,7 +26,7 @@ from triagebot.triage.days import before_traces
 from triagebot.triage.decide import Decision, decide, nothing_told, told_by_words
 from triagebot.triage.facts import facts_of
 from triagebot.triage.gathering import Gathered, Investigation, gather, with_words
-from triagebot.triage.lost import as_many, recorded_otherwise, unrecorded
+from triagebot.triage.lost import as_many, by_absence, recorded_otherwise
 from triagebot.triage.measure import measure
 from triagebot.triage.messages.numbers import figure
 from triagebot.triage.nextcheck import next_check
@@ -126,9 +126,8 @@ def _decided(
     seen = visible or blind.endswith(AGAIN)
     runs = snapshots["eval_freshness"].observations
     drifted = probed(snapshots["model_alias"].observations, found.suspects)
-    seeds = [r.explanation.seed for r in readings]
-    unseen = frozenset().union(*(unrecorded(table, [seed.signal], seed.start) for seed in seeds))
-    otherwise, cut = recorded_otherwise(table, found.suspects, words, text, unseen)
+    unseen, places = by_absence(table, [(r.explanation.seed.signal, r.explanation.seed.start) for r in readings])
+    otherwise, cut = recorded_otherwise(table, found.suspects, words, text, places)
     return decide(
         [r for r in readings if r.explanation.seed.signal not in unseen and not _kept(r, table, cut)],
         found,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.domain.withheld import shown_label, shown_name
-from triagebot.ports import Dimension, RequestTable
+from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import having, moment, values_among
 from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Suspect
@@ -170,20 +170,24 @@ def _shares(known: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.f
     return sums[splits - 1] / splits, (sums[-1] - sums[splits - 1]) / (known.size - splits)
 
 
-def unrecorded(table: RequestTable, names: Sequence[str], since: float) -> frozenset[str]:
-    """Those of the signals that moved since then as the attribute is no longer recorded: of anybody, or of the requests of places
-    without which hardly anything moved (an instrumentation is upgraded in one region before the others).
+def by_absence(
+    table: RequestTable, moved: Sequence[tuple[str, float]]
+) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    """Those of the signals, each with the second since which it moved, that moved as an attribute is no longer recorded: of
+    anybody, or of the requests of places (dimension and value, told beside them) without which hardly anything moved: an
+    instrumentation is upgraded in one region before the others.
     """
-    of_all = absent(table)
-    found = {name for name in names if name in of_all}
-    for name in (n for n in names if n in BY_ABSENCE and n in table.signals and n not in of_all):
-        there = np.zeros(table.at.size, dtype=bool)
-        for (dimension, value), part in _suspicious(table).items():
-            if name in absent(part):
-                there |= having(table.dimensions[dimension], value)
-        if there.any() and _rise(table, name, since, ~there) < REST * _rise(table, name, since, there):
+    moved = [(name, since) for name, since in moved if name in BY_ABSENCE and name in table.signals]
+    of_all = absent(table) if moved else []
+    found, where = {name for name, _ in moved if name in of_all}, set[tuple[str, str]]()
+    lacking = {place: absent(part) for place, part in _suspicious(table).items()} if len(found) < len(moved) else {}
+    for name, since in moved:
+        places = [place for place, names in lacking.items() if name in names and name not in of_all]
+        there = np.any([having(table.dimensions[d], value) for d, value in places], axis=0)
+        if places and _rise(table, name, since, ~there) < REST * _rise(table, name, since, there):
             found.add(name)
-    return frozenset(found)
+            where.update(places)
+    return frozenset(found), frozenset(where)
 
 
 def _rise(table: RequestTable, name: str, since: float, rows: NDArray[np.bool_]) -> float:
@@ -195,11 +199,10 @@ def _rise(table: RequestTable, name: str, since: float, rows: NDArray[np.bool_])
     return float(values[late].mean() - values[early].mean()) if late.any() and early.any() else 0.0
 
 
-def lost_in_places(table: RequestTable, text: str, unseen: Collection[str]) -> str:
-    """What is no longer recorded in the largest place that the page's text names, or where that moved what is `unseen`."""
-    parts = {place: _part(table, *place) for place in _places(table) if _names(text, *place)}
-    if unseen:
-        parts |= {place: part for place, part in _suspicious(table).items() if not set(unseen).isdisjoint(absent(part))}
+def lost_in_places(table: RequestTable, text: str, places: Collection[tuple[str, str]]) -> str:
+    """What is no longer recorded in the largest of these places and of those that the page's text names."""
+    asked = {*places, *(place for place in _places(table) if _names(text, *place))}
+    parts = {place: _part(table, *place) for place in asked}
     found = [(part.at.size, place, gone) for place, part in parts.items() if (gone := lost(part))]
     if not found:
         return ""
@@ -226,12 +229,9 @@ def _suspicious(table: RequestTable) -> dict[tuple[str, str], RequestTable]:
 def _places(table: RequestTable) -> list[tuple[str, str]]:
     """Dimension and value of each place with enough requests that is not all of them."""
     dimensions = {name: table.dimensions[name] for name in PLACES if name in table.dimensions}
-    counts = {(name, value): n for name, d in dimensions.items() for value, n in values_among(d, _everybody(d)).items()}
+    everybody = np.ones(table.at.size, dtype=bool)
+    counts = {(name, value): n for name, d in dimensions.items() for value, n in values_among(d, everybody).items()}
     return [place for place, count in counts.items() if 2 * LEAST <= count < table.at.size]
-
-
-def _everybody(dimension: Dimension) -> NDArray[np.bool_]:
-    return np.ones(dimension.codes.size, dtype=bool)
 
 
 def _part(table: RequestTable, dimension: str, value: str) -> RequestTable:
@@ -250,10 +250,16 @@ def _part(table: RequestTable, dimension: str, value: str) -> RequestTable:
 
 
 def recorded_otherwise(
-    table: RequestTable, suspects: Sequence[Suspect], words: frozenset[str], text: str, unseen: Collection[str] = ()
+    table: RequestTable,
+    suspects: Sequence[Suspect],
+    words: frozenset[str],
+    text: str,
+    places: Collection[tuple[str, str]],
 ) -> tuple[str, Suspect | None]:
-    """What is recorded otherwise than before, with the change that left requests out; "" where nothing is. `text` is the page's."""
-    attributes = lost(table) or lost_in_places(table, text, unseen)
+    """What is recorded otherwise than before, with the change that left requests out; "" where nothing is. `text` is the page's;
+    `places` are looked at beside those that it names.
+    """
+    attributes = lost(table) or lost_in_places(table, text, places)
     gone, cut = (attributes, None) if attributes else thinned_of(table, suspects)
     if gone:
         return f"no longer recorded: {gone}; what still is stood still", cut

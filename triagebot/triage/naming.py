@@ -56,6 +56,12 @@ def same_change(one: Suspect, other: Suspect) -> bool:
     return one.node == RULER and (_shown_by(one, other) or _shown_by(other, one))
 
 
+def alike(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> list[str]:
+    """The others that are the same change as the likeliest one; of several rulers none is told from the others."""
+    same = [key for key in explanation.posterior if key and key != top and same_change(by_key[key], by_key[top])]
+    return [] if by_key[top].node == RULER and len(same) > 1 else same
+
+
 def _told(text: str) -> set[str]:
     """The names in a value: a bare version is of anything."""
     return {value for value in _VALUE.split(text) if _NAME.search(value)}

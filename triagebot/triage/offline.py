@@ -53,8 +53,7 @@ def runs_of(observations: Sequence[Observation], artifact: str) -> list[Run]:
             at = parse_time(told) if isinstance(told, str) else look.observed_at
         except ValueError:
             at = look.observed_at
-        model = look.detail.get("model")
-        model = str(model or "")
+        model = str(look.detail.get("model") or "")
         found[at, model] = Run(at=at, passed=rate * cases, cases=cases, fingerprint=look.fingerprint, model=model)
     return [found[at] for at in sorted(found)]
 
@@ -80,15 +79,12 @@ def stepped(observations: Sequence[Observation], suspects: Sequence[Suspect]) ->
             continue
         sides = [_parted(runs, suspect) for runs in _in_turn(runs_of(observations, suspect.change.artifact))]
         sides = [(before, after) for before, after in sides if len(before) >= LEAST_RUNS and after]
-        symptoms = [_symptom(suspect.change.artifact, before, after) for before, after in sides]
+        steps = [_symptom(suspect.change.artifact, before, after) for before, after in sides]
+        told = [s for s, (_, after) in zip(steps, sides, strict=True) if s is not None and _at_once(s, after[0])]
         # A ruler that moved moved for every model that it measures.
-        if symptoms and all(s is not None and _at_once(s, side[1][0]) for s, side in zip(symptoms, sides, strict=True)):
-            fitting.append((suspect, _clearest(symptoms)))
+        if told and len(told) == len(sides):
+            fitting.append((suspect, max(told, key=lambda s: abs(s.after.value - s.before.value))))
     return min(fitting, key=lambda one: opaque(one[0].change.after, one[0].change), default=None)
-
-
-def _clearest(symptoms: Sequence[Symptom | None]) -> Symptom:
-    return max((s for s in symptoms if s is not None), key=lambda s: abs(s.after.value - s.before.value))
 
 
 def _at_once(symptom: Symptom, first: Run) -> bool:
@@ -103,10 +99,11 @@ def fallen(observations: Sequence[Observation]) -> Symptom | None:
     It lies between two runs, and may be older than the first request on record.
     """
     found = []
-    suites = {
-        artifact: runs_of(observations, artifact) for artifact in sorted({look.artifact for look in observations})
-    }
-    for artifact, own in ((name, own) for name, all_ in suites.items() for own in _in_turn(all_) if own):
+    artifacts = sorted({look.artifact for look in observations})
+    measured = [
+        (artifact, runs) for artifact in artifacts for runs in _in_turn(runs_of(observations, artifact)) if runs
+    ]
+    for artifact, own in measured:
         runs = [run for run in own if run.fingerprint == own[-1].fingerprint]
         for k in range(LEAST_RUNS, len(runs) - 1):
             symptom = _symptom(artifact, runs[:k], runs[k:])

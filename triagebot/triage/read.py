@@ -22,8 +22,8 @@ from triagebot.triage.attribute import Attribution
 from triagebot.triage.harm import harm_of, is_mechanics, is_slight, just_better, nobodys_page
 from triagebot.triage.naming import (
     AS_WELL_AS,
-    RULER,
     SLACK,
+    alike,
     alone,
     bar_of,
     known_neighbour,
@@ -32,7 +32,6 @@ from triagebot.triage.naming import (
     one_node,
     possible_of,
     rivals_of,
-    same_change,
 )
 from triagebot.triage.symptoms import relevance
 
@@ -161,11 +160,9 @@ def _read(
     if known := known_neighbour(explanation, top, by_key):
         chance, top, rivals = chance + explanation.posterior[known], known, {}
     if top:
-        alike = [key for key in explanation.posterior if key and key != top and same_change(by_key[key], by_key[top])]
-        if by_key[top].node == RULER and len(alike) > 1:
-            alike = []  # of rulers that were changed alike, none is told from the others
-        chance += sum(explanation.posterior[key] for key in alike)
-        rivals = {key: p for key, p in rivals.items() if key not in alike}
+        same = alike(explanation, top, by_key)
+        chance += sum(explanation.posterior[key] for key in same)
+        rivals = {key: p for key, p in rivals.items() if key not in same}
     if top and clearest is not None and clearest.node == by_key[top].node and alone(explanation, top, by_key):
         # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
         chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))

@@ -100,8 +100,9 @@ class Writer:
             with suppress(queue.Empty):  # a loop that was stopped in the same turn calls for nothing
                 self._calls.get(timeout=PATIENCE)
             # What comes meanwhile is followed by a call of its own, once all that comes with it is there.
-            for size in _parts(len(self._jobs)):
-                batch = [self._jobs.popleft() for _ in range(size)]
+            waiting = [self._jobs.popleft() for _ in range(len(self._jobs))]
+            for first in range(0, len(waiting), BATCH):
+                batch = waiting[first : first + BATCH]
                 self._commit(batch)
                 for loop, jobs in groupby(batch, key=lambda job: job.future.get_loop()):
                     _tell(loop, list(jobs))
@@ -114,10 +115,6 @@ class Writer:
         except Exception as error:  # noqa: BLE001  a disk that is full fails the batch, and each of its callers hears it
             for job in batch:
                 job.result = error
-
-
-def _parts(count: int) -> list[int]:
-    return [min(BATCH, count - done) for done in range(0, count, BATCH)]
 
 
 def _attempt(connection: sa.Connection, jobs: Sequence[_Job]) -> None:
