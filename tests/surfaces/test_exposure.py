@@ -171,6 +171,15 @@ def test_a_rebuild_that_lost_a_source_or_encodes_anew_harms_more_readily(changed
     assert (candidate.prior > usual.prior) is readily
 
 
+def test_that_a_nightly_rebuild_stopped_does_not_share_the_odds_of_its_rebuilds():
+    nightly = [change("retrieval_corpus", "kb", at=k / 10, before=f"i-{k}", after=f"i-{k + 1}") for k in range(1, 9)]
+    stop = change("retrieval_corpus", "kb", at=0.9, detail={"stopped": True})
+    *rebuilt, (_, stopped) = suspects(NODES["retrieval_corpus"], [*nightly, stop], table(AT), [])
+    ((_, alone),) = suspects(NODES["retrieval_corpus"], [stop], table(AT), [])
+    assert stopped.prior == alone.prior
+    assert all(c.prior == pytest.approx(alone.prior / 8**0.5) for _, c in rebuilt)
+
+
 def test_a_change_that_the_traces_would_show_and_do_not_is_less_likely_by_its_date():
     commit = change(at=(0.4, 0.5), before="95cae8ff", after="20883ef7")
     _, blind = one(PROMPT, [commit], table(AT))

@@ -307,6 +307,31 @@ def test_a_second_cause_is_not_told_where_the_first_explains_its_symptom_nearly_
     assert causes(decided(found(first, second), words=("refusals", "errors"))) == told
 
 
+@pytest.mark.parametrize(("fits", "told"), [(365.0, ["support/system", "api"]), (377.0, ["support/system"])])
+def test_a_page_of_several_things_says_itself_that_there_may_be_two_causes(fits, told):
+    first = named(moved("refusal", N, best=600.0), PROMPT)
+    second = named(
+        moved("request_failed", N, best=380.0),
+        RELEASE,
+        0.99,
+        evidence={RELEASE.key: 380.0, PROMPT.key: fits, "": 20.0},
+    )
+    assert causes(decided(found(first, second), several=True)) == told
+
+
+def test_of_several_things_those_are_told_that_follow_a_change_and_one_that_only_looks_otherwise_too():
+    looks = suspect(artifact="support/style", at=0.45)
+    open_ = unexplained(moved("request_failed", N, best=300.0))
+    all_ = found(
+        open_,
+        named(moved("refusal", N, best=60.0), MODEL),
+        named(moved("digits", N, best=40.0), looks, 0.99),
+        suspects=(MODEL, looks),
+    )
+    assert decided(all_).status == "undetermined"
+    assert causes(decided(all_, several=True)) == ["m", "support/style"]
+
+
 def test_who_grew_is_told_by_a_mark_where_it_is_a_person():
     at = TABLE.at
     rise = Risen("user", "u-e09c11", np.zeros(N, dtype=bool), at[90], at[80], at[95], 0.01, 0.27, 9.0)

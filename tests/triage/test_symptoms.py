@@ -10,7 +10,16 @@ from tests.fakes.walks import page
 from triagebot.attribution.scan import scan, slices_of
 from triagebot.domain.signal import Signal
 from triagebot.signals.catalogue import SIGNALS as CATALOGUE
-from triagebot.triage.symptoms import known_words, name_parts, of_each, page_words, relevance, spoken, symptom
+from triagebot.triage.symptoms import (
+    known_words,
+    name_parts,
+    of_each,
+    of_several,
+    page_words,
+    relevance,
+    spoken,
+    symptom,
+)
 
 BY_NAME = {signal.name: signal for signal in CATALOGUE}
 
@@ -108,6 +117,25 @@ def test_harm_is_a_movement_in_the_bad_direction(bad, effect, expected):
 )
 def test_what_one_request_costs_is_no_matter_of_how_many_there_are(title, each):
     assert of_each(page(title)) is each
+
+
+@pytest.mark.parametrize(
+    ("title", "several"),
+    [
+        ("since the release several things are off", True),
+        ("three kinds of tickets since Tuesday", True),
+        ("multiple odd symptoms in the agent", True),
+        ("a stream of unrelated complaints", True),
+        ("two different problems?", True),
+        ("three complaints about the tone", False),
+        ("5 failures in the last hour", False),
+        ("several tenants see refusals", False),
+        ("multiple requests time out", False),
+        ("three types of documents are not found", False),
+    ],
+)
+def test_a_page_of_several_things_says_so_and_not_how_many_complain(title, several):
+    assert of_several(page(title)) is several
 
 
 def test_every_word_that_a_signal_answers_to_can_stand_in_a_page():

@@ -99,9 +99,15 @@ def suspects(
 
 
 def _by_turns(result: list[tuple[Suspect, Candidate | None]]) -> list[tuple[Suspect, Candidate | None]]:
-    """What changes again and again shares the odds of one change: an index that is rebuilt every night mostly harms nobody."""
-    turns = Counter((s.change.surface, s.change.artifact) for s, _ in result)
-    return [(s, c and replace(c, prior=c.prior / turns[s.change.surface, s.change.artifact] ** 0.5)) for s, c in result]
+    """What changes again and again shares the odds of one change: an index that is rebuilt every night mostly harms nobody. That
+    it stopped is none of those.
+    """
+    turns = Counter((s.change.surface, s.change.artifact) for s, _ in result if not s.change.detail.get("stopped"))
+
+    def share(change: Change) -> float:
+        return 1.0 if change.detail.get("stopped") else turns[change.surface, change.artifact] ** -0.5
+
+    return [(s, c and replace(c, prior=c.prior * share(s.change))) for s, c in result]
 
 
 def _matches(arrival: Arrival, change: Change) -> bool:

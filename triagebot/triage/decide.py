@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from triagebot.attribution.board import CLEARLY
 from triagebot.attribution.shares import Risen
 from triagebot.domain.evidence import Symptom, VerdictStatus
 from triagebot.domain.nodes import SURFACES
@@ -65,9 +66,10 @@ def decide(
     gate: bool = False,
     fallen: Symptom | None = None,
     asked: bool = False,
+    several: bool = False,
 ) -> Decision:
     """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not. `asked`: the page
-    speaks of something that is measured.
+    speaks of something that is measured. `several`: it says itself that several things are wrong.
 
     `lost` says what is recorded otherwise than before. `ruler` and `demand` (what offline.py and volume.py found) count only
     where the product itself stood still: a ruler, which explains a page by itself, also beside what the page does not speak of
@@ -87,11 +89,11 @@ def decide(
     named = [r for r in readings if r.suspect is not None and not r.mechanics]
     clearest = max((r.explanation.strength for r in named), default=0.0)
     plain = frozenset(r.suspect.key for r in readings if r.suspect is not None and r.explanation.strength >= PLAIN)
-    ordered = sorted(readings, key=lambda reading: _rank(reading, clearest, plain))
+    ordered = sorted(readings, key=lambda reading: _rank(reading, clearest, plain, several=several))
     first = ordered[0]
     told = [first]
     for other in ordered[1:]:
-        if _also(other, first):
+        if _also(other, first, several=several):
             told.append(other)
     if first.suspect is None and first.implied is None:
         # What is known for certain beside what nothing explains.
@@ -209,18 +211,19 @@ def _beside(reading: Reading, asked: bool) -> bool:
     return open_ and faint and (reading.over or (not reading.words and reading.harm is not True))
 
 
-def _also(other: Reading, first: Reading) -> bool:
-    """Whether a second cause is told. What the page does not speak of needs a change on record, and harm or company.
+def _also(other: Reading, first: Reading, *, several: bool) -> bool:
+    """Whether a second cause is told. What the page does not speak of needs a change on record, and harm or company. A page that
+    says that several things are wrong speaks of each.
 
     Company: it was shipped with the first cause, and is as good as certain; what looks otherwise by itself harms nobody. Nobody is
     paged for what became better, nor for what was taken back long before.
     """
     past = other.taken_back and not first.taken_back and other.node != first.node
-    if past or other.harm is False or other.explanation.strength < STANDS or _explained(other, first):
+    if past or other.harm is False or other.explanation.strength < STANDS or _explained(other, first, several=several):
         return False
     apart = abs(other.explanation.seed.start - first.explanation.seed.start)
     # How a tool is called is told where it came with the first: a page has a word for tools whatever is wrong.
-    spoken = other.words > 0 and (not other.mechanics or apart <= TOGETHER)
+    spoken = (several or other.words > 0) and (not other.mechanics or apart <= TOGETHER)
     if spoken and (other.suspect is not None or other.implied is not None):
         return True
     if other.suspect is None:
@@ -244,21 +247,27 @@ def _shipped_together(one: Suspect, other: Suspect | None) -> bool:
     return abs(apart.total_seconds()) <= AT_ONCE
 
 
-def _explained(other: Reading, first: Reading) -> bool:
-    """Whether the first cause explains the other's symptom nearly as well: that there were two costs more than the difference."""
+def _explained(other: Reading, first: Reading, *, several: bool) -> bool:
+    """Whether the first cause explains the other's symptom nearly as well: that there were two costs more than the difference,
+    unless the page says so itself.
+    """
     if first.suspect is None or other.suspect is None or first.suspect.key == other.suspect.key:
         return False
     told = other.explanation.evidence
     own = max(told.get(other.suspect.key, -math.inf), 0.0)
-    return told.get(first.suspect.key, -math.inf) > own - max(TWO, MISFIT * own)
+    margin = CLEARLY if several else max(TWO, MISFIT * own)
+    return told.get(first.suspect.key, -math.inf) > own - margin
 
 
-def _rank(reading: Reading, clearest: float, plain: frozenset[str]) -> tuple[bool, float, bool, bool, bool, float]:
+def _rank(
+    reading: Reading, clearest: float, plain: frozenset[str], *, several: bool
+) -> tuple[bool, float, bool, bool, bool, float]:
     """The page's own words first, then harm, then what lasts, then strength; last what is open, where it is far weaker
-    than what is explained or may be the doing of a change that plainly did something else (`plain`).
+    than what is explained or may be the doing of a change that plainly did something else (`plain`), or is one of several things.
     """
     unnamed = reading.suspect is None and reading.implied is None
-    open_ = unnamed and (reading.explanation.strength < FAINT * clearest or not plain.isdisjoint(reading.possible))
+    far = reading.explanation.strength < FAINT * clearest or not plain.isdisjoint(reading.possible)
+    open_ = unnamed and (far or several)
     harm = (not reading.harm, reading.mechanics)
     return (open_, -min(reading.words, 2), *harm, reading.taken_back, -reading.explanation.strength)
 

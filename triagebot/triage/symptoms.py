@@ -24,6 +24,15 @@ EACH = re.compile(
     r"\b(?:per|each|every) (?:request|call|task|conversation|session|message|answer|user|customer|click|ticket)\b",
     re.IGNORECASE,
 )
+# Two things are wrong, or more: "three kinds of tickets", "several things are off", "unrelated complaints". How many complain of
+# one thing says nothing: "three complaints", "5 failures".
+SEVERAL = re.compile(
+    r"\b(?:several|multiple|various|different|unrelated|two|three|four|a few)(?:[ \t]+[\w-]+)?"
+    r"[ \t]+(?:things|symptoms|problems|regressions|(?:kinds|sorts|types)[ \t]+of"
+    r"[ \t]+(?:tickets|complaints|issues|failures|errors))\b"
+    r"|\b(?:various|different|unrelated)(?:[ \t]+[\w-]+)?[ \t]+(?:tickets|complaints|issues|failures|errors)\b",
+    re.IGNORECASE,
+)
 PARTED = re.compile(r"['-]")
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # What is said not to have changed, or not to have moved, is not what the page complains of.
@@ -106,6 +115,11 @@ def name_parts(service: str) -> frozenset[str]:
 def of_each(page: Page) -> bool:
     """Whether a page speaks of what one request costs or takes, which is no matter of how many there are."""
     return bool(EACH.search(f"{page.title} {page.text}"))
+
+
+def of_several(page: Page) -> bool:
+    """Whether a page says that several things are wrong, which one change need not have done."""
+    return bool(SEVERAL.search(f"{page.title} {page.text}"))
 
 
 def spoken(signals: Sequence[Signal], words: frozenset[str]) -> dict[str, float]:
