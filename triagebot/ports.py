@@ -64,6 +64,8 @@ DIMENSIONS = (
 )
 # Beside them, for `seen` alone: where a retrieved document comes from, which is its id up to its last `/`, `#` or `:`.
 DOCUMENT_SOURCE = "document_source"
+# … and which fields JSON answers hold.
+ANSWER_FIELD = "answer_field"
 SEPARATOR = "\x1f"
 
 

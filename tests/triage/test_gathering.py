@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.walks import AS_OF, SERVICE, FakeTraces, Nobody, spread, table
 from triagebot.adapters.memory_journal import MemoryJournal
 from triagebot.errors import SourceFailed
-from triagebot.ports import SEPARATOR
+from triagebot.ports import ANSWER_FIELD, DOCUMENT_SOURCE, SEPARATOR, SeenValue
 from triagebot.settings.rubric import load_rubric
 from triagebot.triage.gathering import Investigation, gather
 
@@ -48,3 +48,22 @@ def test_that_nobody_answers_who_else_does_is_told_as_not_seen_and_stops_nothing
     _, found = gathered(0.2, error)
     assert found.table.requests == N
     assert any(line.startswith("who else calls with the same keys: ") for line in found.snapshots["quota"].problems)
+
+
+class Named(FakeTraces):
+    """Traces in which each dimension that is asked for has one value."""
+
+    async def seen(self, names, window, dimensions, *, sampled=False):
+        first, last = window.start, window.end
+        return [SeenValue(dimension=d, value=f"one_{d}", first=first, last=last, requests=90) for d in dimensions]
+
+    async def requests(self, names, window, signals, *, limit=200_000):
+        self.asked = [signal.name for signal in signals]
+        return self._table
+
+
+def test_what_the_traces_name_is_asked_for_by_its_name():
+    traces = Named(table(spread(N)))
+    deps = Investigation(traces=traces, journal=MemoryJournal(), registries=(), owners=Nobody(), rubric=load_rubric())
+    asyncio.run(gather(SERVICE, AS_OF, deps))
+    assert {"eval:one_judge", f"source:one_{DOCUMENT_SOURCE}", f"field:one_{ANSWER_FIELD}"} <= set(traces.asked)

@@ -42,6 +42,14 @@ def _between(first: str, last: str) -> str:
     return f"substring(output_text, {begin}, greatest({length}, 0))"
 
 
+# What is meant as JSON, and whether it can be read from its first brace to its last, or from its first bracket.
+MEANT_AS_JSON: Final = "position(output_text, '{') BETWEEN 1 AND 120"
+WHOLE_JSON: Final = (
+    f"(isValidJSON({_between('{', '}')}) OR (position(output_text, '[') BETWEEN 1 AND position(output_text, '{{') "
+    f"AND isValidJSON({_between('[', ']')})))"
+)
+
+
 CONTENT: Final = (
     per_answer(
         "output_chars",
@@ -79,12 +87,11 @@ CONTENT: Final = (
         "jsondecodeerror",
         "brace",
     ),
-    # Of what is meant as JSON, from its first brace to its last: what a parser stumbles over that takes fences and greetings off.
+    # What a parser stumbles over that takes fences and greetings off.
     per_answer(
         "json_broken",
         "JSON in answers that cannot be read",
-        f"if(position(output_text, '{{') BETWEEN 1 AND 120, NOT isValidJSON({_between('{', '}')}) AND NOT (position(output_text, "
-        f"'[') BETWEEN 1 AND position(output_text, '{{') AND isValidJSON({_between('[', ']')})), NULL)",
+        f"if({MEANT_AS_JSON}, NOT {WHOLE_JSON}, NULL)",
         "rate",
         "up",
         "json",

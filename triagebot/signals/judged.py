@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from triagebot.domain.signal import Signal
 from triagebot.ports import SeenValue
 from triagebot.signals import phrases
+from triagebot.signals.fields import field_signal
 from triagebot.signals.phrases import SAFE
 from triagebot.signals.sources import source_signal
 from triagebot.signals.vocabulary import word_signal
@@ -61,10 +62,10 @@ def judged_signals(labels: Iterable[str]) -> tuple[Signal, ...]:
 
 
 def signal_by_name(name: str) -> Signal | None:
-    """The signal of an evaluation, a tool, a source or words again, from its own name (`eval:…`, `calls:…`, `source:…`, `words:…`)."""
+    """The signal of an evaluation, a tool, a source, a field or words again, from its own name (`eval:…`, `calls:…`)."""
     kind, _, rest = name.partition(":")
-    known = {"eval": _signal, "calls": _called, "source": source_signal, "words": word_signal}.get(kind)
-    return known(rest) if known is not None and SAFE.fullmatch(rest) else None
+    known = {"eval": _signal, "calls": _called, "source": source_signal, "field": field_signal, "words": word_signal}
+    return known[kind](rest) if kind in known and SAFE.fullmatch(rest) else None
 
 
 def is_score(name: str) -> bool:

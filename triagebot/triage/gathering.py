@@ -16,8 +16,9 @@ from triagebot.domain.severity import Rubric
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
 from triagebot.errors import SourceFailed
-from triagebot.ports import DOCUMENT_SOURCE, Journal, RequestTable, TraceStore
+from triagebot.ports import ANSWER_FIELD, DOCUMENT_SOURCE, Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
+from triagebot.signals.fields import field_signals
 from triagebot.signals.judged import SHAPE, called_signals, judged_signals, reshaped, shape_signals
 from triagebot.signals.sources import kept, source_signals
 from triagebot.signals.vocabulary import word_signals
@@ -72,11 +73,16 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
 
     async def requests() -> tuple[tuple[Signal, ...], RequestTable]:
         # What the sample does not show has too few requests in the table to be a signal.
-        named = await deps.traces.seen(names, window, ("judge", "tool_names", DOCUMENT_SOURCE), sampled=True)
-        judges = [seen.value for seen in named if seen.dimension == "judge"]
-        tools = [seen for seen in named if seen.dimension == "tool_names"]
-        found = source_signals([seen for seen in named if seen.dimension == DOCUMENT_SOURCE])
-        by_name = (*judged_signals(judges), *called_signals(tools), *shape_signals(tools), *found)
+        asked = ("judge", "tool_names", DOCUMENT_SOURCE, ANSWER_FIELD)
+        all_ = await deps.traces.seen(names, window, asked, sampled=True)
+        judges, tools, sources_, fields = ([one for one in all_ if one.dimension == dimension] for dimension in asked)
+        by_name = (
+            *judged_signals(one.value for one in judges),
+            *called_signals(tools),
+            *shape_signals(tools),
+            *source_signals(sources_),
+            *field_signals(fields),
+        )
         table = await deps.traces.requests(names, window, (*deps.signals, *by_name, *service.signals), limit=ROWS)
         return _with_shapes((*deps.signals, *kept(by_name, table), *service.signals), table)
 

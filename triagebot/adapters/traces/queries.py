@@ -15,7 +15,7 @@ from triagebot.adapters.traces.engine import literal
 from triagebot.domain.inputs import InputTest
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Window
-from triagebot.ports import DIMENSIONS, DOCUMENT_SOURCE
+from triagebot.ports import ANSWER_FIELD, DIMENSIONS, DOCUMENT_SOURCE
 
 # A request that began before the window is left out; spans up to this long before it are read to know.
 LEAD: Final = timedelta(minutes=15)
@@ -37,11 +37,14 @@ DIMENSION_SQL: Final[Mapping[str, str]] = {
 if tuple(DIMENSION_SQL) != DIMENSIONS:
     raise ValueError("DIMENSION_SQL does not follow ports.DIMENSIONS")
 # What a span can have several of, joined by the separator, and the column without which it has none.
-_SEVERAL: Final = {"judge": "eval_name", DOCUMENT_SOURCE: "doc_ids"}
+_SEVERAL: Final = {"judge": "eval_name", DOCUMENT_SOURCE: "doc_ids", ANSWER_FIELD: "output_text"}
 _SEEN_SQL: Final[Mapping[str, str]] = {
     **DIMENSION_SQL,
     DOCUMENT_SOURCE: "arrayStringConcat(arrayDistinct(arrayMap(id -> if(match(id, '[/#:]'), extract(id, '^(.+)[/#:]'), id), "
     "splitByChar(',', doc_ids))), '\\x1f')",
+    # Names that are written as code writes them: of what is looked up by an id or by a day each answer has its own.
+    ANSWER_FIELD: "if(position(output_text, '{') BETWEEN 1 AND 120, arrayStringConcat(arrayDistinct(extractAll(output_text, "
+    "'\"([A-Za-z_][A-Za-z_.-]{0,59})\"\\\\s*:')), '\\x1f'), '')",
 }
 
 _TYPED: Final = normalise.types()
