@@ -45,6 +45,20 @@ def test_only_requests_that_show_what_was_changed_use_it():
     assert all_use_it.users is None
 
 
+def test_a_conversation_keeps_its_version_of_one_thing_whatever_else_its_requests_record():
+    """Every other request of a conversation is of another route, which has a prompt of its own."""
+    code, silent = np.arange(N) % 2 == 1, np.arange(N) % 10 == 4
+    said = np.where(code, "support/code@v9", labels("support/system@v1", "support/system@v2"))
+    told = {
+        "prompt": np.where(silent, "", said),
+        "route": np.where(code, "/code", "/check"),
+        "conversation": [f"c{i // 2}" for i in range(N)],
+    }
+    _, candidate = one(PROMPT, [change()], table(AT, told))
+    assert candidate.exposure[silent & ~code & SECOND_HALF, 0].min() == 1.0
+    assert not candidate.exposure[code, 0].any()
+
+
 WHILE = "everybody while it was served"
 
 
@@ -69,3 +83,41 @@ def test_a_version_of_half_of_the_requests_is_theirs_alone():
         PROMPT, [change()], table(AT, {"prompt": labels("support/system@v1", "support/system@v2", half)})
     )
     assert WHILE not in candidate.variants
+
+
+@pytest.mark.parametrize("called", [False, True])
+def test_a_route_of_which_no_request_lists_a_tool_or_calls_one_does_not_have_new_tools(called):
+    faq = np.arange(N) % 3 == 0
+    told = {
+        "tools": np.where(faq, "", labels("a1b2", "c3d4")),
+        "tool_names": np.where(
+            np.where(faq, called & (np.arange(N) % 12 == 0), np.arange(N) % 5 == 1), "get_order", ""
+        ),
+        "route": np.where(faq, "/faq", "/agent"),
+    }
+    (_, candidate), *_ = suspects(NODES["tool_schemas"], [change("tool_schemas", "mcp")], table(AT, told), ())
+    assert (candidate.exposure[:, 0] == SECOND_HALF)[~faq].all()
+    assert candidate.exposure[faq & SECOND_HALF, 0].any() is np.bool_(called)
+
+
+def test_who_has_the_next_stage_of_a_roll_out_is_not_hurt_before_it():
+    """One region since 09:00, the other since the afternoon: nearly everybody has it, and those of the morning did not."""
+    later = (np.arange(N) % 3 == 0) & (np.arange(N) < 230)
+    told = labels("support/system@v1", "support/system@v2", SECOND_HALF & ~later)
+    _, candidate = one(PROMPT, [change()], table(AT, {"prompt": told}))
+    assert candidate.exposure[SECOND_HALF, 0].mean() > 0.75
+    assert WHILE not in candidate.variants
+
+
+def test_a_route_that_uses_another_prompt_does_not_have_a_new_one_where_it_does_not_say():
+    """It is rolled out by region, so that others of the region tell what those who do not say were given; but not of all routes."""
+    hint, silent, us = np.arange(N) % 3 == 0, np.arange(N) % 7 == 2, np.arange(N) % 2 == 0
+    said = np.where(hint, "hint@v3", labels("support/system@v1", "support/system@v2", SECOND_HALF & us))
+    told = {
+        "prompt": np.where(silent, "", said),
+        "route": np.where(hint, "/hint", "/fill"),
+        "region": np.where(us, "us", "eu"),
+    }
+    _, candidate = one(PROMPT, [change()], table(AT, told))
+    assert not candidate.exposure[hint, 0].any()
+    assert candidate.exposure[silent & ~hint & us & SECOND_HALF, 0].mean() > 0.4

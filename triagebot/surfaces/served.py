@@ -18,15 +18,20 @@ Array = NDArray[np.float64]
 
 SUPERSEDED = 0.5
 NEARLY_ALL = 0.75
+FIRST_OF = 0.1  # of the time in which it was served
 NEAREST = 6  # requests on either side that tell what those beside them were served
+ASKED_BY = ("route", "workload", "intent")
+TOOLS = ("tools", "tool_names")
+LEAST_IDLE = 60  # requests
 ROLLED_BY = ("region", "route", "tenant", "workload", "intent", "provider", "model_requested", "environment", "key")
 
 
 def served(node: Node, change: Change, mask: Mask, table: RequestTable, dimension: str) -> tuple[Suspect, Candidate]:
     came = min(change.introduced.earliest.timestamp(), float(table.at[mask][0]))
-    plain = _filled(mask, table, dimension, came)
+    users = showing(table, dimension, change.artifact)
+    plain = _filled(mask, users, table, dimension, came)
     parts, names = [plain], [""]
-    after = _and_later(plain, mask, table, dimension, came)
+    after = _and_later(plain, mask, users, table, dimension, came)
     if after is not None:
         parts.append(after)
         names.append("it and what came after it")
@@ -39,16 +44,22 @@ def served(node: Node, change: Change, mask: Mask, table: RequestTable, dimensio
         parts.append(born)
         names.append("conversations that had it")
     suspect = Suspect(key=change.key, node=node.name, change=change, served=True, requests=int(mask.sum()))
-    users = showing(table, dimension, change.artifact)
     told = users if users.any() and not users.all() else None  # else the dimension does not tell artifacts apart
     return suspect, replace(candidate_of(node, change, parts, names), users=told)
 
 
 def _while_served(plain: Array, mask: Mask) -> Array | None:
-    """Everybody since a change that nearly everybody has, or from its first to its last: a few fail over to another version."""
+    """Everybody since a change that nearly everybody has, or from its first to its last: a few fail over to another version. Of
+    a roll-out by stages those of the next stage do not have it yet.
+    """
     had = np.flatnonzero(mask)
     first, last = int(had[0]), int(had[-1]) + 1
-    end = next((e for e in (plain.size, last) if plain[first:e].mean() >= NEARLY_ALL), None)
+
+    def nearly_all(end: int) -> bool:
+        at_first = plain[first : first + max(int(FIRST_OF * (end - first)), 1)]
+        return bool(min(plain[first:end].mean(), at_first.mean()) >= NEARLY_ALL)
+
+    end = next((e for e in (plain.size, last) if nearly_all(e)), None)
     if end is None or plain[first:end].all():
         return None
     place = np.arange(plain.size)
@@ -56,7 +67,7 @@ def _while_served(plain: Array, mask: Mask) -> Array | None:
     return during if tells(during) else None
 
 
-def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str, came: float) -> Array | None:
+def _and_later(plain: Array, mask: Mask, users: Mask, table: RequestTable, dimension: str, came: float) -> Array | None:
     """The exposure of a change that later ones carried on: requests with it, or with a value that appeared only after it."""
     column = table.dimensions[dimension]
     used, first = np.unique(column.codes, return_index=True)
@@ -69,16 +80,17 @@ def _and_later(plain: Array, mask: Mask, table: RequestTable, dimension: str, ca
     meanwhile = plain[mine : int(np.flatnonzero(follow)[0])]
     if meanwhile.size == 0 or meanwhile.mean() < SUPERSEDED:
         return None  # a value that lives beside others (a fallback) is not carried on by the next
-    joined = np.maximum(plain, _filled(follow, table, dimension, came))
+    joined = np.maximum(plain, _filled(follow, users, table, dimension, came))
     return joined if tells(joined) else None
 
 
-def _filled(mask: Mask, table: RequestTable, dimension: str, came: float) -> Array:
+def _filled(mask: Mask, users: Mask, table: RequestTable, dimension: str, came: float) -> Array:
     """The exposure, also of requests that do not record the version: how many of the nearest like them had it.
 
     Whether a request records it often depends on what it did (only one that calls a tool lists its tools); left out, or taken
     as unexposed, such requests would make the change look like the cause of what it merely is recorded with. What a flag or an
-    index is called may be recorded only since there is one: nobody had it before it `came` (seconds).
+    index is called may be recorded only since there is one: nobody had it before it `came` (seconds). `users` show it in any
+    version: a route in which nobody does uses another.
     """
     column = table.dimensions[dimension]
     known = versioned(column)[column.codes]
@@ -100,7 +112,23 @@ def _filled(mask: Mask, table: RequestTable, dimension: str, came: float) -> Arr
         at_once = switched[high - 1] - switched[low] <= 1
         before = mask[recorded[np.maximum(place - 1, 0)]]
         filled[missing] = np.where(at_once, before, (had[high] - had[low]) / (high - low))
-    return np.where(mask | (table.at >= came), _kept(filled, mask, known, table), 0.0)
+    filled = _kept(filled, mask, known, users, table)
+    filled[~mask & _never(known, users, table)] = 0.0
+    if dimension == "tools":  # listed or called: who lists none calls none, and where nobody does there are none
+        some = np.any([d.named[d.codes] for n in TOOLS if (d := table.dimensions.get(n)) is not None], axis=0)
+        filled[_never(np.ones(some.size, dtype=bool), some, table)] = 0.0
+    return np.where(mask | (table.at >= came), filled, 0.0)
+
+
+def _never(of: Mask, users: Mask, table: RequestTable) -> Mask:
+    """Requests of routes and jobs none of whose many requests that can be told by (`of`) is among the users; none are, where no
+    user is known.
+    """
+    never = np.zeros(of.size, dtype=bool)
+    for dimension in (table.dimensions[name] for name in ASKED_BY if name in table.dimensions and users.any()):
+        counts, used = (np.bincount(dimension.codes, rows, len(dimension.labels)) for rows in (of, of & users))
+        never |= (dimension.named & (counts >= LEAST_IDLE) & (used == 0))[dimension.codes]
+    return never
 
 
 def _alike(mask: Mask, known: Mask, table: RequestTable) -> NDArray[np.int32]:
@@ -126,13 +154,16 @@ def _alike(mask: Mask, known: Mask, table: RequestTable) -> NDArray[np.int32]:
     return chosen
 
 
-def _kept(filled: Array, mask: Mask, known: Mask, table: RequestTable) -> Array:
-    """A conversation keeps its version: what another request of it records holds for those that record none."""
+def _kept(filled: Array, mask: Mask, known: Mask, users: Mask, table: RequestTable) -> Array:
+    """A conversation keeps its version: what another request of it that uses the same thing records holds for those that record
+    none.
+    """
     conversation = table.dimensions.get("conversation")
     if conversation is None:
         return filled
-    counts = np.bincount(conversation.codes, known, minlength=len(conversation.labels))
-    having_it = np.bincount(conversation.codes, mask & known, minlength=len(conversation.labels))
+    told = known & users if users.any() else known
+    counts = np.bincount(conversation.codes, told, minlength=len(conversation.labels))
+    having_it = np.bincount(conversation.codes, mask & told, minlength=len(conversation.labels))
     one = conversation.named & (counts > 0) & ((having_it == 0) | (having_it == counts))
     rows = ~known & one[conversation.codes]
     filled[rows] = (having_it > 0)[conversation.codes[rows]]
