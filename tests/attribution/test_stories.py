@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from triagebot.attribution.hypotheses import readily
 from triagebot.attribution.stories import _another
 
 
@@ -19,3 +21,9 @@ def test_a_little_better_is_not_better():
 
 def test_without_changes_there_is_no_other():
     assert not _another(np.array([9.0])).any()
+
+
+@pytest.mark.parametrize(("content", "left"), [(None, 1.0), (1e-4, 1.0), (0.3, 0.1)])
+def test_that_answers_stood_still_is_no_word_against_what_hardly_moves_them(content, left):
+    moves = {"eval": 1.0} | ({"content": content} if content else {})
+    assert readily(moves.get, (), still=0.1) == left

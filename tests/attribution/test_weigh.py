@@ -302,6 +302,23 @@ def test_what_nobody_recorded_moved_at_two_moments_is_two_explanations():
     assert sorted((e.seed.signal, e.slice.value) for e in found) == [("pace", "c"), ("time", "b")]
 
 
+def test_what_a_tool_returns_and_what_it_fails_are_one_when_nothing_on_record_did_it():
+    """Only requests that call the tool show what it returns: the others have nothing to do with it, and do not fail."""
+    w = world(3)
+    calls, since = w.rng.random(w.at.size) < 0.3, w.at >= 2.5 * DAY
+    values = {
+        "failed": (w.rng.random(w.at.size) < 0.01 + 0.25 * (calls & since)).astype(float),
+        "shape": np.where(calls, (since | (w.rng.random(w.at.size) < 0.01)).astype(float), np.nan),
+    }
+    told = (RATE, Signal(name="shape", title="x", sql="1", bad="both", family="tool"))
+    codes, labels = {"tool_names": calls.astype(np.int32)}, {"tool_names": ("", "lookup")}
+    strata = calls[:, None].astype(float)
+    panel = build_panel(w.at, np.ones(w.at.size), codes, labels, values, told, strata)
+    slices = slices_of(panel, ["tool_names"], least=60, most=8)
+    (found,) = weigh(panel, [], slices).explanations
+    assert (found.seed.signal, [m.signal for m in found.members]) == ("shape", ["failed"])
+
+
 def test_a_change_of_the_very_tool_whose_requests_failed_is_likelier_to_have_failed_them():
     w = world(4)
     column = w.panel(np.zeros(w.at.size)).columns["failed"]
@@ -495,6 +512,20 @@ def test_that_one_of_two_in_one_deploy_also_reached_others_who_tell_little_names
     (told,) = explain(w, w.panel(0.15 * one), both)
     assert told.best == "prompt"
     assert (told.posterior["prompt"] < chance) == (apart == 0.0)
+
+
+@pytest.mark.parametrize(("few", "open_"), [(4, True), (8, True), (60, False)])
+def test_of_whom_it_is_hardly_known_which_of_two_in_one_deploy_they_had_tells_them_apart_no_more(few, open_):
+    w = world(4)
+    exposed = w.at >= 3.0 * DAY
+    other = exposed.copy()
+    other[np.flatnonzero(exposed)[:: int(exposed.sum() / few)][:few]] = False
+    both = [
+        replace(kind("prompt", exposed, {"error": 1.0}), recorded=10 * DAY),
+        replace(kind("tools", other, {"error": 0.1}), recorded=10 * DAY + 20),
+    ]
+    (told,) = explain(w, w.panel(0.1 * exposed), both)
+    assert (told.best, told.posterior["prompt"] < 0.75) == ("prompt", open_)
 
 
 def nightly(seed):

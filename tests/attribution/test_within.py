@@ -150,3 +150,13 @@ def test_a_route_that_did_not_get_it_is_asked_only_about_what_is_asked_more_than
     had = candidate("old", home & (w.at >= 0.5 * DAY))
     assert within(had, slices).inside == ()
     assert [s.value for s in within(had, slices, {("form", "free")}).inside] == ["free"]
+
+
+@pytest.mark.parametrize(("leak", "homes"), [(0.0, True), (0.01, True), (0.2, False)])
+def test_a_few_elsewhere_that_may_have_had_it_do_not_make_a_change_of_one_route_one_of_all(leak, homes):
+    """Requests that do not record their version get what those beside them had, in part."""
+    w = world(1)
+    home = w.region == 1
+    slices = [Slice("route", "fill", home), Slice("route", "others", ~home)]
+    had = np.where(home, 1.0, np.where(w.rng.random(w.at.size) < leak, 0.5, 0.0)) * (w.at >= 0.5 * DAY)
+    assert (within(candidate("old", had), slices).home is not None) is homes

@@ -171,8 +171,7 @@ class Board:
             if place is not None:
                 mine[k] = self._as_told(panel, i, place, exposure, slices)
             else:
-                alone, _ = weigh_exposures(within_slice(self.columns[i], explanation.slice), exposure[:, None])
-                mine[k] = float(alone[0] + np.log(PRIOR_UNOBSERVED))
+                mine[k] = self._with_the_seed(i, explanation, exposure) + np.log(PRIOR_UNOBSERVED)
         open_ = [j for j, c in enumerate(self.candidates) if explanation.posterior[c.key] >= OPEN]
         mine = np.maximum(mine, told[:, open_].max(axis=1, initial=-np.inf))
         elsewhere = mine < told.max(axis=1) - CLEARLY
@@ -183,6 +182,19 @@ class Board:
                 if top + COMPANION_WEIGHT * (float(gain[better].sum()) - top) > CLEARLY:
                     elsewhere |= better
         return frozenset(self.columns[i].signal.name for i, away in zip(rows, elsewhere, strict=True) if away)
+
+    def _with_the_seed(self, row: int, explanation: Explanation, exposure: Array) -> float:
+        """Ln BF of the seed's time and place on another signal: of all there, or of those that have the seed's signal, where not
+        all do. A tool that returns something else fails those that call it.
+        """
+        alone, _ = weigh_exposures(within_slice(self.columns[row], explanation.slice), exposure[:, None])
+        seed = next(c for c in self.columns if c.signal.name == explanation.seed.signal)
+        if seed.group.rows.size == exposure.size:
+            return float(alone[0])
+        having = np.zeros(exposure.size)
+        having[seed.group.rows] = exposure[seed.group.rows]
+        users, _ = weigh_exposures(self.beside(row), having[:, None])
+        return float(max(alone[0], users[0]))
 
     def _as_told(self, panel: Panel, row: int, place: int, exposure: Array, slices: int) -> float:
         """Ln odds of a change on another signal than the one that its story (`exposure`) is told of: it was felt in one slice or

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from triagebot.attribution.bayes import weigh_exposures
 from triagebot.attribution.board import Board
 from triagebot.attribution.hypotheses import readily, unrecorded
 from triagebot.attribution.panel import Slice
@@ -20,6 +21,7 @@ AS_GOOD = 2.0  # ln
 BESIDE = 0.2  # that a change on record, which fits, did something beside the one that is looked for
 ABLE = 0.05  # how readily a change moves signals of a kind, from which it may well have moved them
 AT_ONCE = 60.0  # seconds
+HARDLY = 0.05  # of the requests that had it
 KIND_ALONE = 2.5  # to 1: leaves the better of two kinds below what is named
 
 
@@ -72,9 +74,13 @@ def levelled(board: Board, seed: int, slice_: Slice, pooled: Array, moved_with: 
         if j == top or candidate.recorded is None or abs(candidate.recorded - best.recorded) > AT_ONCE:
             continue
         mine, theirs = best.exposure[:, 0], candidate.exposure[:, 0]
-        same = np.count_nonzero(mine != theirs) < MIN_BETWEEN
-        # Or who had it had both, and the others of that one told next to nothing.
-        same |= bool((mine <= theirs).all()) and pooled[top] - pooled[j] < AS_GOOD
+        apart = np.count_nonzero(mine != theirs)
+        same = bool(apart < MIN_BETWEEN)
+        # Or who had it had both, but for a few of whom it is not recorded, and the others of that one told next to nothing.
+        had_both = (mine <= theirs).all() or apart < HARDLY * np.count_nonzero(mine)
+        if had_both and not same:
+            told, _ = weigh_exposures(board.beside(seed), np.stack([mine, theirs], axis=1))
+            same = bool(min(told[0] - told[1], pooled[top] - pooled[j]) < AS_GOOD)
         if same and all((candidate.moves(family) or 0.0) >= ABLE for family in families):
             raised[j] = max(pooled[j], pooled[top] - np.log(KIND_ALONE))
     return raised

@@ -108,7 +108,7 @@ def prior_odds(candidate: Candidate, column: Column, slice_: Slice | None = None
 def readily(moves: Callable[[str], float | None], kinds: Collection[str], *, still: float) -> float:
     """How readily what moves signals so moves all of these kinds; `still` of it leaves the text of an answer as it was."""
     moved = float(np.prod([moves(kind) or INCOMPATIBLE for kind in kinds]))
-    return moved * (still if moves("content") else 1.0)
+    return moved * (still if (moves("content") or 0.0) > INCOMPATIBLE else 1.0)
 
 
 def unrecorded(causes: Sequence[Cause], mine: str, kinds: Collection[str], *, still: float) -> float:

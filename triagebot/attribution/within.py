@@ -18,7 +18,9 @@ from triagebot.attribution.scan import PLACES
 from triagebot.attribution.thresholds import MIN_SIDE, TOO_FEW
 
 Mask = NDArray[np.bool_]
-HARDLY: Final = 0.02  # of a kind of requests have got it: it was not meant for them
+HARDLY: Final = (
+    0.02  # of a kind of requests have got it: it was not meant for them; not all record what they were given
+)
 ELSEWHERE: Final = 0.1  # of the odds is left where nobody beside them had it not, but others of another kind
 BESIDE: Final = 0.1  # of the requests since it came have not got it: else every slice shows it as a step in time
 
@@ -34,12 +36,12 @@ def within(candidate: Candidate, slices: Sequence[Slice], grown: Collection[tupl
     had = plain > 0
     if not had.any():
         return candidate
-    homes = [s for s in slices if s.dimension and not (had & ~s.mask).any()]
+    since = np.arange(had.size) >= np.flatnonzero(had)[0]
+    homes = [s for s in slices if s.dimension and plain[~s.mask].sum() <= HARDLY * (since & ~s.mask).sum()]
     if homes:
         candidate = replace(candidate, home=min(homes, key=lambda s: int(s.mask.sum())))
     if candidate.averaged:
         return candidate
-    since = np.arange(had.size) >= np.flatnonzero(had)[0]
     without, odds = since & ~had & _reached(had, since, slices), 1.0
     told = [s for s in slices if s.dimension]
     if without.sum() < BESIDE * since.sum():

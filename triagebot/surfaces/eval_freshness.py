@@ -15,14 +15,34 @@ from triagebot.surfaces.contract import Scope, Snapshot, Sources, Weighed
 STALE = timedelta(days=14)
 # A suite is run on cases of its own: what users get is scored by others, which its definition is seldom shared with.
 BESIDE = "beside the product"
-ON_CASES = MappingProxyType({"eval": 0.05})
+# What is scored, by whatever, is not what the scoring did: one in ten thousand runs beside the product and takes from it.
+PRODUCT = (
+    "cache",
+    "content",
+    "cut",
+    "error",
+    "latency",
+    "length",
+    "missing",
+    "ratelimit",
+    "retrieval",
+    "retry",
+    "speed",
+    "stream",
+    "tool",
+    "upstream",
+    "usage",
+)
+HARDLY = 1e-4
+ON_SCORES = MappingProxyType({"eval": 1.0, **dict.fromkeys(PRODUCT, HARDLY)})
+ON_CASES = MappingProxyType({**ON_SCORES, "eval": 0.05})
 
 
 class EvalFreshness(Walked):
     name = "eval_freshness"
     surfaces = ("eval_freshness",)
     dimensions = ("judge",)
-    families = MappingProxyType({"eval": 1.0})
+    families = ON_SCORES
     columns = ("eval_score",)
 
     async def collect(self, sources: Sources, scope: Scope) -> Snapshot:
