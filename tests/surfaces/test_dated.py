@@ -89,6 +89,10 @@ def test_a_limit_lowered_is_also_weighed_on_working_days_alone():
     _, candidate = one(NODES["quota"], [told], table(at))
     own = candidate.exposure[:, candidate.variants.index("on working days")]
     assert set((at[own == 1] - friday) // 86400) == {0.0, 3.0}
+    hours = candidate.exposure[:, candidate.variants.index("every working day for 6 hours from 08:00 UTC")]
+    assert set(at[(hours == 1) & (at >= friday + 86400)] - friday) == {
+        3 * 86400 + t for t in range(8 * 3600, 14 * 3600, 600)
+    }
     _, candidate = one(NODES["quota"], [told], table(at[at < friday + 86400]))
     assert "on working days" not in candidate.variants
 

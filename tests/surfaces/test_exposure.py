@@ -113,6 +113,15 @@ def test_a_version_and_its_hash_are_one_roll_out_also_where_one_is_recorded_less
     assert (suspect.change.artifact, suspect.change.after) == ("p", "v2")
 
 
+def test_a_library_that_comes_with_a_release_keeps_its_own_version():
+    told = table(AT, {"service_version": labels("4.18.2", "4.19.0")})
+    library = change("code", "llm-client", at=0.5, before="3.1.4", after="3.2.0")
+    suspect, candidate = one(NODES["application"], [library], told)
+    assert (suspect.change.before, suspect.change.after) == ("3.1.4", "3.2.0")
+    assert suspect.change.detail["seen_as"] == "4.19.0"
+    assert (candidate.exposure[:, 0] == SECOND_HALF).all()
+
+
 def test_a_retirement_date_that_moved_is_no_version_although_the_id_is_served():
     moved = change(surface="model_alias", artifact="m", before="m-2", after="m-2")
     suspect, candidate = one(MODEL, [moved], table(AT, {"model_served": ["m-2"] * N}))
@@ -178,6 +187,15 @@ def test_that_a_nightly_rebuild_stopped_does_not_share_the_odds_of_its_rebuilds(
     ((_, alone),) = suspects(NODES["retrieval_corpus"], [stop], table(AT), [])
     assert stopped.prior == alone.prior
     assert all(c.prior == pytest.approx(alone.prior / 8**0.5) for _, c in rebuilt)
+
+
+def test_that_what_requests_record_has_no_new_version_is_no_word_against_its_having_stopped():
+    stop = change("retrieval_corpus", "kb", at=0.5, before="i-2", after="", detail={"stopped": True})
+    told = table(AT, {"corpus": labels("kb@i-1", "kb@i-2", np.arange(N) >= N // 3)})
+    found = {s.change.detail.get("stopped"): (s, c) for s, c in suspects(NODES["retrieval_corpus"], [stop], told, [])}
+    suspect, candidate = found[True]
+    assert not suspect.never_served
+    assert candidate.prior == 1.0
 
 
 def test_a_change_that_the_traces_would_show_and_do_not_is_less_likely_by_its_date():

@@ -31,6 +31,36 @@ def test_one_late_run_is_none_missed():
     assert stopped([look(h, h) for h in (30, 29, 28, 27)] + [look(25, 27)]) == []
 
 
+def built(days, still, surface="retrieval_corpus"):
+    """Versions that came on these days before the page, two looks a day, and then none for the days that are `still`."""
+    looks = []
+    for day in range(max(days), -1, -1):
+        version = max([d for d in days if d >= day], default=0, key=lambda d: -d) if day >= still else min(days)
+        looks += [
+            observation(surface, "kb", label="ok", fingerprint=f"v{version}", observed_at=AS_OF - (24 * day + h) * HOUR)
+            for h in (8, 2)
+        ]
+    return looks
+
+
+@pytest.mark.parametrize(
+    ("days", "still", "surface", "stops"),
+    [
+        (range(10, 19), 10, "retrieval_corpus", True),
+        (range(1, 10), 1, "retrieval_corpus", False),
+        ((10, 11, 13, 17, 18, 19), 10, "retrieval_corpus", False),
+        (range(10, 14), 10, "retrieval_corpus", False),
+        (range(10, 19), 10, "prompt_version", False),
+    ],
+)
+def test_an_index_that_had_a_new_version_each_day_and_has_none_any_more_stopped(days, still, surface, stops):
+    found = stopped(built(list(days), still, surface))
+    assert bool(found) is stops
+    if found:
+        assert found[0].introduced.latest - found[0].introduced.earliest == 24 * HOUR
+        assert found[0].introduced.earliest == AS_OF - (24 * 10 + 8) * HOUR
+
+
 def test_a_job_that_began_again_did_not_stop():
     looks = [look(h, h) for h in (30, 29, 28)] + [look(10, 28), look(1, 1)]
     assert stopped(looks) == []

@@ -50,6 +50,41 @@ def test_a_judge_that_is_on_record_under_another_name_is_told_as_recorded(artifa
         assert decision.told[0].confidence == pytest.approx(0.96)
 
 
+@pytest.mark.parametrize(
+    ("summary", "told"),
+    [("Add rater-12 from the contractor pool", ["grading"]), ("Add a rater, rubric-3 stays", []), ("", [])],
+)
+def test_a_rater_who_is_named_in_the_summary_of_what_is_on_record_is_told_as_recorded(summary, told):
+    entry = suspect("eval_freshness", artifact="grading", before="panel-5", after="panel-6", at=0.5, summary=summary)
+    seen = suspect(
+        "eval_freshness",
+        artifact="helpfulness",
+        before="rater-9/rubric-3",
+        after="rater-12/rubric-3",
+        at=0.505,
+        source="traces",
+    )
+    shown = explanation(
+        moved("feedback", N, best=40.0), best=seen.key, posterior={seen.key: 0.6, entry.key: 0.36, "": 0.04}
+    )
+    decision = decided(found(shown, suspects=(entry, seen)))
+    assert [r.suspect.change.artifact for r in decision.told if r.suspect is not None] == told
+
+
+@pytest.mark.parametrize(
+    ("artifact", "told"), [("sandbox", ["sandbox"]), ("sandbox_pass", ["sandbox_pass"]), ("box", []), ("judge", [])]
+)
+def test_the_version_of_a_grader_that_scores_name_beside_others_is_told_as_recorded(artifact, told):
+    entry = suspect("eval_freshness", artifact=artifact, before="1.3.0", after="2.0.0", at=0.5)
+    name = "sandbox_pass@sandbox-runner/sandbox"
+    seen = suspect("eval_freshness", artifact=name, before="1.3.0", after="2.0.0", at=0.505, source="traces")
+    shown = explanation(
+        moved("feedback", N, best=40.0), best=seen.key, posterior={seen.key: 0.6, entry.key: 0.36, "": 0.04}
+    )
+    decision = decided(found(shown, suspects=(entry, seen)))
+    assert [r.suspect.change.artifact for r in decision.told if r.suspect is not None] == told
+
+
 def test_of_two_rulers_that_were_changed_alike_and_of_bare_versions_none_is_told_for_another():
     seen = suspect("eval_freshness", artifact="helpfulness", before="judge-a", after="judge-b", source="traces")
     two = [suspect("eval_freshness", artifact=name, before="judge-a", after="judge-b") for name in ("safety", "grades")]

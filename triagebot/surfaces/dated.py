@@ -67,8 +67,8 @@ def dated(
         named = [f"every day for {hours} hours from {start:02d}:00 UTC" for start, hours in DAILY]
         working = since * ~weekend(table.at)
         if LEAST <= working.sum() < since.sum():
-            parts.append(working)
-            named.append("on working days")
+            parts += [working, *(working * _daily(table, start, hours) for start, hours in DAILY)]
+            named += ["on working days", *(n.replace("every day", "every working day") for n in named)]
         return suspect, candidate_of(node, change, parts, ["", "in busy hours", "in the busiest", *named])
     again = _changed_again(change, changes)
     parts, named = [since], [""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ from triagebot.surfaces.dated import dated, from_probe, lifecycle
 from triagebot.surfaces.served import served
 from triagebot.surfaces.stages import roll_outs
 
+DOTTED = re.compile(r"v?\d+(?:\.\d+)+")
 UNSHOWN = 0.1  # of the changes that the traces would show, and do not
 HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
 SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
@@ -65,7 +67,7 @@ def suspects(
         # A roll-out in stages is one change: the traces show who had it when.
         if change.after and (change.surface, change.artifact, change.after) in rolled:
             continue
-        if lifecycle(change) or from_probe(change):
+        if lifecycle(change) or from_probe(change) or change.detail.get("stopped"):
             result.append(dated(node, stages, table, changes))  # the name stayed: no version in the traces shows it
             continue
         arrival = next((a for a in unmatched if _matches(a, change)), None) or _in_step(change, unmatched, changes)
@@ -206,11 +208,14 @@ def _shown(node: Node, change: Change, table: RequestTable) -> float:
 def _with_arrival(change: Change, arrival: Arrival) -> Change:
     """The change as its registry tells it, dated by when it was first served, which is what can have hurt anybody."""
     detail = {**change.detail, "recorded": change.introduced.as_json(), "seen_as": arrival.label}
-    # What is served under a version is known to people by it; the commit or hash that its registry has stays beside it.
+    # What is served under a version is known to people by it; the commit or hash that its registry has stays beside it. A
+    # library has a version of its own, and another than the release that it comes with.
+    label = version_of(arrival.label)
     versioned = (
         arrival.dimension not in HASHED
         and arrival.label != f"{change.artifact}={change.after}"
-        and _vocabulary(version_of(arrival.label)) != _vocabulary(change.after)
+        and _vocabulary(label) != _vocabulary(change.after)
+        and not (DOTTED.fullmatch(label) and DOTTED.fullmatch(change.after))
     )
     if versioned and change.after:
         detail["recorded_as"] = change.after
@@ -218,7 +223,7 @@ def _with_arrival(change: Change, arrival: Arrival) -> Change:
         change,
         introduced=arrival.introduced,
         before=(version_of(arrival.before) if versioned else "") or change.before or version_of(arrival.before),
-        after=(version_of(arrival.label) if versioned else "") or change.after or version_of(arrival.label),
+        after=(label if versioned else "") or change.after or label,
         detail=detail,
     )
 

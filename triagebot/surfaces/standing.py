@@ -17,6 +17,10 @@ from triagebot.domain.times import Interval, format_time, parse_time
 # Members of an observation's detail that move on while all is well.
 MOVING: Final = ("last_success", "built_at")
 MISSED: Final = 3.0  # of its usual intervals: one late run is none missed
+# What is built on a schedule has a new version every time. People change prompts day by day as well, and have weekends.
+BUILT: Final = frozenset({"retrieval_corpus"})
+LEAST_BUILT: Final = 6
+REGULAR: Final = 2.0  # times the median: the longest interval of what comes on a schedule
 
 
 def stopped(observations: Iterable[Observation]) -> list[Change]:
@@ -35,6 +39,9 @@ def _stopped(looks: Sequence[Observation]) -> Change | None:
     last = looks[-1]
     moments = [m for look in looks if (m := _moment(look)) is not None]
     newest = _moment(last)
+    if newest is None and last.surface in BUILT:
+        moments = _versions(looks)
+        newest = moments[-1] if moments else None
     usual = _usual(last, moments)
     if newest is None or usual is None or last.observed_at - newest <= MISSED * usual:
         return None
@@ -59,6 +66,14 @@ def _moment(look: Observation) -> datetime | None:
             except ValueError:
                 return None
     return None
+
+
+def _versions(looks: Sequence[Observation]) -> list[datetime]:
+    """When each version was first seen, where they came on a schedule."""
+    came = [next(group).observed_at for _, group in groupby(looks, key=lambda look: look.fingerprint or look.label)]
+    apart = [(later - sooner).total_seconds() for sooner, later in pairwise(came)]
+    regular = len(came) >= LEAST_BUILT and max(apart) <= REGULAR * median(apart)
+    return came if regular else []
 
 
 def _usual(last: Observation, moments: Sequence[datetime]) -> timedelta | None:

@@ -21,6 +21,7 @@ RULER = "eval_freshness"
 AS_WELL_AS = 5.0  # ln
 SLACK = 3600.0
 _VALUE = re.compile(r"[/,;\s]+")
+_PART = re.compile(r"[/@,;\s]+")
 _NAME = re.compile(r"[a-zA-Z]{3}")
 
 
@@ -68,14 +69,18 @@ def _told(text: str) -> set[str]:
 
 
 def _shown_by(recorded: Suspect, traces: Suspect) -> bool:
-    """Whether the traces show what somebody recorded: within the hour, with the values that were recorded among theirs."""
+    """Whether the traces show what somebody recorded: within the hour, with the values that were recorded among theirs, or with
+    what is new in theirs told in its summary ("add rater-12"), or at the very versions of one that is named among theirs.
+    """
     entry, seen = recorded.change, traces.change
-    if entry.source == "traces" or seen.source != "traces" or not (entry.before and entry.after):
+    if entry.source == "traces" or seen.source != "traces" or not entry.after:
         return False
     apart = max(seen.introduced.earliest - entry.introduced.latest, entry.introduced.earliest - seen.introduced.latest)
     before, after, seen_before, seen_after = map(_told, (entry.before, entry.after, seen.before, seen.after))
     named = before and after and before <= seen_before and after <= seen_after
-    return bool(named) and apart.total_seconds() <= SLACK
+    summed_up = {word for word in seen_after - seen_before if any(map(str.isdigit, word))} & _told(entry.summary)
+    same = (entry.before, entry.after) == (seen.before, seen.after) and entry.artifact in _PART.split(seen.artifact)
+    return bool(named or summed_up or same) and apart.total_seconds() <= SLACK
 
 
 def on_record(top: str, by_key: Mapping[str, Suspect]) -> str:
