@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -128,6 +130,23 @@ def test_a_version_and_its_revert_are_one_cause():
     assert [r.suspect.change.after for r in decided(both).told] == ["v2"]
 
 
+def test_a_limit_for_all_and_for_the_job_that_uses_it_up_is_one_cause():
+    limit = suspect("quota", "limit", "daily window", before="rolling", after="resets")
+    batch = Suspect(
+        key=f"{limit.key}|batch",
+        node="quota",
+        change=replace(limit.change, detail={"neighbour": "batch"}),
+        served=True,
+        requests=90,
+    )
+    both = found(
+        named(moved("rate_limited", N), limit, 0.99),
+        named(moved("any_failed", N), batch, 0.99),
+        suspects=(limit, batch),
+    )
+    assert causes(decided(both)) == ["daily window"]
+
+
 def test_a_faint_second_movement_is_not_told_beside_the_first():
     faint = found(named(moved("refusal", N), PROMPT), named(moved("request_failed", N, best=6.0), RELEASE))
     assert causes(decided(faint)) == ["support/system"]
@@ -166,6 +185,14 @@ def test_the_change_that_left_requests_out_goes_with_what_is_no_longer_recorded(
     assert (still.status, still.cut, bool(still.telemetry)) == ("none_of_five", sampling, True)
     blamed = decided(found(named(moved("refusal", N), PROMPT)), lost="a share of the requests", cut=sampling)
     assert (causes(blamed), blamed.cut) == (["support/system"], None)
+
+
+def test_what_is_no_longer_recorded_did_nothing_to_people_and_is_why_what_they_saw_cannot_be_seen():
+    still = decided(found(), lost="no longer recorded: answer texts", people=True)
+    assert (still.status, still.telemetry, still.cut) == ("undetermined", "", None)
+    assert "no longer recorded: answer texts" in still.why
+    assert decided(found(), lost="no longer recorded: answer texts").telemetry
+    assert decided(found(), people=True).status == "none_of_five"
 
 
 @pytest.mark.parametrize(("alone", "told"), [(-6.0, 2), (4.0, 1)])

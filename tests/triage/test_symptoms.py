@@ -7,6 +7,7 @@ import pytest
 from tests.attribution.worlds import DAY, SIGNALS, world
 from tests.fakes.walks import moved as moved_
 from tests.fakes.walks import page
+from triagebot.attribution.panel import Slice
 from triagebot.attribution.scan import scan, slices_of
 from triagebot.domain.signal import Signal
 from triagebot.signals.catalogue import SIGNALS as CATALOGUE
@@ -14,9 +15,11 @@ from triagebot.triage.symptoms import (
     known_words,
     name_parts,
     of_each,
+    of_people,
     of_several,
     page_words,
     relevance,
+    speaks_of,
     spoken,
     symptom,
 )
@@ -117,6 +120,42 @@ def test_harm_is_a_movement_in_the_bad_direction(bad, effect, expected):
 )
 def test_what_one_request_costs_is_no_matter_of_how_many_there_are(title, each):
     assert of_each(page(title)) is each
+
+
+@pytest.mark.parametrize(
+    ("title", "dimension", "value", "named"),
+    [
+        ("assistant gives dosage advice", "intent", "dosage", True),
+        ("weekly accuracy of /v1/check below 75%", "route", "/v1/check", True),
+        ("search_docs returns nothing", "tool_names", "search_docs", True),
+        ("refunds fail", "intent", "dosage", False),
+        ("wrong answers", "route", "/v1/answers", False),
+        ("v1 is slow", "route", "/v1/check", False),
+        ("slow in us-west-2", "region", "us-west-2", True),
+        ("slow in us-west-2", "region", "eu-west-1", False),
+        ("who is west", "tenant", "t-west", False),
+    ],
+)
+def test_what_a_page_names_of_what_is_asked_is_a_slice_that_it_speaks_of(title, dimension, value, named):
+    assert speaks_of(page_words(page(title)), Slice(dimension, value, np.ones(1, dtype=bool))) is named
+
+
+@pytest.mark.parametrize(
+    ("title", "people"),
+    [
+        ("Orchard & Sons say summaries lack docket numbers, charts are flat", True),
+        ("customer ticket: claim form filled with nonsense", True),
+        ("users see another tenant's name", True),
+        ("invoice-writer: wrong currency, complaints since Monday", True),
+        ("error share climbs", False),
+        ("tokens per user up by half", False),
+        ("model dashboard empty", False),
+        ("quality score has too few samples", False),
+        ("answers cut off in mid-sentence", False),
+    ],
+)
+def test_what_people_saw_is_told_from_what_a_monitor_counts(title, people):
+    assert of_people(page(title)) is people
 
 
 @pytest.mark.parametrize(

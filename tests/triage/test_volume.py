@@ -192,6 +192,15 @@ def test_a_change_of_sampling_from_which_on_fewer_came_left_them_out():
     assert thinned_of(table(at), [cut]) == ("", None)
 
 
+def test_a_change_of_sampling_days_before_the_page_left_out_as_much_of_the_first_day():
+    rng = np.random.default_rng(1)
+    at = hours(8, daily, rng)
+    fewer = table(at[(at < 4.2 * DAY) | (rng.random(at.size) < 0.4)])
+    cut = sampling("otel-collector tail_sampling", 4.2 * DAY)
+    assert thinned_of(fewer, [cut])[1] == cut
+    assert thinned_of(table(at), [cut]) == ("", None)
+
+
 def risen(before, after):
     return Risen("tenant", "t-one", np.ones(1000, dtype=bool), 7 * DAY, 7 * DAY, 7 * DAY, before, after, 8.0)
 

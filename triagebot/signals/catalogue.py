@@ -208,6 +208,15 @@ FINISH: Final = (
         needs=("stored_complete",),
         words=("partial", "stored", "incomplete", "stream"),
     ),
+    Signal(
+        name="stored_incomplete",
+        title="answers stored as incomplete",
+        sql="if(stored_complete IS NULL, NULL, stored_complete = 0)",
+        over="any",
+        family="stream",
+        needs=("stored_complete",),
+        words=("partial", "incomplete", "stream", "aborted", "cut", "cut-off"),
+    ),
 )
 
 TOOLS: Final = (

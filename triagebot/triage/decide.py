@@ -67,16 +67,20 @@ def decide(
     fallen: Symptom | None = None,
     asked: bool = False,
     several: bool = False,
+    people: bool = False,
 ) -> Decision:
     """`visible`: what the page complains of could have been seen, had it moved. `blind` says what could not. `asked`: the page
     speaks of something that is measured. `several`: it says itself that several things are wrong.
+    `people`: it tells what people saw, which no instrumentation did to them.
 
     `lost` says what is recorded otherwise than before. `ruler` and `demand` (what offline.py and volume.py found) count only
     where the product itself stood still: a ruler, which explains a page by itself, also beside what the page does not speak of
     and would not be told as a second cause. Where the page speaks of an evaluation (`gate`) a ruler that stepped at another time
     than the product is told beside it.
     """
-    still = partial(_still, found, visible=visible, blind=blind, demand=demand, lost=lost, cut=cut, fallen=fallen)
+    still = partial(
+        _still, found, visible=visible, blind=blind, demand=demand, lost=lost, cut=cut, fallen=fallen, people=people
+    )
     readings = [r for r in readings if not _beside(r, asked)]
     storms = [r for r in readings if r.storm and r.node == "application"]
     readings = [r for r in readings if not any(_brought_about(r, storm) for storm in storms)]
@@ -159,13 +163,14 @@ def _still(
     lost: str,
     cut: Suspect | None,
     fallen: Symptom | None,
+    people: bool,
 ) -> Decision:
     """The product stood still: the ruler moved, the traffic did, nothing did, or it could not have been seen."""
     if ruler is not None:
         return Decision(
             "implicated", (), {}, "it is seen beside the product, whose own signals stood still", ruler=ruler
         )
-    if lost:
+    if lost and not people:
         return Decision("none_of_five", (), {}, lost, telemetry=lost, cut=cut)
     traffic = _mix(found.mixed[0][1]) if found.mixed else demand
     if traffic:
@@ -173,9 +178,9 @@ def _still(
     if fallen is not None:
         why = f"the {fallen.title} fell between two runs; the requests on record do not show what did it"
         return Decision("undetermined", (), _between(found.suspects, fallen), why, fallen=fallen)
-    if visible:
+    if visible and not lost:
         return Decision("none_of_five", (), {}, "nothing that was measured moved")
-    return Decision("undetermined", (), {}, blind)
+    return Decision("undetermined", (), {}, f"what people saw is not in what is recorded: {lost}" if lost else blind)
 
 
 def _between(suspects: Sequence[Suspect], fallen: Symptom) -> dict[str, float]:
@@ -273,17 +278,22 @@ def _rank(
 
 
 def _distinct(readings: Sequence[Reading]) -> list[Reading]:
-    """Each cause once; a node that is named by a change on record is not also named without one."""
+    """Each cause once, also where it is read in two ways (a limit for all, and for the job that uses it up); a node that is named
+    by a change on record is not also named without one.
+    """
     named = {r.suspect.node for r in readings if r.suspect is not None}
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[object, ...]] = set()
     kept = []
     for reading in readings:
         if reading.implied is not None and reading.node in named:
             continue
-        key = (reading.node, _subject(reading))
-        if key not in seen:
-            seen.add(key)
+        keys: set[tuple[object, ...]] = {(reading.node, _subject(reading))}
+        if reading.suspect is not None:
+            change = reading.suspect.change
+            keys.add((reading.node, change.artifact, change.before, change.after, change.introduced))
+        if keys.isdisjoint(seen):
             kept.append(reading)
+        seen |= keys
     return kept
 
 

@@ -33,7 +33,7 @@ from triagebot.triage.nextcheck import next_check
 from triagebot.triage.offline import fallen, probed, stepped
 from triagebot.triage.read import Reading, read
 from triagebot.triage.slices import input_test
-from triagebot.triage.symptoms import known_words, name_parts, of_several, symptom
+from triagebot.triage.symptoms import known_words, name_parts, of_people, of_several, symptom
 from triagebot.triage.visibility import AGAIN, asks_for_answers, spoken_of, what_is_hidden
 from triagebot.triage.volume import MONEY, asks_for_demand, demand_of
 
@@ -140,6 +140,7 @@ def _decided(
         gate=bool(words & GATE_WORDS),
         asked=bool(spoken_of(words, signals, table)),
         several=of_several(page),
+        people=of_people(page),
         fallen=fallen(runs) if words & GATE_WORDS.union(SCORE_WORDS) else None,
     )
 

@@ -10,16 +10,20 @@ from itertools import pairwise
 
 import numpy as np
 
-from triagebot.attribution.panel import Panel
+from triagebot.attribution.panel import Panel, Slice
 from triagebot.attribution.scan import Moved
 from triagebot.attribution.thresholds import SPOKEN_MOST, SPOKEN_OF
 from triagebot.domain.evidence import Measured, Symptom
 from triagebot.domain.page import Page
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
+from triagebot.signals.judged import HEARD
 from triagebot.surfaces.arrivals import moment
 
 WORD = re.compile(r"[a-z0-9][a-z0-9'-]*")
+ASKED = frozenset({"intent", "route", "tool_names", "workload"})
+SHORT = 3  # characters
+_APART = re.compile(r"[^a-z0-9]+")
 EACH = re.compile(
     r"\b(?:per|each|every) (?:request|call|task|conversation|session|message|answer|user|customer|click|ticket)\b",
     re.IGNORECASE,
@@ -28,9 +32,15 @@ EACH = re.compile(
 # one thing says nothing: "three complaints", "5 failures".
 SEVERAL = re.compile(
     r"\b(?:several|multiple|various|different|unrelated|two|three|four|a few)(?:[ \t]+[\w-]+)?"
-    r"[ \t]+(?:things|symptoms|problems|regressions|(?:kinds|sorts|types)[ \t]+of"
+    r"[ \t]+(?:things|symptoms|problems|regressions|(?:kinds|sorts|types|groups)[ \t]+of"
     r"[ \t]+(?:tickets|complaints|issues|failures|errors))\b"
     r"|\b(?:various|different|unrelated)(?:[ \t]+[\w-]+)?[ \t]+(?:tickets|complaints|issues|failures|errors)\b",
+    re.IGNORECASE,
+)
+PEOPLE = re.compile(
+    r"\b(?:customers?|clients?|tickets?|complain\w*|says?|told us|screenshots?"
+    r"|(?:users?|people|patients?|students?|editors?)[ \t]+(?:report|see|get|notice|complain|find)\w*"
+    r"|report(?:s|ed)[ \t]+(?:that|by|wrong|missing))\b",
     re.IGNORECASE,
 )
 PARTED = re.compile(r"['-]")
@@ -122,6 +132,11 @@ def of_several(page: Page) -> bool:
     return bool(SEVERAL.search(f"{page.title} {page.text}"))
 
 
+def of_people(page: Page) -> bool:
+    """Whether a page tells what people saw, which no instrumentation did to them: it may only be why nobody can look it up."""
+    return bool(PEOPLE.search(f"{page.title} {page.text}"))
+
+
 def spoken(signals: Sequence[Signal], words: frozenset[str]) -> dict[str, float]:
     """How much likelier each signal moved because the page's words speak of it, as ln odds; those that they do not are left out.
 
@@ -135,6 +150,16 @@ def spoken(signals: Sequence[Signal], words: frozenset[str]) -> dict[str, float]
         if likelier > 1:
             told[signal.name] = math.log(likelier)
     return told
+
+
+def speaks_of(words: frozenset[str], slice_: Slice) -> bool:
+    """Whether the page names what is asked in a slice: its intent, route or tool by a word of its own, any other value as it is."""
+    value = slice_.value.lower()
+    if slice_.dimension not in ASKED:
+        return value in words
+    return any(
+        len(part) > SHORT and part not in HEARD for part in WORD.findall(_APART.sub(" ", value)) if part in words
+    )
 
 
 def relevance(names: Sequence[str], words: frozenset[str], signals: Mapping[str, Signal]) -> int:

@@ -183,8 +183,10 @@ def dropped(table: RequestTable, since: float) -> bool:
     at = table.at
     if not at.size or at[-1] - at[0] < 2 * DAY or not at[0] + DAY <= since < at[-1]:
         return False
-    now, day = float((at >= since).sum()), float(((at >= since - DAY) & (at < min(at[-1] - DAY, since))).sum())
-    return _fewer(at, table.weight, since) and (day - now) > STEP * np.sqrt(day + now)
+    # Of days and days since only the first: before them are Sundays, and what comes less on those is no loss.
+    now_, weight = at[at < since + DAY], table.weight[at < since + DAY]
+    now, day = float((now_ >= since).sum()), float(((at >= since - DAY) & (at < min(now_[-1] - DAY, since))).sum())
+    return _fewer(now_, weight, since) and (day - now) > STEP * np.sqrt(day + now)
 
 
 def _fewer(at: NDArray[np.float64], weight: NDArray[np.float64], since: float) -> bool:
