@@ -344,6 +344,16 @@ RETRIEVAL: Final = (
         needs=("doc_count",),
         words=("empty", "retrieval", "nothing", "sources", "citation", "citations"),
     ),
+    # Of OpenInference's attributes there are none where nothing was found.
+    Signal(
+        name="retrieval_bare",
+        title="retrievals without documents",
+        sql="if(failed = 1, NULL, doc_count IS NULL)",
+        over="retrieval",
+        family="retrieval",
+        needs=("doc_count",),
+        words=("empty", "retrieval", "nothing", "sources", "citation", "citations"),
+    ),
     Signal(
         name="top_score",
         title="best retrieval score",

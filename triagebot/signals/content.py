@@ -95,6 +95,7 @@ CONTENT: Final = (
         "rate",
         "up",
         "json",
+        "structured",
         "parse",
         "parser",
         "malformed",
@@ -385,7 +386,8 @@ CONTENT: Final = (
     _said(
         "citation",
         "answers with citations",
-        "\\\\[[0-9]{1,3}\\\\]|\\\\[[a-z0-9_-]+#|\\\\(source:|【",
+        # [3], [^3], [faq#, [doc-0042], [guide.md:7], (source: …), 【
+        "(?i)\\\\[\\\\^?[0-9]{1,3}\\\\]|\\\\[[a-z0-9_-]+#|\\\\[[a-z][a-z0-9_./:#-]*[0-9][a-z0-9_./:#-]*\\\\]|\\\\(sources?:|【",
         "both",
         "citation",
         "citations",

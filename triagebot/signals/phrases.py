@@ -31,6 +31,9 @@ FOUND_NOTHING: Final = (
     r"|\\bnothing (relevant |matching )?(was |is |could be )?(found|available|on (file|record))\\b"
     r"|\\b(do|does|did) ?(not|n[\\x27’]t) (have|contain|include|mention) (any |enough |the |that |this |such )?"
     r"(information|details) (on|about|for|regarding)\\b"
+    r"|\\b(nothing|none) (in|of) (the|our|my|these|those) [a-z ]{0,30}(cover|mention|answer|address|describe|say|contain)s?\\b"
+    r"|\\b(source|document|article|excerpt|passage|page|knowledge base|documentation)s? (do|does) ?(not|n[\\x27’]t) "
+    r"(cover|mention|answer|address|describe|say|contain)\\b|\\bnot covered (by|in) (the|our|my|these)\\b"
     r"|\\bnicht gefunden|\\bkeine (informationen|ergebnisse|angaben|treffer)\\b|\\bkonnte [^.]{0,60}nicht finden"
     r"|\\baucune? (r[ée]sultat|information|document)|\\bintrouvable\\b|\\bno (se )?(he )?encontr|\\bning[úu]n resultado"
 )

@@ -39,7 +39,7 @@ SIGNALS: Final = {
     "input_chars": "input texts",
 }
 # … and those that take its absence for an event: from one moment on every request has it.
-BY_ABSENCE: Final = {"unfinished": "finish reason"}
+BY_ABSENCE: Final = {"unfinished": "finish reason", "retrieval_bare": "documents"}
 PLACES: Final = ("region", "environment", "route", "workload", "tenant")
 NOBODY: Final = 0.02
 REST: Final = 0.25  # of what moved in some places moved elsewhere
