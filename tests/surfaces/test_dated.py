@@ -97,6 +97,20 @@ def test_a_limit_lowered_is_also_weighed_on_working_days_alone():
     assert "on working days" not in candidate.variants
 
 
+@pytest.mark.parametrize(
+    ("surface", "after", "stops"),
+    [
+        ("job", "no runs since", True),
+        ("job", "stopped", True),
+        ("job", "every 5 min on green", False),
+        ("flag", "off", False),
+    ],
+)
+def test_a_job_of_which_somebody_recorded_that_it_stopped_is_missed_as_one_that_was_seen_to(surface, after, stops):
+    _, candidate = one(APPLICATION, [change(surface, "cache-warmup", before="running", after=after)], table(AT))
+    assert ("wearing off" in candidate.variants) is stops
+
+
 def test_a_change_says_by_name_what_it_changes():
     told = change(
         "tool_schemas", "orderdesk-mcp", detail={"diff": [{"kind": "description_changed", "tool": "get_rate"}]}

@@ -359,6 +359,18 @@ def test_of_several_things_those_are_told_that_follow_a_change_and_one_that_only
     assert causes(decided(all_, several=True)) == ["m", "support/style"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "told"), [(1700.0, 11.0, 1), (1700.0, 30.0, 2), (200.0, 11.0, 2), (340.0, 11.0, 1)]
+)
+def test_what_is_left_over_of_what_is_as_plain_as_can_be_is_no_second_cause(first, second, told):
+    """The page speaks of both: the bill, and the cache that nobody warms any more."""
+    both = found(
+        named(moved("refusal", N, best=first), PROMPT, 0.99),
+        named(moved("request_failed", N, best=second), RELEASE, 0.99, evidence={RELEASE.key: second, PROMPT.key: -9.0}),
+    )
+    assert len(decided(both, words=("refusals", "errors")).told) == told
+
+
 def test_who_grew_is_told_by_a_mark_where_it_is_a_person():
     at = TABLE.at
     rise = Risen("user", "u-e09c11", np.zeros(N, dtype=bool), at[90], at[80], at[95], 0.01, 0.27, 9.0)

@@ -144,6 +144,20 @@ def test_where_one_provider_alone_moved_another_ones_notice_is_not_blamed():
     assert (reading.suspect, reading.implied.artifact) == (None, "fallback")
 
 
+@pytest.mark.parametrize(("signal", "node"), [("rate_limited", "quota"), ("refusal", "provider")])
+def test_what_one_provider_limits_is_a_matter_of_quotas(signal, node):
+    seed = moved(signal, N, best=54.0, mask=np.arange(N) % 2 == 0, slice_=("provider", "quillworks"))
+    assert causes(decided(found(unexplained(seed), suspects=()))) == [node]
+
+
+@pytest.mark.parametrize(("value", "words"), [("/support/explain", 0), ("/support/refund", 1)])
+def test_a_word_of_the_services_name_names_no_slice(value, words):
+    assert SERVICE.name == "support-agent"
+    seed = moved("digits", N, best=54.0, mask=np.arange(N) % 2 == 0, slice_=("route", value))
+    (reading,) = decided(found(named(seed, PROMPT)), words=("support-agent", "support", "agent", "refund")).told
+    assert reading.words == words
+
+
 @pytest.mark.parametrize(("share", "told"), [(0.3, ["quota"]), (0.8, [])])
 def test_a_neighbour_that_grew_while_calls_are_limited_is_told_whatever_made_it_grow(share, told):
     """Most requests are no neighbour of the others: then it is open which of two changes made them more."""

@@ -173,9 +173,9 @@ def test_a_batch_that_begins_while_fewer_others_come_is_no_loss():
     assert thinned(table(times[order], {"conversation": who, "workload": work})) is None
 
 
-def sampling(artifact, since=7.2 * DAY, summary=""):
+def sampling(artifact, since=7.2 * DAY, **more):
     at = moment(since)
-    told = change("config", artifact, summary=summary, introduced=Interval(at, at))
+    told = change("config", artifact, introduced=Interval(at, at), **more)
     return Suspect(key=told.key, node="application", change=told, served=False, requests=0)
 
 
@@ -187,6 +187,8 @@ def test_a_change_of_sampling_from_which_on_fewer_came_left_them_out():
     told, by = thinned_of(fewer, [sampling("autoscaling"), cut])
     assert (by, "tail_sampling" in told) == (cut, True)
     assert thinned_of(fewer, [sampling("collector", summary="Lower the sampling rate")])[1] is not None
+    set_to = sampling("otel-collector", after="tail_sampling: errors 100 %, rest 15 %")
+    assert thinned_of(fewer, [set_to])[1] == set_to
     assert thinned_of(fewer, [sampling("autoscaling")]) == ("", None)
     assert thinned_of(fewer, [sampling("otel-collector tail_sampling", 4 * DAY)]) == ("", None)
     assert thinned_of(table(at), [cut]) == ("", None)

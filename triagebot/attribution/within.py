@@ -18,9 +18,7 @@ from triagebot.attribution.scan import PLACES
 from triagebot.attribution.thresholds import MIN_SIDE, TOO_FEW
 
 Mask = NDArray[np.bool_]
-HARDLY: Final = (
-    0.02  # of a kind of requests have got it: it was not meant for them; not all record what they were given
-)
+HARDLY: Final = 0.02  # of a kind of requests may have got it, as not all say what they got: it was not meant for them
 ELSEWHERE: Final = 0.1  # of the odds is left where nobody beside them had it not, but others of another kind
 BESIDE: Final = 0.1  # of the requests since it came have not got it: else every slice shows it as a step in time
 

@@ -25,6 +25,7 @@ from triagebot.surfaces.firsthand import common_value, exposed, first_hand, usua
 SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"})
 # What is answered, as opposed to how fast and whether at all.
 ANSWERED = frozenset(s.name for s in SIGNALS if s.family in ("content", "length", "cut"))
+LIMITS = frozenset(s.name for s in SIGNALS if s.family == "ratelimit")
 ALIKE = 0.5
 OTHERWISE = 25.0  # ln Bayes factor from which answers are plainly others
 NEARLY_ALL = 0.9
@@ -146,9 +147,10 @@ def _asked_as_before(table: RequestTable, sign: Moved) -> bool:
 
 
 def _one_of_several(explanation: Explanation) -> Moved | None:
-    """Answers of one provider changed while those of the others, asked the same, did not."""
+    """Answers of one provider changed while those of the others, asked the same, did not. What it limits is a matter of quotas."""
     seed = explanation.seed
-    return seed if not explanation.best and seed.slice.dimension in ("provider", "model_requested") else None
+    apart = seed.slice.dimension in ("provider", "model_requested") and seed.signal not in LIMITS
+    return seed if apart and not explanation.best else None
 
 
 NODE = Provider()

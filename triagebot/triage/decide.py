@@ -224,7 +224,9 @@ def _also(other: Reading, first: Reading, *, several: bool) -> bool:
     paged for what became better, nor for what was taken back long before.
     """
     past = other.taken_back and not first.taken_back and other.node != first.node
-    if past or other.harm is False or other.explanation.strength < STANDS or _explained(other, first, several=several):
+    # Beside what is as plain as can be, a part of it is left over that looks like something else.
+    least = max(STANDS, min(PLAIN, MISFIT * first.explanation.strength))
+    if past or other.harm is False or other.explanation.strength < least or _explained(other, first, several=several):
         return False
     apart = abs(other.explanation.seed.start - first.explanation.seed.start)
     # How a tool is called is told where it came with the first: a page has a word for tools whatever is wrong.

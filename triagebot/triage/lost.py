@@ -272,7 +272,8 @@ def thinned_of(table: RequestTable, suspects: Sequence[Suspect]) -> tuple[str, S
     """
     for suspect in suspects:
         at = suspect.change.introduced.latest.timestamp()
-        if SAMPLING.search(f"{suspect.change.artifact} {suspect.change.summary}") and dropped(table, at):
+        told = f"{suspect.change.artifact} {suspect.change.summary} {suspect.change.after}"
+        if SAMPLING.search(told) and dropped(table, at):
             return f"a share of the requests since {moment(at):%Y-%m-%d %H:%M} UTC ({describe(suspect)})", suspect
     since = thinned(table)
     if since is None:

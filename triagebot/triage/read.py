@@ -33,7 +33,7 @@ from triagebot.triage.naming import (
     possible_of,
     rivals_of,
 )
-from triagebot.triage.symptoms import relevance, speaks_of
+from triagebot.triage.symptoms import name_parts, relevance, speaks_of
 
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
 ROUGHLY = 0.2  # … of plain evidence more: a limit bites in hours that nobody foretells
@@ -110,7 +110,8 @@ def read(
         harm = harm_of(explanation, slight, signals)
         if harm is False and all(just_better(signals[name]) for name in names):
             continue
-        spoken = relevance(names, words, signals) + speaks_of(words, explanation.slice)
+        # What the service is called is in pages about it, whatever is wrong.
+        spoken = relevance(names, words, signals) + speaks_of(words - name_parts(service.name), explanation.slice)
         now = weighed.table.at[-1]
         end, until = explanation.seed.end, explanation.until
         bare = Reading(
