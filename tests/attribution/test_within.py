@@ -160,3 +160,12 @@ def test_a_few_elsewhere_that_may_have_had_it_do_not_make_a_change_of_one_route_
     slices = [Slice("route", "fill", home), Slice("route", "others", ~home)]
     had = np.where(home, 1.0, np.where(w.rng.random(w.at.size) < leak, 0.5, 0.0)) * (w.at >= 0.5 * DAY)
     assert (within(candidate("old", had), slices).home is not None) is homes
+
+
+def test_a_canary_of_everybody_has_no_home():
+    w = world(2)
+    slices = [Slice("region", "abc"[k], w.region == k) for k in range(3)]
+    had = (w.at >= 0.5 * DAY) & (w.rng.random(w.at.size) < 0.015)
+    assert within(candidate("canary", had), slices).home is None
+    elsewhere = had & (w.region != 2)
+    assert within(candidate("canary", elsewhere), slices).home is None

@@ -7,13 +7,16 @@ import numpy as np
 import orjson
 import pytest
 
+from tests.fakes.walks import table
 from triagebot.adapters.traces.store import ChdbStore
 from triagebot.domain.times import Window
 from triagebot.ports import ANSWER_FIELD, SeenValue
-from triagebot.signals.fields import LEAST, MOST, field_signal, field_signals
+from triagebot.signals.catalogue import SIGNALS
+from triagebot.signals.fields import LEAST, MOST, field_signal, field_signals, usual
 from triagebot.signals.judged import signal_by_name
 from triagebot.testing import otlp
 
+BY_NAME = {signal.name: signal for signal in SIGNALS}
 START = datetime(2026, 3, 1, tzinfo=UTC)
 WINDOW = Window(START, START + timedelta(days=1))
 
@@ -38,12 +41,31 @@ def test_a_name_that_could_end_the_literal_makes_no_signal(label):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("total", ["total"]), ("dueDate", ["due", "date"]), ("invoice_number", ["invoice", "number"]), ("id", [])],
+    [
+        ("total", ["total"]),
+        ("dueDate", ["due", "date"]),
+        ("invoice_number", ["invoice", "number"]),
+        ("id", []),
+        ("customer_name", ["name"]),
+    ],
 )
 def test_a_page_speaks_of_a_field_by_its_name(name, words):
     signal = field_signal(name)
     assert [w for w in signal.words if w not in ("field", "fields", "missing", "keyerror")] == words
     assert signal.harmful(-0.2) is True
+
+
+def test_a_field_that_answers_held_now_and_then_is_no_measure_of_harm():
+    late, n = np.arange(600) >= 400, 600
+    values = {
+        "total": np.where(late, np.arange(n) % 2, 1.0),
+        "warning": np.where(late, 0.0, np.arange(n) % 3 == 0),
+        "gone": np.full(n, np.nan),
+    }
+    seen_ = table(np.arange(n) * 60.0, signals={f"field:{name}": told for name, told in values.items()})
+    refusal = BY_NAME["refusal"]
+    kept = usual((refusal, *(field_signal(name) for name in (*values, "never"))), seen_)
+    assert [s.name for s in kept] == ["refusal", "field:total"]
 
 
 ANSWERS = [

@@ -103,6 +103,9 @@ def test_a_limit_lowered_is_also_weighed_on_working_days_alone():
         ("job", "no runs since", True),
         ("job", "stopped", True),
         ("job", "every 5 min on green", False),
+        ("job", "every 6 h, off-peak", False),
+        ("job", "removed duplicates", False),
+        ("job", "disabled by ops", True),
         ("flag", "off", False),
     ],
 )

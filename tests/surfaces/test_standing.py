@@ -61,6 +61,20 @@ def test_an_index_that_had_a_new_version_each_day_and_has_none_any_more_stopped(
         assert found[0].introduced.earliest == AS_OF - (24 * 10 + 8) * HOUR
 
 
+@pytest.mark.parametrize(
+    "fingerprints",
+    [["a", "b"] * 8 + ["b"] * 30, [f"v{k}" for k in range(9)] + ["v8"] * 40],
+)
+def test_versions_that_come_back_and_a_load_that_was_finished_are_no_schedule(fingerprints):
+    """Every half hour a look: two replicas that answer in turn, a collection that is filled once."""
+    start = AS_OF - len(fingerprints) * HOUR / 2
+    looks = [
+        observation("retrieval_corpus", "kb", label="ok", fingerprint=f, observed_at=start + k * HOUR / 2)
+        for k, f in enumerate(fingerprints)
+    ]
+    assert stopped(looks) == []
+
+
 def test_a_job_that_began_again_did_not_stop():
     looks = [look(h, h) for h in (30, 29, 28)] + [look(10, 28), look(1, 1)]
     assert stopped(looks) == []

@@ -346,17 +346,25 @@ def test_a_page_of_several_things_says_itself_that_there_may_be_two_causes(fits,
     assert causes(decided(found(first, second), several=True)) == told
 
 
-def test_of_several_things_those_are_told_that_follow_a_change_and_one_that_only_looks_otherwise_too():
+@pytest.mark.parametrize(("second", "told"), [("apology", ["m", "support/style"]), ("digits", ["m"])])
+def test_of_several_things_those_are_told_that_follow_a_change_and_harm(second, told):
     looks = suspect(artifact="support/style", at=0.45)
     open_ = unexplained(moved("request_failed", N, best=300.0))
     all_ = found(
         open_,
         named(moved("refusal", N, best=60.0), MODEL),
-        named(moved("digits", N, best=40.0), looks, 0.99),
+        named(moved(second, N, best=40.0), looks, 0.99),
         suspects=(MODEL, looks),
     )
     assert decided(all_).status == "undetermined"
-    assert causes(decided(all_, several=True)) == ["m", "support/style"]
+    assert causes(decided(all_, several=True)) == told
+
+
+def test_what_the_page_speaks_of_and_nothing_explains_stays_first_of_several_things():
+    asked = unexplained(moved("refusal", N, best=60.0))
+    beside = named(moved("request_failed", N, best=12.0), MODEL, 0.99)
+    both = found(asked, beside, suspects=(MODEL,))
+    assert decided(both, words=("refusals",), several=True).status == "undetermined"
 
 
 @pytest.mark.parametrize(

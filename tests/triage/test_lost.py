@@ -54,6 +54,13 @@ def test_nothing_was_lost(recorded):
     assert lost(told(recorded=recorded, signal=True)) == ""
 
 
+@pytest.mark.parametrize(("finds", "gone"), [(0.02, ["retrieval_bare"]), (0.6, [])])
+def test_documents_that_are_recorded_no_more_are_told_from_an_index_that_is_empty(finds, gone):
+    rng = np.random.default_rng(4)
+    nothing = (rng.random(N) < np.where(HALF, 0.02, finds)).astype(float)
+    assert absent(table(spread(N), {}, {"retrieval_bare": (~HALF).astype(float), "found_nothing": nothing})) == gone
+
+
 def test_too_few_requests_say_nothing():
     assert lost(told(recorded=np.arange(2 * LEAST - 1) < LEAST, n=2 * LEAST - 1)) == ""
     assert lost(table([], {})) == ""

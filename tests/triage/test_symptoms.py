@@ -134,10 +134,14 @@ def test_what_one_request_costs_is_no_matter_of_how_many_there_are(title, each):
         ("slow in us-west-2", "region", "us-west-2", True),
         ("slow in us-west-2", "region", "eu-west-1", False),
         ("who is west", "tenant", "t-west", False),
+        ("customers tell us that it refuses", "region", "us", False),
+        ("refusals up in production", "environment", "production", False),
+        ("error rate up", "tool_names", "get_exchange_rate", False),
     ],
 )
 def test_what_a_page_names_of_what_is_asked_is_a_slice_that_it_speaks_of(title, dimension, value, named):
-    assert speaks_of(page_words(page(title)), Slice(dimension, value, np.ones(1, dtype=bool))) is named
+    slice_ = Slice(dimension, value, np.ones(1, dtype=bool))
+    assert speaks_of(page_words(page(title)), slice_, {"rate", "error"}) is named
 
 
 @pytest.mark.parametrize(
@@ -152,10 +156,14 @@ def test_what_a_page_names_of_what_is_asked_is_a_slice_that_it_speaks_of(title, 
         ("model dashboard empty", False),
         ("quality score has too few samples", False),
         ("answers cut off in mid-sentence", False),
+        ("finish reasons reported missing since 02:00", False),
+        ("Prometheus says span rate is down", False),
+        ("OTel client upgraded; token counts gone", False),
+        ("customer-desk: model dashboard empty", False),
     ],
 )
 def test_what_people_saw_is_told_from_what_a_monitor_counts(title, people):
-    assert of_people(page(title)) is people
+    assert of_people(page(title), ("customer-desk",)) is people
 
 
 @pytest.mark.parametrize(
@@ -171,6 +179,10 @@ def test_what_people_saw_is_told_from_what_a_monitor_counts(title, people):
         ("several tenants see refusals", False),
         ("multiple requests time out", False),
         ("three types of documents are not found", False),
+        ("I checked three things: deploys, provider status, quota. All fine.", False),
+        ("two things to know: rollback is at /rb", False),
+        ("ruled out several things already", False),
+        ("there are no two different problems here", False),
     ],
 )
 def test_a_page_of_several_things_says_so_and_not_how_many_complain(title, several):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -201,6 +203,23 @@ def test_a_change_of_sampling_days_before_the_page_left_out_as_much_of_the_first
     cut = sampling("otel-collector tail_sampling", 4.2 * DAY)
     assert thinned_of(fewer, [cut])[1] == cut
     assert thinned_of(table(at), [cut]) == ("", None)
+
+
+@pytest.mark.parametrize("kept", [0.05, 0.4])
+def test_a_day_with_an_outage_or_a_holiday_after_a_change_of_sampling_is_no_loss(kept):
+    rng = np.random.default_rng(2)
+    at = hours(12, daily, rng)
+    quiet = table(at[(at < 8.2 * DAY) | (at > 9.1 * DAY) | (rng.random(at.size) < kept)])
+    assert thinned_of(quiet, [sampling("otel-collector tail_sampling", 8.2 * DAY)]) == ("", None)
+
+
+def test_how_a_model_samples_is_no_sampling_of_requests():
+    rng = np.random.default_rng(0)
+    at = hours(8, daily, rng)
+    fewer = table(at[(at < 7.2 * DAY) | (rng.random(at.size) < 0.4)])
+    decoding = sampling("m", after="nucleus sampling, top_p 0.9")
+    decoding = replace(decoding, change=replace(decoding.change, surface="model_alias"))
+    assert thinned_of(fewer, [decoding]) == ("", None)
 
 
 def risen(before, after):

@@ -19,6 +19,7 @@ from triagebot.attribution.thresholds import MIN_SIDE, TOO_FEW
 
 Mask = NDArray[np.bool_]
 HARDLY: Final = 0.02  # of a kind of requests may have got it, as not all say what they got: it was not meant for them
+MOSTLY: Final = 0.95  # of what had it is of the slice
 ELSEWHERE: Final = 0.1  # of the odds is left where nobody beside them had it not, but others of another kind
 BESIDE: Final = 0.1  # of the requests since it came have not got it: else every slice shows it as a step in time
 
@@ -35,7 +36,13 @@ def within(candidate: Candidate, slices: Sequence[Slice], grown: Collection[tupl
     if not had.any():
         return candidate
     since = np.arange(had.size) >= np.flatnonzero(had)[0]
-    homes = [s for s in slices if s.dimension and plain[~s.mask].sum() <= HARDLY * (since & ~s.mask).sum()]
+    homes = [
+        s
+        for s in slices
+        if s.dimension
+        and plain[~s.mask].sum() <= HARDLY * (since & ~s.mask).sum()
+        and plain[s.mask].sum() >= MOSTLY * plain.sum()
+    ]
     if homes:
         candidate = replace(candidate, home=min(homes, key=lambda s: int(s.mask.sum())))
     if candidate.averaged:

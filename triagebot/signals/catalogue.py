@@ -350,6 +350,7 @@ RETRIEVAL: Final = (
         title="retrievals without documents",
         sql="if(failed = 1, NULL, doc_count IS NULL)",
         over="retrieval",
+        fold="min",  # a look-up that never records any beside one that does is none
         family="retrieval",
         needs=("doc_count",),
         words=("empty", "retrieval", "nothing", "sources", "citation", "citations"),

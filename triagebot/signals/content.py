@@ -386,8 +386,9 @@ CONTENT: Final = (
     _said(
         "citation",
         "answers with citations",
-        # [3], [^3], [faq#, [doc-0042], [guide.md:7], (source: …), 【
-        "(?i)\\\\[\\\\^?[0-9]{1,3}\\\\]|\\\\[[a-z0-9_-]+#|\\\\[[a-z][a-z0-9_./:#-]*[0-9][a-z0-9_./:#-]*\\\\]|\\\\(sources?:|【",
+        # [3], [1, 2], [^3], [faq#, [guide.md:7], [doc-0042], (source: …), 【
+        "(?i)\\\\[\\\\^?[0-9]{1,3}([-, ]+[0-9]{1,3})*\\\\]|\\\\[[a-z0-9_./-]+[#:][a-z0-9]|"
+        "\\\\[(doc|document|source|chunk|ref|kb|page|article)s?[-_ #:]?[0-9]+\\\\]|\\\\(sources?:|【",
         "both",
         "citation",
         "citations",

@@ -17,7 +17,7 @@ from triagebot.domain.signal import Signal
 from triagebot.ports import SeenValue
 from triagebot.signals import phrases
 from triagebot.signals.fields import field_signal
-from triagebot.signals.phrases import SAFE
+from triagebot.signals.phrases import HEARD, SAFE
 from triagebot.signals.sources import source_signal
 from triagebot.signals.vocabulary import word_signal
 
@@ -31,27 +31,6 @@ FIRST_PART = 0.3  # of what a tool returned: what it does before anything may ha
 LEAST = 30
 MOST_SHAPES = 12
 EVER_NEW = 0.01  # of the results have a shape that none before had
-# How pages say that they were heard of: a support ticket is no word for the tool that creates tickets.
-HEARD = frozenset(
-    [
-        "ticket",
-        "tickets",
-        "support",
-        "customer",
-        "customers",
-        "user",
-        "users",
-        "account",
-        "accounts",
-        "answer",
-        "answers",
-        "request",
-        "requests",
-        "service",
-        "agent",
-        "report",
-    ]
-)
 RENAMED = 12  # calls of each, from which it is no chance that all of the one come before all of the other
 
 

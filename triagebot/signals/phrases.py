@@ -31,9 +31,11 @@ FOUND_NOTHING: Final = (
     r"|\\bnothing (relevant |matching )?(was |is |could be )?(found|available|on (file|record))\\b"
     r"|\\b(do|does|did) ?(not|n[\\x27’]t) (have|contain|include|mention) (any |enough |the |that |this |such )?"
     r"(information|details) (on|about|for|regarding)\\b"
-    r"|\\b(nothing|none) (in|of) (the|our|my|these|those) [a-z ]{0,30}(cover|mention|answer|address|describe|say|contain)s?\\b"
-    r"|\\b(source|document|article|excerpt|passage|page|knowledge base|documentation)s? (do|does) ?(not|n[\\x27’]t) "
-    r"(cover|mention|answer|address|describe|say|contain)\\b|\\bnot covered (by|in) (the|our|my|these)\\b"
+    r"|\\b(nothing|none) (in|of) (the|our|my|these|those) ([a-z]+ )?(source|document|article|excerpt|passage|handbook)s? "
+    r"(cover|mention|answer|address|describe|say|contain)s?\\b"
+    r"|\\b(source|document|article|excerpt|passage|knowledge base|documentation)s? (do|does) ?(not|n[\\x27’]t) "
+    r"(cover|mention|answer|address|describe)\\b"
+    r"|\\bnot covered (by|in) (the|our|my|these) ([a-z]+ )?(source|document|article|excerpt|passage|handbook|knowledge base)s?\\b"
     r"|\\bnicht gefunden|\\bkeine (informationen|ergebnisse|angaben|treffer)\\b|\\bkonnte [^.]{0,60}nicht finden"
     r"|\\baucune? (r[ée]sultat|information|document)|\\bintrouvable\\b|\\bno (se )?(he )?encontr|\\bning[úu]n resultado"
 )
@@ -95,3 +97,24 @@ def language_of(text: str) -> str:
 # Names of evaluations, tools and sources come from traces. Only these characters reach the SQL text, so that none can end the
 # literal; others are left out.
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,63}")
+# How pages say that they were heard of: a support ticket is no word for the tool that creates tickets.
+HEARD: Final = frozenset(
+    [
+        "ticket",
+        "tickets",
+        "support",
+        "customer",
+        "customers",
+        "user",
+        "users",
+        "account",
+        "accounts",
+        "answer",
+        "answers",
+        "request",
+        "requests",
+        "service",
+        "agent",
+        "report",
+    ]
+)

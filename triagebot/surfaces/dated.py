@@ -29,7 +29,8 @@ BUSY = (0.5, 0.8)  # shares of the requests that come at quieter times
 # (first hour of the day in UTC, hours): a working day, of one region or of several.
 DAILY = tuple((start, hours) for hours in (6, 12) for start in range(0, 24, 2))
 STOPPED = re.compile(
-    r"\b(?:stopped|no runs?|disabled|removed|paused|suspended|deleted|off|lost|gone|not running|failing)\b",
+    r"(?:has |is |was )?(?:stopped|no (?:more )?runs?|disabled|removed|paused|suspended|deleted|off|not running|failing)"
+    r"(?:$|[,;(]|[ ]+(?:since|for|by|on|at|from|until|after)\b)",
     re.IGNORECASE,
 )
 WORN_OFF = 36 * 3600.0  # seconds until a cache that nobody warms, or an answer that nobody renews, has run out
@@ -61,7 +62,7 @@ def dated(
             return suspect, None
         return suspect, replace(candidate, ended=_changed_again(change, changes))
     since = given(stages, table)
-    if change.detail.get("stopped") or (change.surface == "job" and STOPPED.search(change.after)):
+    if change.detail.get("stopped") or (change.surface == "job" and STOPPED.match(change.after)):
         return _wearing_off(node, change, table, end)
     suspect = Suspect(key=change.key, node=node.name, change=change, served=False, requests=int((since > 0).sum()))
     if lifecycle(change) or not tells(since):

@@ -14,9 +14,7 @@ from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Weighed
 from triagebot.surfaces.firsthand import artifact_for, common_value, first_hand
 
-RETRIEVED = frozenset(
-    {"documents", "retrieval_empty", "retrieval_bare", "top_score", "mean_score", "document_age", "document_chars"}
-)
+RETRIEVED = frozenset({"documents", "retrieval_empty", "top_score", "mean_score", "document_age", "document_chars"})
 # No index of one version slides, but what is asked of it does. How old its documents are is another matter.
 SCORES = frozenset({"top_score", "mean_score"})
 ENCODED = frozenset({"embedding_model", "dimension", "metric", "chunking"})

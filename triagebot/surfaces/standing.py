@@ -20,6 +20,7 @@ MISSED: Final = 3.0  # of its usual intervals: one late run is none missed
 # What is built on a schedule has a new version every time. People change prompts day by day as well, and have weekends.
 BUILT: Final = frozenset({"retrieval_corpus"})
 LEAST_BUILT: Final = 6
+SOONEST: Final = timedelta(hours=6)
 REGULAR: Final = 2.0  # times the median: the longest interval of what comes on a schedule
 
 
@@ -51,7 +52,7 @@ def _stopped(looks: Sequence[Observation]) -> Change | None:
         artifact=last.artifact,
         introduced=Interval(newest, newest + usual),
         before=last.label,
-        summary=f"has not succeeded since {format_time(newest)}",
+        summary=f"{'has not succeeded' if _moment(last) else 'has had no new version'} since {format_time(newest)}",
         source=last.source,
         detail={"stopped": True},
     )
@@ -69,11 +70,15 @@ def _moment(look: Observation) -> datetime | None:
 
 
 def _versions(looks: Sequence[Observation]) -> list[datetime]:
-    """When each version was first seen, where they came on a schedule."""
-    came = [next(group).observed_at for _, group in groupby(looks, key=lambda look: look.fingerprint or look.label)]
+    """When each version was first seen, where they came on a schedule: one that comes back is none, nor is a load that goes on."""
+    first: dict[str, datetime] = {}
+    for look in looks:
+        first.setdefault(look.fingerprint or look.label, look.observed_at)
+    came = list(first.values())
     apart = [(later - sooner).total_seconds() for sooner, later in pairwise(came)]
-    regular = len(came) >= LEAST_BUILT and max(apart) <= REGULAR * median(apart)
-    return came if regular else []
+    if len(came) < LEAST_BUILT or median(apart) < SOONEST.total_seconds() or max(apart) > REGULAR * median(apart):
+        return []
+    return came
 
 
 def _usual(last: Observation, moments: Sequence[datetime]) -> timedelta | None:

@@ -218,7 +218,7 @@ def _beside(reading: Reading, asked: bool) -> bool:
 
 def _also(other: Reading, first: Reading, *, several: bool) -> bool:
     """Whether a second cause is told. What the page does not speak of needs a change on record, and harm or company. A page that
-    says that several things are wrong speaks of each.
+    says that several things are wrong speaks of each that harms, and of how tools are called.
 
     Company: it was shipped with the first cause, and is as good as certain; what looks otherwise by itself harms nobody. Nobody is
     paged for what became better, nor for what was taken back long before.
@@ -230,7 +230,8 @@ def _also(other: Reading, first: Reading, *, several: bool) -> bool:
         return False
     apart = abs(other.explanation.seed.start - first.explanation.seed.start)
     # How a tool is called is told where it came with the first: a page has a word for tools whatever is wrong.
-    spoken = (several or other.words > 0) and (not other.mechanics or apart <= TOGETHER)
+    sure = bool(other.harm) or (other.mechanics and other.confidence >= CERTAIN)
+    spoken = (other.words > 0 or (several and sure)) and (not other.mechanics or apart <= TOGETHER)
     if spoken and (other.suspect is not None or other.implied is not None):
         return True
     if other.suspect is None:
@@ -270,11 +271,12 @@ def _rank(
     reading: Reading, clearest: float, plain: frozenset[str], *, several: bool
 ) -> tuple[bool, float, bool, bool, bool, float]:
     """The page's own words first, then harm, then what lasts, then strength; last what is open, where it is far weaker
-    than what is explained or may be the doing of a change that plainly did something else (`plain`), or is one of several things.
+    than what is explained or may be the doing of a change that plainly did something else (`plain`), or is one of several
+    things and not the one that the page speaks of.
     """
     unnamed = reading.suspect is None and reading.implied is None
     far = reading.explanation.strength < FAINT * clearest or not plain.isdisjoint(reading.possible)
-    open_ = unnamed and (far or several)
+    open_ = unnamed and (far or (several and not reading.words))
     harm = (not reading.harm, reading.mechanics)
     return (open_, -min(reading.words, 2), *harm, reading.taken_back, -reading.explanation.strength)
 

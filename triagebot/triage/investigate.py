@@ -140,7 +140,7 @@ def _decided(
         gate=bool(words & GATE_WORDS),
         asked=bool(spoken_of(words, signals, table)),
         several=of_several(page),
-        people=of_people(page),
+        people=of_people(page, (service.name, *service.trace_names)),
         fallen=fallen(runs) if words & GATE_WORDS.union(SCORE_WORDS) else None,
     )
 

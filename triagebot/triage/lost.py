@@ -50,6 +50,7 @@ AT_ONCE: Final = 0.3  # of what others take
 HOUR: Final = 3600.0
 HOURS: Final = 2 * HOUR
 
+RECORDERS = frozenset({"config", "flag", "code", "telemetry"})  # surfaces; a model samples as well
 SAMPLING = re.compile(r"sampling|sampler|sample_?rate", re.IGNORECASE)
 
 
@@ -98,9 +99,19 @@ def absent(table: RequestTable) -> list[str]:
         there = np.flatnonzero(told & (values == 0))
         since = told & (np.arange(values.size) > (there[-1] if there.size else -1))
         # The last one that had it may be one of a few that straggle.
-        if _fell(values[told] == 0, to=NOBODY) and _as_long(table, since) and np.ptp(table.at[since]) >= HOURS:
+        as_ever = _as_long(table, since) and not (name == "retrieval_bare" and _finds_less(table, since))
+        if _fell(values[told] == 0, to=NOBODY) and as_ever and np.ptp(table.at[since]) >= HOURS:
             found.append(name)
     return found
+
+
+def _finds_less(table: RequestTable, since: NDArray[np.bool_]) -> bool:
+    """Whether answers say more often that nothing was found: then an index is empty, and not unrecorded."""
+    values = table.signals.get("found_nothing")
+    if values is None:
+        return False
+    before, after = (values[np.isfinite(values) & part] for part in (~since, since))
+    return bool(before.size and after.size and after.mean() > before.mean() + NOBODY)
 
 
 def _as_long(table: RequestTable, since: NDArray[np.bool_]) -> bool:
@@ -273,7 +284,7 @@ def thinned_of(table: RequestTable, suspects: Sequence[Suspect]) -> tuple[str, S
     for suspect in suspects:
         at = suspect.change.introduced.latest.timestamp()
         told = f"{suspect.change.artifact} {suspect.change.summary} {suspect.change.after}"
-        if SAMPLING.search(told) and dropped(table, at):
+        if suspect.change.surface in RECORDERS and SAMPLING.search(told) and dropped(table, at):
             return f"a share of the requests since {moment(at):%Y-%m-%d %H:%M} UTC ({describe(suspect)})", suspect
     since = thinned(table)
     if since is None:

@@ -78,7 +78,8 @@ def _shown_by(recorded: Suspect, traces: Suspect) -> bool:
     apart = max(seen.introduced.earliest - entry.introduced.latest, entry.introduced.earliest - seen.introduced.latest)
     before, after, seen_before, seen_after = map(_told, (entry.before, entry.after, seen.before, seen.after))
     named = before and after and before <= seen_before and after <= seen_after
-    summed_up = {word for word in seen_after - seen_before if any(map(str.isdigit, word))} & _told(entry.summary)
+    summary = {word.strip("`.,:()'\"") for word in _PART.split(entry.summary)}
+    summed_up = {word for word in seen_after - seen_before if any(map(str.isdigit, word))} & summary
     same = (entry.before, entry.after) == (seen.before, seen.after) and entry.artifact in _PART.split(seen.artifact)
     return bool(named or summed_up or same) and apart.total_seconds() <= SLACK
 

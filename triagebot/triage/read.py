@@ -104,14 +104,15 @@ def read(
 ) -> list[Reading]:
     by_key = {s.key: s for s in found.suspects}
     readings = []
+    # What the service is called is in pages about it, whatever is wrong.
+    own, known = words - name_parts(service.name), {word for signal in signals.values() for word in signal.words}
     for number, explanation in enumerate(found.explanations):
         names = [m.signal for m in explanation.moved]
         slight = {m.signal for m in explanation.moved if is_slight(m, signals[m.signal], found.panel)}
         harm = harm_of(explanation, slight, signals)
         if harm is False and all(just_better(signals[name]) for name in names):
             continue
-        # What the service is called is in pages about it, whatever is wrong.
-        spoken = relevance(names, words, signals) + speaks_of(words - name_parts(service.name), explanation.slice)
+        spoken = relevance(names, words, signals) + speaks_of(own, explanation.slice, known)
         now = weighed.table.at[-1]
         end, until = explanation.seed.end, explanation.until
         bare = Reading(

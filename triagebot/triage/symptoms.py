@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,30 +17,31 @@ from triagebot.domain.evidence import Measured, Symptom
 from triagebot.domain.page import Page
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
-from triagebot.signals.judged import HEARD
+from triagebot.signals.phrases import HEARD
 from triagebot.surfaces.arrivals import moment
 
 WORD = re.compile(r"[a-z0-9][a-z0-9'-]*")
 ASKED = frozenset({"intent", "route", "tool_names", "workload"})
 SHORT = 3  # characters
 _APART = re.compile(r"[^a-z0-9]+")
+_NO_WORD = re.compile(r"[\d_/-]")
 EACH = re.compile(
     r"\b(?:per|each|every) (?:request|call|task|conversation|session|message|answer|user|customer|click|ticket)\b",
     re.IGNORECASE,
 )
 # Two things are wrong, or more: "three kinds of tickets", "several things are off", "unrelated complaints". How many complain of
-# one thing says nothing: "three complaints", "5 failures".
+# one thing says nothing ("three complaints", "5 failures"), nor what was looked at ("three things to check").
 SEVERAL = re.compile(
-    r"\b(?:several|multiple|various|different|unrelated|two|three|four|a few)(?:[ \t]+[\w-]+)?"
-    r"[ \t]+(?:things|symptoms|problems|regressions|(?:kinds|sorts|types|groups)[ \t]+of"
-    r"[ \t]+(?:tickets|complaints|issues|failures|errors))\b"
-    r"|\b(?:various|different|unrelated)(?:[ \t]+[\w-]+)?[ \t]+(?:tickets|complaints|issues|failures|errors)\b",
+    r"(?<!\bno )(?<!\bnot )(?<!\bany )"
+    r"(?:\b(?:several|multiple|various|unrelated|two|three|four|a few)(?:[ \t]+[\w-]+)?[ \t]+"
+    r"(?:symptoms|problems|regressions|(?:kinds|sorts|types|groups)[ \t]+of[ \t]+(?:tickets|complaints|issues|failures|errors)"
+    r"|things(?:[ \t]+[\w-]+){1,3}[ \t]+(?:off|wrong|broken|odd|strange|weird|worse|bad))\b"
+    r"|\b(?:various|different|unrelated)(?:[ \t]+[\w-]+)?[ \t]+(?:tickets|complaints|issues|failures|errors)\b)",
     re.IGNORECASE,
 )
 PEOPLE = re.compile(
-    r"\b(?:customers?|clients?|tickets?|complain\w*|says?|told us|screenshots?"
-    r"|(?:users?|people|patients?|students?|editors?)[ \t]+(?:report|see|get|notice|complain|find)\w*"
-    r"|report(?:s|ed)[ \t]+(?:that|by|wrong|missing))\b",
+    r"\b(?:customers?|tickets?|complain\w*|say|told us|screenshots?"
+    r"|(?:users?|people|patients?|students?|editors?)[ \t]+(?:report|see|get|notice|complain|find)\w*)\b",
     re.IGNORECASE,
 )
 PARTED = re.compile(r"['-]")
@@ -132,9 +133,14 @@ def of_several(page: Page) -> bool:
     return bool(SEVERAL.search(f"{page.title} {page.text}"))
 
 
-def of_people(page: Page) -> bool:
-    """Whether a page tells what people saw, which no instrumentation did to them: it may only be why nobody can look it up."""
-    return bool(PEOPLE.search(f"{page.title} {page.text}"))
+def of_people(page: Page, names: Sequence[str] = ()) -> bool:
+    """Whether a page tells what people saw, which no instrumentation did to them: it may only be why nobody can look it up. What
+    its service is called (`names`) tells nothing.
+    """
+    text = f"{page.title} {page.text}"
+    for name in (page.service, *names):
+        text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE) if name else text
+    return bool(PEOPLE.search(text))
 
 
 def spoken(signals: Sequence[Signal], words: frozenset[str]) -> dict[str, float]:
@@ -152,14 +158,15 @@ def spoken(signals: Sequence[Signal], words: frozenset[str]) -> dict[str, float]
     return told
 
 
-def speaks_of(words: frozenset[str], slice_: Slice) -> bool:
-    """Whether the page names what is asked in a slice: its intent, route or tool by a word of its own, any other value as it is."""
+def speaks_of(words: frozenset[str], slice_: Slice, known: Collection[str] = ()) -> bool:
+    """Whether the page names what is asked in a slice: its intent, route or tool by a word of its own (not one that is `known` to
+    signals: "error rate" is no word for `get_rate`), any other value as it is, where it can be no plain word (`us`).
+    """
     value = slice_.value.lower()
     if slice_.dimension not in ASKED:
-        return value in words
-    return any(
-        len(part) > SHORT and part not in HEARD for part in WORD.findall(_APART.sub(" ", value)) if part in words
-    )
+        return len(value) > SHORT and bool(_NO_WORD.search(value)) and value in words
+    own = (part for part in WORD.findall(_APART.sub(" ", value)) if part in words)
+    return any(len(part) > SHORT and part not in HEARD and part not in known for part in own)
 
 
 def relevance(names: Sequence[str], words: frozenset[str], signals: Mapping[str, Signal]) -> int:

@@ -167,7 +167,7 @@ def thinned(table: RequestTable) -> float | None:
     moment = float(began[splits[best]])
     if z[best] < STEP or after[best] > THINNED * before[best]:
         return None
-    return moment if _fewer(at, weight, moment) else None
+    return moment if _fewer(at, weight, moment, moment) else None
 
 
 def _main(table: RequestTable) -> NDArray[np.bool_]:
@@ -183,25 +183,28 @@ def dropped(table: RequestTable, since: float) -> bool:
     at = table.at
     if not at.size or at[-1] - at[0] < 2 * DAY or not at[0] + DAY <= since < at[-1]:
         return False
-    # Of days and days since only the first: before them are Sundays, and what comes less on those is no loss.
-    now_, weight = at[at < since + DAY], table.weight[at < since + DAY]
-    now, day = float((now_ >= since).sum()), float(((at >= since - DAY) & (at < min(now_[-1] - DAY, since))).sum())
-    return _fewer(now_, weight, since) and (day - now) > STEP * np.sqrt(day + now)
+    # A day at a time: many days hold Sundays, which those before may not. And the last as well as the first: an outage is over.
+    first, last = at < since + DAY, float(at[-1]) - DAY
+    begun = at[first]
+    now, day = float((begun >= since).sum()), float(((at >= since - DAY) & (at < min(begun[-1] - DAY, since))).sum())
+    if (day - now) <= STEP * np.sqrt(day + now) or not _fewer(begun, table.weight[first], since, since):
+        return False
+    return last <= since + DAY or _fewer(at, table.weight, since, last)
 
 
-def _fewer(at: NDArray[np.float64], weight: NDArray[np.float64], since: float) -> bool:
-    """Whether fewer requests came since than in the same hours of any day before: of its own kind, where there was one, since on
-    a Sunday hardly anybody asks.
+def _fewer(at: NDArray[np.float64], weight: NDArray[np.float64], since: float, begin: float) -> bool:
+    """Whether fewer requests came from `begin` on than in the same hours of any day before `since`: of its own kind, where there
+    was one, as on a Sunday hardly anybody asks.
     """
-    now, middle = float(weight[at >= since].sum()), (since + at[-1]) / 2
-    shifts = np.arange(1, int((since - at[0]) // DAY) + 1) * DAY
+    now, middle = float(weight[at >= begin].sum()), (begin + at[-1]) / 2
+    shifts = np.arange(1, int((begin - at[0]) // DAY) + 1) * DAY
     shifts = shifts[at[-1] - shifts <= since]
     alike = weekend(middle - shifts) == weekend(np.array([middle]))
-    usual = [float(weight[(at >= s) & (at < s + at[-1] - since)].sum()) for s in since - shifts[alike | ~alike.any()]]
+    usual = [float(weight[(at >= s) & (at < s + at[-1] - begin)].sum()) for s in begin - shifts[alike | ~alike.any()]]
     if usual:
         return now < THINNED * min(usual)
     before = float(weight[at < since].sum()) / max(since - at[0], HOUR)
-    return bool(now / max(float(at[-1]) - since, HOUR) < THINNED * before)
+    return bool(now / max(float(at[-1]) - begin, HOUR) < THINNED * before)
 
 
 def asks_for_demand(page: Page) -> bool:
