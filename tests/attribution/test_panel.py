@@ -172,3 +172,21 @@ def test_several_routes_that_tell_nothing_do_not_hide_each_other():
     routes = np.arange(1800) % 3
     valid = np.where(routes == 0, rng.random(1800) < 0.95, 0.0)
     assert of_routes(valid, routes, FAILED).columns["failed"].raw.size == 600
+
+
+def test_requests_that_name_no_conversation_are_not_taken_for_one_long_conversation():
+    """They fail more often than others, all along: that says nothing of how far failures come together."""
+    rng = np.random.default_rng(6)
+    talks = np.where(np.arange(N) % 5 == 0, 0, 1 + np.arange(N) // 3).astype(np.int32)
+    labels = ("", *(f"c{k}" for k in range(N)))
+    failed = (rng.random(N) < np.where(talks == 0, 0.2, 0.02)).astype(float)
+    panel = build_panel(
+        AT,
+        np.ones(N),
+        {"conversation": talks},
+        {"conversation": labels},
+        {"failed": failed},
+        (FAILED,),
+        np.zeros((N, 0)),
+    )
+    assert panel.columns["failed"].dispersion < 1.5

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.fakes.walks import spread, table
+from tests.fakes.walks import START, spread, table
 from triagebot.attribution.strata import (
     input_columns,
     input_kinds,
@@ -162,3 +162,27 @@ def test_one_user_who_sends_a_hundred_times_as_much_is_a_kind_of_input_that_grew
     rises = [(r.dimension, r.value) for r in risings(table(spread(N), {"user": users}))]
     assert rises == [("user", "u7")]
     assert risings(table(spread(N), {"user": np.where(late, "", users)})) == []
+
+
+def test_requests_that_name_no_conversation_came_each_by_itself():
+    """A tenth of the requests are a job's, which names none: of a tenant that grew from two in a hundred to twenty."""
+    rng = np.random.default_rng(5)
+    mine = rng.random(N) < np.where(np.arange(N) >= 0.8 * N, 0.2, 0.02)
+    talks = np.where(mine, "", np.array([f"c{k // 2}" for k in range(N)], dtype=object))
+    tenants = np.where(mine, "batch", "rest")
+    rises = [(r.dimension, r.value) for r in risings(table(spread(N), {"conversation": talks, "tenant": tenants}))]
+    assert ("tenant", "batch") in rises
+
+
+@pytest.mark.parametrize("hours", [0.5, 72])
+def test_what_goes_on_for_days_under_one_name_is_no_conversation(hours):
+    """A new tenant's script names all that it sends alike; what it sends in half an hour may as well have been one accident."""
+    at = START.timestamp() + np.linspace(0, 14 * 86400, N)
+    extra = np.linspace(at[-1] - hours * 3600, at[-1], 140)
+    all_ = np.concatenate([at, extra])
+    order = np.argsort(all_)
+    mine = np.concatenate([np.zeros(N, dtype=bool), np.ones(140, dtype=bool)])[order]
+    talks = np.where(mine, "script", np.array([f"c{k // 2}" for k in range(N + 140)], dtype=object))
+    tenants = np.where(mine, "new", "rest")
+    rises = [(r.dimension, r.value) for r in risings(table(all_[order], {"conversation": talks, "tenant": tenants}))]
+    assert (("tenant", "new") in rises) is (hours > 1)

@@ -211,6 +211,8 @@ OTHERS = [
     ("client_error", llm(**{STATUS: 429}), 0),
     ("model_missing", llm(error="The model `m` does not exist"), 1),
     ("model_missing", llm(error="file is gone"), 0),
+    ("model_missing", llm(**{KIND: "NotFoundError"}), 1),
+    ("model_missing", llm(**{KIND: "FileNotFoundError"}), 0),
     ("context_overflow", llm(**{KIND: "context_length_exceeded"}), 1),
     ("context_overflow", llm(), 0),
     ("any_failed", tool(error="boom"), 1),

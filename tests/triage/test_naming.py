@@ -97,3 +97,42 @@ def test_of_two_rulers_that_were_changed_alike_and_of_bare_versions_none_is_told
         moved("feedback", N, best=40.0), best=versions.key, posterior={versions.key: 0.95, bare.key: 0.01}
     )
     assert causes(decided(found(shown, suspects=(bare, versions)))) == ["helpfulness"]
+
+
+def scores(*rulers):
+    each = 0.98 / len(rulers)
+    posterior = {ruler.key: each for ruler in rulers} | {"": 0.02}
+    return decided(
+        found(explanation(moved("feedback", N, best=40.0), best=rulers[0].key, posterior=posterior), suspects=rulers)
+    )
+
+
+def ruler(artifact, before, after, at=0.505, source="traces"):
+    return suspect("eval_freshness", artifact=artifact, before=before, after=after, at=at, source=source)
+
+
+def test_one_judge_that_gives_several_scores_is_one_change_and_told_as_recorded():
+    """As a poll of the registry writes it, with the word before the name."""
+    entry = ruler("online-quality", "judge old-judge-1", "judge new-judge-2", source="eval_results")
+    seen = [ruler(name, "old-judge-1", "new-judge-2") for name in ("correctness", "usefulness")]
+    decision = scores(*seen, entry)
+    assert causes(decision) == ["online-quality"]
+    assert decision.told[0].confidence == pytest.approx(0.98)
+
+
+def test_two_judges_of_two_scores_are_two_changes():
+    other = ruler("usefulness", "third-judge", "fourth-judge")
+    assert causes(scores(ruler("correctness", "old-judge-1", "new-judge-2"), other)) != ["correctness"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "at", "told"),
+    [("r4", "r5", 0.5, ["recap-judge"]), ("r4", "r6", 0.5, ["faithfulness"]), ("r4", "r5", 0.3, ["faithfulness"])],
+)
+def test_a_rubric_that_is_recorded_by_its_bare_version_is_that_of_the_judge_whose_rubric_changed_so(
+    before, after, at, told
+):
+    entry = ruler("recap-judge", before, after, at=at, source="ci")
+    seen = ruler("faithfulness", "judge-m1/r4", "judge-m1/r5")
+    shown = explanation(moved("feedback", N, best=40.0), best=seen.key, posterior={seen.key: 0.99, entry.key: 0.001})
+    assert causes(decided(found(shown, suspects=(entry, seen)))) == told

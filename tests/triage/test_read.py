@@ -394,3 +394,35 @@ def test_a_roll_out_that_began_before_it_was_felt_is_named_where_it_fits_as_well
     decision = decided(found(shown, suspects=(staged,)))
     assert decision.status == "none_of_five"
     assert (decision.told[0].suspect is not None) is named_
+
+
+@pytest.mark.parametrize(("full", "told"), [(0.9, ["warmer"]), (0.55, ["application"]), (None, ["application"])])
+def test_what_wears_off_has_no_corner_where_it_begins(full, told):
+    """A line drawn through what runs out begins before it: by hours, where that takes days."""
+    stopped = replace(suspect("application", "job", "warmer", at=0.55), served=False)
+    seed = moved("cache_share", N, best=800.0, effect=-1.5, shape="ramp" if full else "step")
+    seed = replace(seed, full=after(full).timestamp() if full else None)
+    bare = replace(unexplained(seed), evidence={"": 800.0, stopped.key: 790.0})
+    decision = decided(found(bare, suspects=(stopped,)))
+    assert [r.suspect.change.artifact if r.suspect else r.node for r in decision.told] == told
+
+
+@pytest.mark.parametrize(("signal", "told"), [("ttft_ms", "provider"), ("output_chars", "prompt_version")])
+def test_what_one_of_several_providers_did_by_itself_is_its_own_whatever_came_at_that_time(signal, told):
+    """A prompt that all requests got, and calls of one provider that take ten times as long since: the others' do not."""
+    n = 1000
+    late, north = np.arange(n) >= n // 2, np.arange(n) % 3 > 0
+    slow = np.random.default_rng(2).lognormal(6.0, 0.3, n) * np.where(late & north, 10.0, 1.0)
+    requests = table(
+        spread(n),
+        {
+            "provider": np.where(north, "north", "sky"),
+            "prompt": np.where(late, "support/system@v2", "support/system@v1"),
+        },
+        {signal: slow},
+    )
+    seed = moved(signal, n, best=60.0, effect=1.0, slice_=("route", "/brief"))
+    decision = decided(found(named(seed, PROMPT)), table=requests)
+    assert [r.node for r in decision.told] == [told]
+    if told == "provider":
+        assert decision.told[0].implied.artifact == "north"

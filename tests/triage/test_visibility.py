@@ -195,3 +195,10 @@ def test_what_cannot_be_seen_is_told_with_how_to_see_it(why, step):
     told = next_check(Decision("undetermined", (), {}, why), [], weighed(table(spread(N))))
     assert told.startswith("The page speaks of ")
     assert step in told
+
+
+def test_a_survey_is_seen_where_what_people_think_is_recorded_and_reviews_are_no_field_of_an_answer():
+    told = ["refusal", "output_chars"]
+    assert not seen("CSAT down from 4.4 to 3.9", told)[0]
+    assert seen("CSAT down from 4.4 to 3.9", [*told, "feedback"])[0]
+    assert seen("three app store reviews say it got dumber", told)[0]

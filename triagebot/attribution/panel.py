@@ -178,7 +178,6 @@ def build_panel(
         sigma2 = squares / degrees
         if sigma2 < 1e-9:
             continue
-        clusters = None if conversations is None else conversations[rows]
         columns[signal.name] = Column(
             signal,
             group,
@@ -186,7 +185,7 @@ def build_panel(
             scaled,
             residual,
             sigma2,
-            _dispersion(residual, sigma2, blocks[rows], clusters),
+            _dispersion(residual, sigma2, blocks[rows], group.conversation),
             binary,
             float(np.average(scaled, weights=weight[rows])) if binary else 0.0,
             squares,
@@ -306,16 +305,14 @@ def redispersed(panel: Panel, column: Column, exposure: Array) -> float:
     sigma2 = float(residual @ residual) / max(1.0, group.rows.size - group.basis.shape[1])
     if sigma2 < 1e-9:
         return 1.0
-    conversations = panel.codes.get("conversation")
-    clusters = None if conversations is None else conversations[group.rows]
-    return _dispersion(residual, sigma2, _blocks(panel.at)[group.rows], clusters)
+    return _dispersion(residual, sigma2, _blocks(panel.at)[group.rows], group.conversation)
 
 
 def _blocks(at: Array, count: int = 40) -> NDArray[np.int64]:
     return np.asarray(np.minimum(np.arange(at.size) * count // max(at.size, 1), count - 1), dtype=np.int64)
 
 
-def _dispersion(residual: Array, sigma2: float, blocks: NDArray[np.int64], clusters: NDArray[np.int32] | None) -> float:
+def _dispersion(residual: Array, sigma2: float, blocks: NDArray[np.int64], talks: NDArray[np.int64]) -> float:
     """The larger of two looks: neighbouring blocks of time, and requests of one conversation. A single step moves neither much."""
     count = np.bincount(blocks).astype(float)
     sums = np.bincount(blocks, weights=residual)
@@ -326,10 +323,9 @@ def _dispersion(residual: Array, sigma2: float, blocks: NDArray[np.int64], clust
         jumps = np.diff(means) ** 2 / (sigma2 * (1 / n[1:] + 1 / n[:-1]))
         quiet = np.sort(jumps)[: int(QUIET * jumps.size)]
         dispersion = max(dispersion, float(quiet.mean()) / QUIET_MEAN)
-    if clusters is not None and clusters.size and clusters.max() > 0:
-        local = residual - (sums / np.maximum(count, 1))[blocks]
-        total = float(local @ local)
-        if total > 0:
-            joined = np.bincount(clusters, weights=local)
-            dispersion = max(dispersion, float(joined @ joined) / total)
+    local = residual - (sums / np.maximum(count, 1))[blocks]
+    total = float(local @ local)
+    if total > 0:
+        joined = np.bincount(talks, weights=local)
+        dispersion = max(dispersion, float(joined @ joined) / total)
     return min(dispersion, 25.0)

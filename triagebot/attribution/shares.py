@@ -51,12 +51,12 @@ def odds(share: float) -> float:
 
 
 def risen(
-    dimension: str, labels: tuple[str, ...], codes: Codes, at: Array, weight: Array, clusters: Codes | None
+    dimension: str, labels: tuple[str, ...], codes: Codes, at: Array, weight: Array, clusters: NDArray[np.int64] | None
 ) -> list[Risen]:
     """The values whose share rose once and stayed up, the surest first.
 
     Each value is held against all other requests, and against itself in the same hours of the days before: regions wake at
-    other hours. `clusters` are requests that come together (one conversation): they count as one.
+    other hours. `clusters` are requests that come together (one conversation, in an hour): they count as one.
     """
     found = []
     for code in np.flatnonzero(np.bincount(codes, minlength=len(labels)) >= FEW):

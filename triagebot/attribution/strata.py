@@ -14,7 +14,7 @@ from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, LANGUAGES
 from triagebot.ports import Dimension, RequestTable
 
 Array = NDArray[np.float64]
-DAY = 86400.0
+HOUR, DAY = 3600.0, 86400.0
 # Dimensions of the input, with the most values of each that get a level of their own.
 INPUT_DIMENSIONS: Mapping[str, int] = {
     "region": 8,
@@ -209,7 +209,7 @@ def _alike(mask: NDArray[np.bool_], codes: NDArray[Any]) -> bool:
 def risings(table: RequestTable) -> list[Risen]:
     """Every kind of input whose share of the requests rose, by all that is recorded of inputs, the surest first."""
     conversation = conversations(table)
-    clusters = conversation.codes if conversation is not None else None
+    clusters = _together(conversation, table.at) if conversation is not None else None
     kinds = [(name, d.labels, d.codes) for name in INPUT_DIMENSIONS if (d := table.dimensions.get(name)) is not None]
     kinds += _busiest(table, "user")
     chars = table.signals.get("input_chars")
@@ -230,6 +230,17 @@ def risings(table: RequestTable) -> list[Risen]:
     return sorted([*found, *(() if texts else _by_tokens(table, clusters))], key=lambda r: -r.z)
 
 
+def _together(conversation: Dimension, at: Array) -> NDArray[np.int64]:
+    """Numbers requests that come together: those of one conversation in an hour. What goes on for days under one name is no
+    conversation, and one that names none came by itself.
+    """
+    alone = np.arange(at.size) + len(conversation.labels)
+    talk = np.where(conversation.named[conversation.codes], conversation.codes, alone)
+    hour = ((at - at[:1]) // HOUR).astype(np.int64)
+    _, together = np.unique(talk * (int(hour.max(initial=0)) + 1) + hour, return_inverse=True)
+    return np.asarray(together, dtype=np.int64)
+
+
 def _busiest(table: RequestTable, name: str) -> list[tuple[str, tuple[str, ...], NDArray[np.int32]]]:
     """Of a dimension of thousands the few values that most of the last day's requests carry: what one user always did, and does a
     hundred times since yesterday, is no change.
@@ -245,7 +256,7 @@ def _busiest(table: RequestTable, name: str) -> list[tuple[str, tuple[str, ...],
     return [(name, labels, dimension.codes)]
 
 
-def _by_tokens(table: RequestTable, clusters: NDArray[np.int32] | None) -> list[Risen]:
+def _by_tokens(table: RequestTable, clusters: NDArray[np.int64] | None) -> list[Risen]:
     """Short or long inputs whose share rose, for where only tokens tell how long they are.
 
     What is sent beside the input counts in them as well: a prompt that grew moves every request, more documents some of them.

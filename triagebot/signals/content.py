@@ -141,7 +141,6 @@ CONTENT: Final = (
         "both",
         "confidence",
         "appeal",
-        "review",
     ),
     per_answer(
         "json_nulls",

@@ -11,7 +11,7 @@ from typing import Final
 RATE_LIMIT: Final = r"(?i)rate.?limit|too.?many.?requests|\\b429\\b|throttl|quota.?exceeded|resource.?exhausted"
 OVERLOADED: Final = r"(?i)overloaded|service.?unavailable|\\b(503|529)\\b|capacity"
 TIMEOUT: Final = r"(?i)time.?out|timed.?out|deadline.?exceeded|\\b(408|504)\\b"
-MODEL_MISSING: Final = r"(?i)model.{0,30}(not.?found|does not exist|retired|deprecated|decommissioned|no longer)|not_found_error|unknown model"
+MODEL_MISSING: Final = r"(?i)model.{0,30}(not.?found|does not exist|retired|deprecated|decommissioned|no longer)|\\bnot_?found_?error\\b|unknown model"
 OVERFLOW: Final = r"(?i)context.?(length|window)|too.?long|maximum.?(context|tokens)|prompt is too|token limit"
 TOOL_ERROR: Final = (
     r'(?i)^\\s*\\{?\\s*"?(error|is_?error"?\\s*:\\s*true|status"?\\s*:\\s*"?(error|failed))'

@@ -17,6 +17,7 @@ from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Weighed
 from triagebot.surfaces.firsthand import exposed, first_hand
 from triagebot.surfaces.limits import by_length, on_length
+from triagebot.surfaces.ownhand import FAILED, answered_at_once, cut_short
 
 STREAM = frozenset({"unfinished", "partial_kept"})
 RETRY = frozenset({"resends", "early_retry"})
@@ -27,6 +28,7 @@ LEAST_FAILED = 12  # … and of those since …
 SINCE_FAILED = 5
 AS_NEVER = 2.0  # … half call again so many times more often than nearly all did.
 CACHE = frozenset({"cache_share"})
+CALLED = frozenset({"model_called"})
 # More or fewer of the same processes: how fast and whether at all, not what is answered.
 CAPACITY = re.compile(
     r"autoscal|replica|\b(instances|workers|concurrency|pool size|(cpu|memory) (limit|request)s?)\b", re.IGNORECASE
@@ -103,7 +105,32 @@ class Application(Walked):
                         whatever=signs <= CALLED_AGAIN,
                     )
                 )
+        found += self._own_hand(explanation, number, weighed.table, service)
         return max(found, key=lambda i: i.strength, default=None)
+
+    def _own_hand(self, explanation: Explanation, number: int, table: RequestTable, service: Service) -> list[Implied]:
+        told: list[tuple[Moved, str, float, bool]] = []
+        fewer = first_hand(explanation, CALLED)
+        if fewer is not None and answered_at_once(table, fewer):
+            told.append((fewer, "more requests are answered at once, without a call to a model", 0.8, False))
+        failed = first_hand(explanation, FAILED)
+        limit = cut_short(table, failed) if failed is not None else None
+        if failed is not None and limit is not None:
+            told.append(
+                (failed, f"calls end after {limit:.3g} s, and such as took longer were answered before", 0.85, True)
+            )
+        return [
+            Implied(
+                node=self.name,
+                artifact=service.name,
+                explanation=number,
+                reason=reason,
+                confidence=confidence,
+                strength=sign.best,
+                whatever=whatever,
+            )
+            for sign, reason, confidence, whatever in told
+        ]
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:
         if snapshot.problems:

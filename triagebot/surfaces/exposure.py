@@ -76,7 +76,7 @@ def suspects(
             result.append(served(node, _with_arrival(change, arrival), arrival.mask, table, arrival.dimension))
             rolled.add((change.surface, change.artifact, change.after))
             continue
-        mask, dimension = _served_mask(node, change, table)
+        mask, dimension = served_mask(node, change, table)
         if mask is not None and mask.any() and not mask.all():
             result.append(served(node, change, mask, table, dimension))
         elif mask is not None and not mask.any() and _knows_versions(node, change, table):
@@ -158,7 +158,7 @@ def _twin(one: Arrival, other: Arrival, table: RequestTable) -> bool:
     return both >= LEAST and both >= 0.95 * max(int(first.sum()), int(second.sum()))
 
 
-def _served_mask(node: Node, change: Change, table: RequestTable) -> tuple[Mask | None, str]:
+def served_mask(node: Node, change: Change, table: RequestTable) -> tuple[Mask | None, str]:
     mask: Mask | None = None
     shown = ""
     for name in node.dimensions:

@@ -16,11 +16,13 @@ from triagebot.domain.times import day_of
 from triagebot.ports import RequestTable
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.judged import is_score
-from triagebot.surfaces.arrivals import asking
+from triagebot.surfaces.apart import one_of_several
+from triagebot.surfaces.arrivals import Mask, asking
 from triagebot.surfaces.base import Walked
 from triagebot.surfaces.contract import Implied, Snapshot, Suspect, Weighed
 from triagebot.surfaces.dated import MOMENTS, since_one_of
 from triagebot.surfaces.firsthand import common_value, exposed, first_hand, usual_value
+from triagebot.surfaces.ownhand import cut_short
 
 SLOW = frozenset({"ms_per_token", "ttft_ms", "chunk_gap_ms", "tokens_per_chunk"})
 # What is answered, as opposed to how fast and whether at all.
@@ -96,8 +98,8 @@ class Provider(Walked):
 
     def imply(self, explanation: Explanation, number: int, weighed: Weighed, service: Service) -> Implied | None:
         sign = first_hand(explanation, FAILING) or _slow(explanation) or _one_of_several(explanation)
-        if sign is None:
-            return None
+        if sign is None or (sign.signal == "timed_out" and cut_short(weighed.table, sign) is not None):
+            return None  # who waits less than before gives up what was answered
         alone = sign.slice.dimension == "provider"
         provider = sign.slice.value if alone else common_value(weighed.table, "provider", sign)
         gone = sign.signal == "model_missing" and _asked_as_before(weighed.table, sign)
@@ -113,6 +115,25 @@ class Provider(Walked):
             strength=sign.best,
             only=alone,
             whatever=gone,
+        )
+
+    def alone(self, explanation: Explanation, number: int, weighed: Weighed, had: Mask | None) -> Implied | None:
+        """One of several providers did by itself what moved, while the others' calls that had the change stood still."""
+        bare = replace(explanation, best="")
+        sign = first_hand(bare, FAILING) or _slow(bare)
+        provider = one_of_several(weighed.table, sign, had) if sign is not None else ""
+        if sign is None or not provider:
+            return None
+        how = "slower" if sign.signal in SLOW else "failing"
+        return Implied(
+            node=self.name,
+            artifact=provider,
+            explanation=number,
+            reason=f"calls of {provider} alone are {how}; those of other providers that had the same are as before",
+            confidence=0.85,
+            strength=sign.best,
+            only=True,
+            whatever=True,
         )
 
     def hidden(self, snapshot: Snapshot, weighed: Weighed) -> str:

@@ -15,6 +15,7 @@ from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import having, moment, values_among
 from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Suspect
+from triagebot.surfaces.ownhand import by_a_model
 from triagebot.triage.volume import DOUBLED_WORDS, dropped, thinned
 
 # Recorded by most before, by at most half as many after, on enough requests that no gap of an hour looks like it.
@@ -46,7 +47,6 @@ REST: Final = 0.25  # of what moved in some places moved elsewhere
 AS_MANY: Final = 1.5  # times: days differ by as much …
 BY_CHANCE: Final = 1.0  # … and a handful of events by this many standard deviations more
 AS_LONG: Final = 0.75
-AT_ONCE: Final = 0.3  # of what others take
 HOUR: Final = 3600.0
 HOURS: Final = 2 * HOUR
 
@@ -56,7 +56,7 @@ SAMPLING = re.compile(r"sampling|sampler|sample_?rate", re.IGNORECASE)
 
 def lost(table: RequestTable) -> str:
     """What is no longer recorded, and since when, as a phrase; "" where nothing was lost."""
-    answered = _by_a_model(table)
+    answered = by_a_model(table)
     found = []
     for name, title in DIMENSIONS.items():
         dimension = table.dimensions.get(name)
@@ -69,21 +69,6 @@ def lost(table: RequestTable) -> str:
     ]
     found += [BY_ABSENCE[name] for name in absent(table)]
     return ", ".join(found)
-
-
-def _by_a_model(table: RequestTable) -> NDArray[np.bool_]:
-    """The requests that a model answered, as far as can be told: from a cache an answer comes at once, and nothing of a model is
-    there to record. One that takes as long as ever has lost its spans.
-    """
-    called, took = (table.signals.get(name) for name in ("model_called", "request_ms"))
-    everybody = np.ones(table.at.size, dtype=bool)
-    if called is None or took is None:
-        return everybody
-    timed = np.isfinite(took)
-    without = timed & (called == 0)
-    if not without.any() or not (timed & ~without).any():
-        return everybody
-    return ~without if np.median(took[without]) < AT_ONCE * np.median(took[timed & ~without]) else everybody
 
 
 def absent(table: RequestTable) -> list[str]:

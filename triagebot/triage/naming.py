@@ -10,6 +10,7 @@ from dataclasses import replace
 from triagebot.attribution.hypotheses import LATER, WITHIN, Explanation
 from triagebot.attribution.thresholds import NAMED, NAMED_BY_DATE, NAMED_WITHIN
 from triagebot.domain import tooldiff
+from triagebot.domain.change import Change
 from triagebot.surfaces.base import describe
 from triagebot.surfaces.contract import Implied, Suspect
 from triagebot.surfaces.dated import from_probe
@@ -22,6 +23,7 @@ AS_WELL_AS = 5.0  # ln
 SLACK = 3600.0
 _VALUE = re.compile(r"[/,;\s]+")
 _PART = re.compile(r"[/@,;\s]+")
+_RULER = re.compile(r"judge|rubric|grader|rater\b|evaluator|scorer", re.IGNORECASE)
 _NAME = re.compile(r"[a-zA-Z]{3}")
 
 
@@ -54,18 +56,38 @@ def same_change(one: Suspect, other: Suspect) -> bool:
     told = [(s.change.artifact, s.change.before, s.change.after, s.change.introduced) for s in (one, other)]
     if one.node != other.node:
         return told[0] == told[1]
-    return one.node == RULER and (_shown_by(one, other) or _shown_by(other, one))
+    return one.node == RULER and (_shown_by(one, other) or _shown_by(other, one) or _one_judge(one, other))
 
 
 def alike(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> list[str]:
-    """The others that are the same change as the likeliest one; of several rulers none is told from the others."""
+    """The others that are the same change as the likeliest one; of several rulers that somebody recorded none is told from the
+    others, and one judge may give several scores.
+    """
     same = [key for key in explanation.posterior if key and key != top and same_change(by_key[key], by_key[top])]
-    return [] if by_key[top].node == RULER and len(same) > 1 else same
+    recorded = [key for key in (top, *same) if by_key[key].change.source != "traces"]
+    return [] if by_key[top].node == RULER and len(recorded) > 1 else same
+
+
+def _one_judge(one: Suspect, other: Suspect) -> bool:
+    """Whether the same judge took the place of the same other for two scores, within the hour, as the traces show it."""
+    mine, its = one.change, other.change
+    judges = (mine.before, mine.after) == (its.before, its.after) and mine.before and mine.after
+    return bool(judges) and mine.source == its.source == "traces" and _apart(mine, its) <= SLACK
+
+
+def _apart(one: Change, other: Change) -> float:
+    """Seconds between the intervals of two changes; below zero where they overlap."""
+    apart = max(other.introduced.earliest - one.introduced.latest, one.introduced.earliest - other.introduced.latest)
+    return apart.total_seconds()
 
 
 def _told(text: str) -> set[str]:
     """The names in a value: a bare version is of anything."""
-    return {value for value in _VALUE.split(text) if _NAME.search(value)}
+    return {value for value in _parts(text) if _NAME.search(value)}
+
+
+def _parts(text: str) -> set[str]:
+    return set(filter(None, _VALUE.split(text)))
 
 
 def _shown_by(recorded: Suspect, traces: Suspect) -> bool:
@@ -75,13 +97,17 @@ def _shown_by(recorded: Suspect, traces: Suspect) -> bool:
     entry, seen = recorded.change, traces.change
     if entry.source == "traces" or seen.source != "traces" or not entry.after:
         return False
-    apart = max(seen.introduced.earliest - entry.introduced.latest, entry.introduced.earliest - seen.introduced.latest)
     before, after, seen_before, seen_after = map(_told, (entry.before, entry.after, seen.before, seen.after))
-    named = before and after and before <= seen_before and after <= seen_after
+    gone, new = before - after, after - before  # "judge a-1" has become "judge a-2"
+    named = gone and new and gone <= seen_before and new <= seen_after
     summary = {word.strip("`.,:()'\"") for word in _PART.split(entry.summary)}
     summed_up = {word for word in seen_after - seen_before if any(map(str.isdigit, word))} & summary
+    went, came = _parts(seen.before) - _parts(seen.after), _parts(seen.after) - _parts(seen.before)
+    # r4 and r5, of judge-1/r4 and judge-1/r5: of a ruler that is called one, as every score has its versions
+    swapped = (went, came) == ({entry.before}, {entry.after}) and bool(_RULER.search(entry.artifact))
+    swapped = swapped and len(_parts(seen.after)) > 1
     same = (entry.before, entry.after) == (seen.before, seen.after) and entry.artifact in _PART.split(seen.artifact)
-    return bool(named or summed_up or same) and apart.total_seconds() <= SLACK
+    return bool(named or summed_up or same or swapped) and _apart(entry, seen) <= SLACK
 
 
 def on_record(top: str, by_key: Mapping[str, Suspect]) -> str:

@@ -17,7 +17,9 @@ from triagebot.surfaces.application import CALLED_AGAIN
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
 from triagebot.surfaces.dated import WORN_OFF
+from triagebot.surfaces.exposure import served_mask
 from triagebot.surfaces.firsthand import CLEAR_OF
+from triagebot.surfaces.provider import NODE as PROVIDER
 from triagebot.triage.attribute import Attribution
 from triagebot.triage.harm import harm_of, is_mechanics, is_slight, just_better, nobodys_page
 from triagebot.triage.naming import (
@@ -36,6 +38,7 @@ from triagebot.triage.naming import (
 from triagebot.triage.symptoms import name_parts, relevance, speaks_of
 
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
+QUOTA = "quota"
 ROUGHLY = 0.2  # … of plain evidence more: a limit bites in hours that nobody foretells
 DAY = 24 * 3600.0
 SATURDAY = 5
@@ -60,6 +63,7 @@ COUNTED = frozenset(
         "cost",
     }
 )
+BENT = 0.25  # of a ramp: what wears off or fills up has no corner where it begins
 MEASURED = frozenset({"request_ms", "output_chars"})
 REFUSED = frozenset({"error", "ratelimit"})  # families of calls that fail, not for the provider's own failure
 
@@ -170,6 +174,8 @@ def _read(
         # Its own signals vouch for the node, and so for the likeliest of its changes as far as no other fits as well.
         chance = max(chance, clearest.confidence * (chance / (chance + sum(rivals.values()))))
         bar = min(bar, NAMED)  # it is no longer known by its date alone
+    if (one_of := _one_provider(bare, by_key.get(top), weighed, tree)) is not None:
+        return _implied(bare, one_of, 1.0, found)
     if top and chance >= bar:
         return replace(bare, suspect=by_key[on_record(top, by_key)], confidence=chance)
     if rivals and (one := one_node(top, rivals, explanation, bare.number, clearest, by_key, bar)) is not None:
@@ -180,6 +186,19 @@ def _read(
     if bar == math.inf:
         open_ = max(open_, AS_OFTEN)
     return _implied(bare, implied, open_, found)
+
+
+def _one_provider(bare: Reading, top: Suspect | None, weighed: Weighed, tree: Sequence[Node]) -> Implied | None:
+    """The one of several providers that did it by itself, whatever change fits: the calls of others had that as well."""
+    if top is None or top.node in (PROVIDER.name, QUOTA) or "provider" in top.change.scope:
+        return None
+    had = None
+    if top.served:
+        node = next(node for node in tree if node.name == top.node)
+        had, _ = served_mask(node, top.change, weighed.table)
+        if had is None:
+            return None
+    return PROVIDER.alone(bare.explanation, bare.number, weighed, had)
 
 
 def _implied(bare: Reading, implied: Implied | None, open_: float, found: Attribution) -> Reading:
@@ -228,13 +247,14 @@ def _recorded(explanation: Explanation, implied: Implied, found: Attribution) ->
     # One tool's calls may have failed before enough were made for the length of its answers to tell.
     earliest = min(m.earliest for m in (seed, *explanation.members) if m.best >= CLEAR_OF * seed.best)
     bar = free - max(NEARLY, ROUGHLY * free)
+    corner = BENT * (seed.full - seed.start) if seed.full is not None else 0.0
     fitting = [
         s
         for s in found.suspects
         if s.node == implied.node
         and (not implied.only or s.change.artifact == implied.artifact)
         and explanation.evidence.get(s.key, -1e9) >= max(bar, 0.0)
-        and s.change.introduced.earliest.timestamp() <= seed.latest + SLACK
+        and s.change.introduced.earliest.timestamp() <= seed.latest + max(SLACK, corner)
         and (
             s.change.introduced.latest.timestamp() >= earliest - _delay(s)
             or (s.served and explanation.evidence[s.key] >= free - AS_WELL_AS)

@@ -29,6 +29,7 @@ NEARLY_ALL = 0.6
 HALF = 0.5
 OFTEN = 0.05
 DAY = 86400.0
+SURVEYS = frozenset({"csat", "nps"})
 JUDGED_FAMILIES = frozenset({"eval", "feedback"})
 ANSWERS = JUDGED_FAMILIES | {"content", "length"}
 
@@ -81,8 +82,9 @@ def what_is_hidden(
         if doubtful is not None and not open_:
             return False, f"{doubtful.title} may have moved, and too little to tell it from chance; {AGAIN}"
         return not open_, open_
-    # Of tickets and complaints: what they are about is in the answers, where those are recorded.
-    unsaid = [s for s in signals if s.family != "feedback" and not _said(table.signals.get(s.name))]
+    # Of tickets and complaints: what they are about is in the answers, where those are recorded. What a survey says is not.
+    counted = {"feedback"} if not words & SURVEYS else set()
+    unsaid = [s for s in signals if s.family not in counted and not _said(table.signals.get(s.name))]
     asked = _asked(words, unsaid)
     if asked:
         return False, f"the page speaks of {asked[0].title}, {UNRECORDED}"

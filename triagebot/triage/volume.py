@@ -28,6 +28,7 @@ RISE = 3.5
 RISE_ASKED_FOR = 2.5
 BORNE_OUT = 1.2  # times what is usual on such days: a part of a rise that is one
 SEVERAL = 2.0  # times the usual
+NEW = 100.0  # times: hardly anything came before
 FELT = 0.05  # of what all others send: what a budget shows
 FEW = 30  # conversations on either side
 THINNED = 0.75  # of what was usual: less is within what a weekend does
@@ -223,4 +224,8 @@ def demand_of(table: RequestTable, found: Attribution, *, spent: bool) -> str:
     one = one_grown(found.grown, "tenant")
     if one is None:
         return ""
+    if one.times > NEW:
+        return (
+            f"tenant {one.value} is new: {one.after:.0%} of the requests since {moment(one.since):%Y-%m-%d %H:%M} UTC"
+        )
     return f"requests of tenant {one.value} are {one.times:.1f} times what is usual since {moment(one.since):%Y-%m-%d %H:%M} UTC"
