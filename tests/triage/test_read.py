@@ -158,6 +158,14 @@ def test_a_word_of_the_services_name_names_no_slice(value, words):
     assert reading.words == words
 
 
+def test_a_service_of_one_word_names_no_slice_either():
+    tutor = moved("digits", N, best=54.0, mask=np.arange(N) % 2 == 0, slice_=("route", "/tutor/essay"))
+    around = weighed(TABLE, suspects=(PROMPT,))
+    alone = replace(SERVICE, name="tutor")
+    (reading,) = read(found(named(tutor, PROMPT)), around, TREE, alone, BY_NAME, frozenset({"tutor"}))
+    assert reading.words == 0
+
+
 @pytest.mark.parametrize(("share", "told"), [(0.3, ["quota"]), (0.8, [])])
 def test_a_neighbour_that_grew_while_calls_are_limited_is_told_whatever_made_it_grow(share, told):
     """Most requests are no neighbour of the others: then it is open which of two changes made them more."""
