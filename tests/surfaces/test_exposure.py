@@ -208,6 +208,26 @@ def test_a_change_that_the_traces_would_show_and_do_not_is_less_likely_by_its_da
     assert weight.prior > 0.5 * blind.prior  # which share is given which version is no version
 
 
+@pytest.mark.parametrize(
+    ("known", "less"),
+    [
+        (("support/system",), True),
+        (("support/system", "support/titles"), True),
+        ((), False),
+        (("support/titles",), False),
+    ],
+)
+def test_a_prompt_that_no_request_uses_where_all_show_which_one_they_use_is_less_likely(known, less):
+    """Unless they may only call it otherwise than the registry does."""
+    titles = change(artifact="support/titles")
+    (_, candidate), *_ = suspects(PROMPT, [titles], table(AT, {"prompt": ["support/system@v1"] * N}), known)
+    _, blind = one(PROMPT, [titles], table(AT))
+    assert (candidate.prior < 0.2 * blind.prior) is less
+    some = np.where(np.arange(N) % 3 == 0, "", "support/system@v1")
+    (_, candidate), *_ = suspects(PROMPT, [titles], table(AT, {"prompt": some}), known)
+    assert candidate.prior == blind.prior
+
+
 @pytest.mark.parametrize(("served", "recorded"), [("18", "v18"), ("v18", "18"), ("V18", "v18")])
 def test_a_version_without_its_v_is_the_version_on_record_and_told_as_its_registry_has_it(served, recorded):
     """MLflow counts versions, and people write them with a v."""

@@ -34,6 +34,7 @@ from triagebot.surfaces.served import served
 from triagebot.surfaces.stages import roll_outs
 
 DOTTED = re.compile(r"v?\d+(?:\.\d+)+")
+NEARLY_ALL = 0.95
 UNSHOWN = 0.1  # of the changes that the traces would show, and do not
 HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
 SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
@@ -87,7 +88,10 @@ def suspects(
         else:
             suspect, candidate = dated(node, stages, table, changes)
             result.append(
-                (suspect, candidate and replace(candidate, prior=candidate.prior * _shown(node, change, table)))
+                (
+                    suspect,
+                    candidate and replace(candidate, prior=candidate.prior * _shown(node, change, table, artifacts)),
+                )
             )
     fresh: list[Arrival] = []
     for arrival in unmatched:
@@ -190,18 +194,24 @@ def _knows_versions(node: Node, change: Change, table: RequestTable) -> bool:
     return False
 
 
-def _shown(node: Node, change: Change, table: RequestTable) -> float:
-    """The odds that a change was rolled out with which no version came in, by what the traces record of its artifact since: little
-    where they show which version requests had, and that it changes at times.
+def _shown(node: Node, change: Change, table: RequestTable, artifacts: Sequence[str]) -> float:
+    """The odds that a change was rolled out with which no version came in, by what the traces record since: little where they show
+    which version of its artifact requests had, and that it changes at times, or that they use others of the service's `artifacts`.
     """
     since = table.at >= change.introduced.earliest.timestamp()
     for name in node.dimensions if change.after else ():
         dimension = table.dimensions.get(name)
         if dimension is None:
             continue
-        versions = [v for v in values_of(dimension) if v.rpartition("@")[0] == change.artifact]
+        values = values_of(dimension)
+        versions = [v for v in values if v.rpartition("@")[0] == change.artifact]
         if len(versions) > 1 and showing(table, name, change.artifact)[since].sum() >= TOO_FEW:
             return UNSHOWN
+        others = {v.rpartition("@")[0] for v in values} & set(artifacts) - {change.artifact}
+        if others and not versions and since.any():
+            using = np.any([showing(table, name, other)[since] for other in others], axis=0)
+            if using.mean() >= NEARLY_ALL:
+                return UNSHOWN
     return 1.0
 
 

@@ -109,7 +109,10 @@ def read(
     by_key = {s.key: s for s in found.suspects}
     readings = []
     # What the service is called is in pages about it, whatever is wrong.
-    own, known = words - name_parts(service.name) - {service.name.lower()}, {word for signal in signals.values() for word in signal.words}
+    own, known = (
+        words - name_parts(service.name) - {service.name.lower()},
+        {word for signal in signals.values() for word in signal.words},
+    )
     for number, explanation in enumerate(found.explanations):
         names = [m.signal for m in explanation.moved]
         slight = {m.signal for m in explanation.moved if is_slight(m, signals[m.signal], found.panel)}
