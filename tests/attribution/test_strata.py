@@ -6,6 +6,8 @@ from triagebot.attribution.strata import (
     input_columns,
     input_kinds,
     input_languages,
+    asked_columns,
+    deep_requests,
     long_inputs,
     risings,
     turns,
@@ -186,3 +188,52 @@ def test_what_goes_on_for_days_under_one_name_is_no_conversation(hours):
     tenants = np.where(mine, "new", "rest")
     rises = [(r.dimension, r.value) for r in risings(table(all_[order], {"conversation": talks, "tenant": tenants}))]
     assert (("tenant", "new") in rises) is (hours > 1)
+
+
+def calls(rng):
+    return rng.choice([0, 1, 2, 2, 3, 3, 3, 5, 6], N).astype(float)
+
+
+def test_requests_that_take_many_tools_are_a_kind_of_their_own():
+    rng = np.random.default_rng(0)
+    took, versions = calls(rng), np.where(np.arange(N) < N // 2, "p@1", "p@2")
+    found = deep_requests(table(spread(N), {"prompt": versions}, {"tool_calls": took}))
+    assert found.labels == ("", "over 3 tool calls")
+    assert (found.codes == (took > 3)).all()
+    assert deep_requests(table(spread(N), {}, {"tool_calls": np.minimum(took, 1)})) is None
+    assert deep_requests(table(spread(N))) is None
+
+
+def test_where_a_version_calls_more_tools_that_is_no_kind_of_request():
+    rng = np.random.default_rng(1)
+    new = np.arange(N) >= N // 2
+    more = calls(rng) + 2 * new
+    assert deep_requests(table(spread(N), {"prompt": np.where(new, "p@2", "p@1")}, {"tool_calls": more})) is None
+
+
+def test_routes_that_take_more_tools_than_others_and_have_their_own_prompt_are_as_they_always_were():
+    """Of several calls one may not say its version: that it is several is no version."""
+    rng = np.random.default_rng(2)
+    agent = np.arange(N) % 3 == 0
+    took = np.where(agent, calls(rng) + 1, 0.0)
+    prompts = np.where(agent, np.where(took > 4, "a\x1fa@1", "a@1"), "b@7").astype(object)
+    routes = np.where(agent, "/agent", "/ask")
+    assert deep_requests(table(spread(N), {"prompt": prompts, "route": routes}, {"tool_calls": took})) is not None
+
+
+def test_a_fallback_is_no_other_request():
+    """One route asks for the small model, and since it fails for the large one as well: what failed is not to be adjusted for."""
+    small, failed = np.arange(N) % 3 == 0, (np.arange(N) % 9 == 0) & (np.arange(N) > N // 2)
+    asked = np.where(failed, "large\x1fsmall", np.where(small, "small", "large")).astype(object)
+    routes = np.where(small, "/compare", "/research")
+    columns = asked_columns(table(spread(N), {"model_requested": asked, "route": routes}))
+    assert [set(column) for column in columns] == [{0.0, 1.0}]
+    assert (columns[0] == small).all()
+
+
+def test_what_always_asked_for_two_models_is_a_kind_of_its_own():
+    both = np.arange(N) % 3 == 0
+    asked = np.where(both, "large\x1fsmall", np.where(np.arange(N) % 3 == 1, "small", "large")).astype(object)
+    columns = asked_columns(table(spread(N), {"model_requested": asked}))
+    assert len(columns) == 2
+    assert not any((column == 1)[both].any() and (column == 1)[~both].any() for column in columns)

@@ -169,3 +169,20 @@ def test_a_canary_of_everybody_has_no_home():
     assert within(candidate("canary", had), slices).home is None
     elsewhere = had & (w.region != 2)
     assert within(candidate("canary", elsewhere), slices).home is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_regions_that_got_it_are_held_against_the_third_that_was_left_out(seed):
+    """A form that hardly came before wakes what two regions have had since long; the third has the form as well, and no harm."""
+    w = world(seed)
+    got, form = w.region != 2, (w.at >= 2.5 * DAY) & (w.rng.random(w.at.size) < 0.15)
+    had = got & (w.at >= 0.5 * DAY)
+    levels = [*(Slice("region", "abc"[k], w.region == k) for k in range(3)), Slice("form", "free", form)]
+    slices = [*slices_of(w.panel(np.zeros(w.at.size)), [], least=60, most=8), *levels]
+    told = within(candidate("old", had), slices)
+    assert [s.value for s in told.inside] == ["free"]
+    strata = np.stack([w.region == 1, w.region == 2, form], axis=1).astype(float)
+    failed = (w.rng.random(w.at.size) < 0.02 + 0.4 * (had & form)).astype(float)
+    panel = build_panel(w.at, np.ones(w.at.size), {}, {}, {"failed": failed}, (RATE,), strata)
+    (found,) = weigh(panel, [told], slices).explanations
+    assert (found.best, found.slice.value) == ("old", "free")

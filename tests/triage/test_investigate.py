@@ -292,6 +292,8 @@ def test_exits_are_named_by_the_contract():
         ("cost per request up", False),
         ("latency SLO burn", False),
         ("error budget burn 14x", False),
+        ("apply_patch fails on large pull requests", False),
+        ("requests doubled since Monday", True),
         ("refusal share above budget", False),
     ],
 )

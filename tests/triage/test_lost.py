@@ -186,3 +186,20 @@ def test_a_place_whose_name_is_a_plain_word_is_named_beside_what_it_is(text, tol
     region = np.where(np.arange(N) % 3, "eu-west-1", "us")
     there = table(spread(N), {"region": region}, {"output_chars": np.where(~HALF & (region == "us"), np.nan, 400.0)})
     assert lost_in_places(there, text, ()) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("35 percent empty answers on symptom-check", "answer texts of route /symptom-check"),
+        ("empty answers on /symptom-check", "answer texts of route /symptom-check"),
+        ("empty answers on /symptom-checker", ""),
+        ("we ask for nothing", ""),
+        ("empty answers on /ask", "answer texts of route /ask"),
+    ],
+)
+def test_people_write_a_route_without_its_slash(text, told):
+    name = "/ask" if "ask" in text.split("/")[-1] else "/symptom-check"
+    route = np.where(np.arange(N) % 3, "/refill", name)
+    there = table(spread(N), {"route": route}, {"output_chars": np.where(~HALF & (route == name), np.nan, 400.0)})
+    assert lost_in_places(there, text, ()) == told

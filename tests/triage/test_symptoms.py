@@ -160,6 +160,9 @@ def test_what_a_page_names_of_what_is_asked_is_a_slice_that_it_speaks_of(title, 
         ("Prometheus says span rate is down", False),
         ("OTel client upgraded; token counts gone", False),
         ("customer-desk: model dashboard empty", False),
+        ("35 percent empty answers, no patient has complained", False),
+        ("answers empty on the dashboard, nobody noticed, no tickets", False),
+        ("no answers: customers complain", True),
     ],
 )
 def test_what_people_saw_is_told_from_what_a_monitor_counts(title, people):

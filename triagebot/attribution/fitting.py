@@ -73,13 +73,17 @@ def levelled(board: Board, seed: int, slice_: Slice, pooled: Array, moved_with: 
     for j, candidate in enumerate(board.candidates):
         if j == top or candidate.recorded is None or abs(candidate.recorded - best.recorded) > AT_ONCE:
             continue
-        mine, theirs = best.exposure[:, 0], candidate.exposure[:, 0]
+        # Elsewhere one of them may have had its own users: what is felt here is felt where both came.
+        mine, theirs = best.exposure[slice_.mask, 0], candidate.exposure[slice_.mask, 0]
         apart = np.count_nonzero(mine != theirs)
         same = bool(apart < MIN_BETWEEN)
         # Or who had it had both, but for a few of whom it is not recorded, and the others of that one told next to nothing.
         had_both = (mine <= theirs).all() or apart < HARDLY * np.count_nonzero(mine)
         if had_both and not same:
-            told, _ = weigh_exposures(board.beside(seed), np.stack([mine, theirs], axis=1))
+            told, _ = weigh_exposures(
+                board.beside(seed),
+                np.stack([best.exposure[:, 0], candidate.exposure[:, 0]], axis=1) * slice_.mask[:, None],
+            )
             same = bool(min(told[0] - told[1], pooled[top] - pooled[j]) < AS_GOOD)
         if same and all((candidate.moves(family) or 0.0) >= ABLE for family in families):
             raised[j] = max(pooled[j], pooled[top] - np.log(KIND_ALONE))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from triagebot.attribution.shares import Risen, risen
 from triagebot.attribution.weekdays import weekend
-from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, LANGUAGES, LATER, SIZES, mark, over
-from triagebot.ports import Dimension, RequestTable
+from triagebot.domain.inputs import CALLS, INPUT, INPUT_KIND, INPUT_LANGUAGE, LANGUAGES, LATER, SIZES, mark, over
+from triagebot.ports import SEPARATOR, Dimension, RequestTable
 
 Array = NDArray[np.float64]
 HOUR, DAY = 3600.0, 86400.0
@@ -39,6 +39,7 @@ MOSTLY_NAMED = 0.8  # of the requests name their conversation
 LONG_AND_SHORT = (0.2, 0.8)
 SIZED = 0.9  # of the requests say how long their input is
 LONGEST = 0.75
+SEVERAL = 2  # tool calls
 GAP = 1.25  # times as many tokens, with hardly an input between
 MOST_GAPS = 3
 FEW = 10  # requests of a part, before and since
@@ -166,13 +167,29 @@ def long_inputs(table: RequestTable) -> Dimension | None:
         sizes = table.signals.get(signal)
         if sizes is None or np.isfinite(sizes).sum() < SIZED * sizes.size:
             continue
-        known = np.isfinite(sizes)
-        bound = int(np.nanquantile(sizes, LONGEST))
-        long_ = np.where(known, sizes > bound, False)
-        if long_.sum() < A_PART * long_.size or not _the_same_all_along(long_, known, table):
-            return None
-        return Dimension(long_.astype(np.int32), ("", over(bound, unit)))
+        return _upper_part(sizes, unit, table)
     return None
+
+
+def deep_requests(table: RequestTable) -> Dimension | None:
+    """The quarter that takes most tool calls against all others; None where few take several, or it is not the same part for every
+    version and all along: then somebody changed how tools are called, or calls that fail are made again.
+    """
+    calls = table.signals.get(CALLS)
+    if calls is None or not np.isfinite(calls).any():
+        return None
+    calls = np.nan_to_num(calls)
+    found = _upper_part(calls, "tool calls", table)
+    return found if found is not None and np.quantile(calls, LONGEST) >= SEVERAL else None
+
+
+def _upper_part(sizes: Array, unit: str, table: RequestTable) -> Dimension | None:
+    known = np.isfinite(sizes)
+    bound = int(np.nanquantile(sizes, LONGEST))
+    upper = np.where(known, sizes > bound, False)
+    if upper.sum() < A_PART * upper.size or not _the_same_all_along(upper, known, table):
+        return None
+    return Dimension(upper.astype(np.int32), ("", over(bound, unit)))
 
 
 def _the_same_all_along(mask: NDArray[np.bool_], known: NDArray[np.bool_], table: RequestTable) -> bool:
@@ -180,13 +197,18 @@ def _the_same_all_along(mask: NDArray[np.bool_], known: NDArray[np.bool_], table
     times = np.arange(mask.size) * PARTS // mask.size
     if not _alike(mask[known], times[known]):
         return False
+    routes = table.dimensions["route"].codes
     for name in (*VERSIONS, *INPUT_DIMENSIONS):
         dimension = table.dimensions.get(name)
         if dimension is None:
             continue
         told = known & dimension.named[dimension.codes]
         if name in VERSIONS:
-            if not _alike(mask[told], dimension.codes[told]):
+            # Routes have prompts and tools of their own; and of several calls one may not say its version.
+            told &= ~np.array([SEPARATOR in label for label in dimension.labels], dtype=np.bool_)[dimension.codes]
+            if not all(
+                _alike(mask[told & (routes == r)], dimension.codes[told & (routes == r)]) for r in np.unique(routes)
+            ):
                 return False
             continue
         for code in np.flatnonzero(np.bincount(dimension.codes[told]) >= 2 * LEAST):
@@ -310,8 +332,26 @@ def asked_columns(table: RequestTable) -> list[Array]:
             continue  # whether it is recorded depends on what the request did
         counts = np.bincount(dimension.codes[:first], minlength=len(dimension.labels)) * named
         early = [int(code) for code in np.argsort(-counts) if counts[code] >= 8][:5]
-        columns.extend((dimension.codes == code).astype(float) for code in early[1:])
+        asked = _first_asked(dimension, early, table)
+        columns.extend((asked == code).astype(float) for code in early[1:])
     return columns
+
+
+def _first_asked(dimension: Dimension, early: Sequence[int], table: RequestTable) -> NDArray[np.int32]:
+    """The codes of a dimension, where a request that asked for several, as few did before, counts as one that asked for that of
+    them which others of its route ask for: another was called because the first call failed, and that is what is to be explained.
+    """
+    codes = dimension.codes.copy()
+    route = table.dimensions["route"].codes if "route" in table.dimensions else np.zeros_like(codes)
+    number = {label: code for code, label in enumerate(dimension.labels)}
+    for code, label in enumerate(dimension.labels):
+        parts = [number[part] for part in label.split(SEPARATOR) if part in number]
+        mine = dimension.codes == code
+        if code in early or len(parts) < 2 or not mine.any():
+            continue
+        beside = np.bincount(dimension.codes[np.isin(route, route[mine])], minlength=len(dimension.labels))
+        codes[mine] = max(parts, key=lambda part: int(beside[part]))
+    return codes
 
 
 def stack(columns: Sequence[Array], size: int) -> Array:

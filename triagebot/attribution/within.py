@@ -47,18 +47,21 @@ def within(candidate: Candidate, slices: Sequence[Slice], grown: Collection[tupl
         candidate = replace(candidate, home=min(homes, key=lambda s: int(s.mask.sum())))
     if candidate.averaged:
         return candidate
-    without, odds = since & ~had & _reached(had, since, slices), 1.0
+    kind, place = (_reached(had, since, [s for s in slices if (s.dimension in PLACES) is of]) for of in (False, True))
+    without, odds = since & ~had & kind & place, 1.0
     told = [s for s in slices if s.dimension]
     if without.sum() < BESIDE * since.sum():
-        if candidate.home is None:
-            return candidate
         # A region that did not get it shows what requests do without it of a kind that hardly came before it here: what came
         # before tells by itself, and regions may always have differed in it. Routes always differ, so that they are asked only
         # about a kind that grew: else it would be its growth that is told.
-        without, odds = ~had & ~candidate.home.mask, ELSEWHERE
-        before = ~had & candidate.home.mask
-        place = candidate.home.dimension in PLACES
-        told = [s for s in told if (place or (s.dimension, s.value) in grown) and (before & s.mask).sum() < TOO_FEW]
+        odds = ELSEWHERE
+        without, before = ~had & kind & ~place, ~had & kind & place
+        if without.sum() < MIN_SIDE:
+            if candidate.home is None:
+                return candidate
+            without, before = ~had & ~candidate.home.mask, ~had & candidate.home.mask
+            told = [s for s in told if candidate.home.dimension in PLACES or (s.dimension, s.value) in grown]
+        told = [s for s in told if (before & s.mask).sum() < TOO_FEW]
     inside = [s for s in told if min((had & s.mask).sum(), (without & s.mask).sum()) >= MIN_SIDE]
     if not inside:
         return candidate

@@ -1,5 +1,5 @@
-"""Slices that the input itself tells: long ones, those in one language, those that begin alike and the later ones of their
-conversations, so that a query and a picture can repeat them.
+"""Slices that the input itself tells: long ones, those in one language, those that begin alike, those that take many tools and the
+later ones of their conversations, so that a query and a picture can repeat them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ INPUT: Final = "input"  # the slice's dimension: how long
 SIZES: Final[Mapping[str, str]] = {"input_chars": "characters", "asked_tokens": "tokens"}
 INPUT_KIND: Final = "input_kind"  # … or what it begins with, as the signal of that name: a number, never the words
 INPUT_LANGUAGE: Final = "input_language"  # … or in which language it is, as the number of the signal of that name
+DEPTH: Final = "depth"  # … or how many tools it takes, which its task decides, where no change does
+CALLS: Final = "tool_calls"  # the signal that says how many
 TURN: Final = "turn"  # … or which one of its conversation it is
 LATER: Final = "second or later"
 # In the order of those numbers, from 1.
@@ -29,9 +31,25 @@ LANGUAGES: Final = (
     "Japanese",
     "Chinese",
     "Korean",
+    "Polish",
+    "Czech",
+    "Ukrainian",
+    "Swedish",
+    "Norwegian or Danish",
+    "Finnish",
+    "Turkish",
+    "Romanian",
+    "Hungarian",
+    "Indonesian or Malay",
+    "Vietnamese",
+    "Greek",
+    "Arabic",
+    "Hebrew",
+    "Hindi",
+    "Thai",
 )
-OF_INPUT: Final = (INPUT, INPUT_KIND, INPUT_LANGUAGE)
-_LONG: Final = re.compile(r"over (\d+) (\w+)")
+OF_INPUT: Final = (INPUT, INPUT_KIND, INPUT_LANGUAGE, DEPTH)
+_LONG: Final = re.compile(r"over (\d+) (\w[\w ]*)")
 _MARK: Final = re.compile(r"#([0-9a-f]{4})")
 
 
@@ -59,6 +77,9 @@ def told_by_input(slice_: Mapping[str, str]) -> InputTest | None:
     signal = next((name for name, unit in SIZES.items() if long_ and unit == long_[2]), None)
     if long_ and signal:
         return InputTest(signal, True, int(long_[1]))
+    deep = _LONG.fullmatch(str(slice_.get(DEPTH, "")))
+    if deep:
+        return InputTest(CALLS, True, int(deep[1]))
     language = slice_.get(INPUT_LANGUAGE, "")
     if language in LANGUAGES:
         return InputTest(INPUT_LANGUAGE, False, LANGUAGES.index(language) + 1)

@@ -6,11 +6,15 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from triagebot.domain.inputs import INPUT_KIND, INPUT_LANGUAGE
+from triagebot.domain.inputs import DEPTH, INPUT_KIND, INPUT_LANGUAGE
 
 WITHHELD: Final = frozenset({"user", "conversation", "key"})
 
-NAMED: Final[Mapping[str, str]] = {INPUT_KIND: "inputs that begin alike", INPUT_LANGUAGE: "inputs in"}
+NAMED: Final[Mapping[str, str]] = {
+    INPUT_KIND: "inputs that begin alike",
+    INPUT_LANGUAGE: "inputs in",
+    DEPTH: "requests with",
+}
 
 
 def shown_label(dimension: str, label: str) -> str:

@@ -76,7 +76,7 @@ ERRORS: Final = (
         title="model calls answered “model not found”",
         sql=_says(phrases.MODEL_MISSING),
         family="missing",
-        words=("404", "retired", "deprecated", "sunset"),
+        words=("404", "retired", "deprecated", "sunset", "notfounderror", "model-not-found"),
     ),
     Signal(
         name="context_overflow",

@@ -209,7 +209,7 @@ CONTENT: Final = (
         "unanswered",
         "retrieval",
         "sources",
-        "knowledge",
+        "knowledge-base",
     ),
     _said("apology", "apologies", phrases.APOLOGY, "up", "apology", "apologies", "sorry", "tone"),
     _said(
@@ -363,9 +363,12 @@ CONTENT: Final = (
         "both",
         "clarifying",
         "asking",
+        "asks-questions",
+        "asks-again",
         "tone",
         "forgets",
         "forgot",
+        "forgetful",
     ),
     _said(
         "markup",

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from triagebot.domain.inputs import LANGUAGES
+
 RATE_LIMIT: Final = r"(?i)rate.?limit|too.?many.?requests|\\b429\\b|throttl|quota.?exceeded|resource.?exhausted"
 OVERLOADED: Final = r"(?i)overloaded|service.?unavailable|\\b(503|529)\\b|capacity"
 TIMEOUT: Final = r"(?i)time.?out|timed.?out|deadline.?exceeded|\\b(408|504)\\b"
@@ -65,28 +67,51 @@ TEMPLATE_LEFT: Final = (
 )
 STEPS: Final = r"(?i)\\bstep \\d|\\bfirst,|\\bthinking step|let\\x27s think|therefore|\\n\\s*\\d+[.)] "
 
-# Words that one language has and those beside it have not, in the order of domain/inputs.py.
-LANGUAGES: Final = (
-    (" the ", " and ", " you ", " your ", " this ", " with ", " are ", " to "),
-    (" der ", " und ", " ist ", " nicht ", " sie ", " mit ", " für ", " ein "),
-    (" le ", " les ", " est ", " vous ", " une ", " dans ", " pour ", " et "),
-    (" el ", " los ", " las ", " una ", " por ", " y ", " usted ", " del "),
-    (" il ", " che ", " della ", " sono ", " gli ", " di "),
-    (" não ", " uma ", " você ", " os ", " é ", " em "),
-    (" het ", " een ", " niet ", " van "),
-    (" и ", " не ", " что ", " это "),
-    ("の", "です", "ます"),
-    ("的", "是", "们"),
-    ("니다", "는 ", "을 "),
-)
+# Words that one language has and those beside it have not, in the order of domain/inputs.py: those that questions are asked with …
+WORDS: Final = {
+    "English": "the and you your this with are to is what how my have can where when why which from that would could should there",
+    "German": "der und ist nicht sie mit für ein eine einen ich mein meine wie wann warum kann habe das dem bitte möchte auf von zu wird auch oder aber noch",
+    "French": "le les est vous une dans pour et je mon mes quand pourquoi où avec votre notre pas qui sur au aux du des veux faire cette sont mais",
+    "Spanish": "el los las una por usted hola gracias del cómo cuándo dónde qué quiero puedo está pero más muy hay tengo cuál",
+    "Italian": "il che della sono gli di dove perché voglio posso mio questo questa nella alla degli è anche più",
+    "Portuguese": "não uma você é em meu minha quero onde isso são também ao pela pelo qual preciso",
+    "Dutch": "het een niet van ik mijn wat waar wanneer hoe waarom wil naar ook voor zijn bij maar deze heb",
+    "Russian": "и не что это как мой где когда почему или вы мне есть мы если",
+    "Polish": "nie jest się mój moja moje kiedy gdzie dlaczego czy proszę chcę dla że mam jak przez tego są",
+    "Czech": "není jsem jsou kdy kde proč prosím chci můj že nebo ale jako která který",
+    "Ukrainian": "що це як мій де коли чому та є і ви або мені якщо",
+    "Swedish": "och är inte jag att ett hur när varför vill också från mitt eller",
+    "Norwegian or Danish": "og ikke jeg hvordan hvornår hvor hvorfor hva når det",
+    "Finnish": "miten milloin missä miksi minun haluan voin olen että tämä mitä",
+    "Turkish": "bir bu için nasıl nerede değil benim lütfen istiyorum neden kadar",
+    "Romanian": "și este când unde pentru vreau mea sunt să din",
+    "Hungarian": "és nem egy hogy hogyan mikor miért kérem szeretném",
+    "Indonesian or Malay": "yang saya bagaimana tidak untuk dengan anda",
+    "Vietnamese": "là của tôi không và được bạn này",
+}
+# … and letters, for scripts of one language and texts that are not parted into words.
+LETTERS: Final = {
+    "Japanese": ("の", "です", "ます", "は", "を", "ん"),
+    "Chinese": ("的", "是", "们", "在", "有", "我", "不"),
+    "Korean": ("니다", "는 ", "을 ", "이 ", "가 "),
+    "Greek": ("ά", "έ", "ή", "ί", "ό", "ύ", "ώ"),
+    "Arabic": ("ا", "ل", "ي"),
+    "Hebrew": ("ה", "ל", "ת"),
+    "Hindi": ("ा", "क", "ह"),
+    "Thai": ("า", "ท", "น"),
+    "Russian": ("ы", "э", "ъ"),
+    "Ukrainian": ("ї", "є", "ґ"),
+}
 
 
 def language_of(text: str) -> str:
     """SQL that numbers the language in which a text begins, by most of the words that tell; 0 where none does. A greeting or a
     name in another language does not make it one.
     """
-    told = {word.strip(): number for number, own in enumerate(LANGUAGES, 1) for word in own if word.startswith(" ")}
-    signs = {sign: number for number, own in enumerate(LANGUAGES, 1) for sign in own if not sign.startswith(" ")}
+    number = {name: place for place, name in enumerate(LANGUAGES, 1)}
+    told = {word: number[name] for name, words in WORDS.items() for word in words.split()}
+    told |= {word.capitalize(): code for word, code in told.items() if not word[0].isascii()}  # `lower` is for ASCII
+    signs = {letter: number[name] for name, letters in LETTERS.items() for letter in letters}
     beginning = f"substringUTF8({text}, 1, 400)"
     words = f"splitByNonAlpha(lower({beginning}))"
     found = f"arrayFilter(n -> n > 0, arrayMap(w -> transform(w, {list(told)}, {list(told.values())}, 0), {words}))"

@@ -16,6 +16,7 @@ from triagebot.attribution.shares import Risen
 from triagebot.attribution.strata import (
     INPUT_DIMENSIONS,
     asked_columns,
+    deep_requests,
     hour_columns,
     input_columns,
     input_kinds,
@@ -29,7 +30,7 @@ from triagebot.attribution.thresholds import MAX_SLICES, MIN_SLICE, MOVED, PRIOR
 from triagebot.attribution.weekdays import weekday_columns
 from triagebot.attribution.weigh import weigh
 from triagebot.attribution.within import within
-from triagebot.domain.inputs import INPUT, INPUT_KIND, INPUT_LANGUAGE, OF_INPUT, TURN
+from triagebot.domain.inputs import DEPTH, INPUT, INPUT_KIND, INPUT_LANGUAGE, OF_INPUT, TURN
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
@@ -41,6 +42,7 @@ from triagebot.triage.symptoms import spoken
 SLICED = (
     INPUT,
     TURN,
+    DEPTH,
     "region",
     "route",
     "provider",
@@ -104,10 +106,11 @@ def attribute(
     told = [s for s in signals if s.family not in NEVER_SYMPTOMS]
     codes = {name: d.codes for name, d in table.dimensions.items()}
     labels = {name: d.labels for name, d in table.dimensions.items()}
-    long_, turn = long_inputs(table), turns(table)
+    long_, turn, deep = long_inputs(table), turns(table), deep_requests(table)
     told_by_input = {
         INPUT: long_,
         TURN: turn,
+        DEPTH: deep,
         INPUT_KIND: input_kinds(table),
         INPUT_LANGUAGE: input_languages(table),
     }
@@ -117,7 +120,7 @@ def attribute(
     weight = table.weight / table.weight.mean()
     hours = [*hour_columns(table.at), *weekday_columns(table)]
     grown = risings(table)
-    levels = [told_by.codes.astype(float) for told_by in (long_, turn) if told_by is not None]
+    levels = [told_by.codes.astype(float) for told_by in (long_, turn, deep) if told_by is not None]
     arriving = [*hours, *levels, *input_columns(table), *asked_columns(table), *(r.mask.astype(float) for r in grown)]
     panel = build_panel(table.at, weight, codes, labels, table.signals, told, stack(arriving, table.at.size))
     # What a change says that it changed, and what is asked more than before.
@@ -175,7 +178,7 @@ def _has_level(dimension: str, table: RequestTable) -> bool:
     request's is recorded: those without are as the others are, and outside of all slices.
     """
     told = table.signals.get(dimension)
-    return dimension in (INPUT, TURN, *INPUT_DIMENSIONS) or (
+    return dimension in (INPUT, TURN, DEPTH, *INPUT_DIMENSIONS) or (
         dimension in OF_INPUT and told is not None and bool(np.isfinite(told).all())
     )
 

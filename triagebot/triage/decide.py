@@ -231,7 +231,9 @@ def _also(other: Reading, first: Reading, *, several: bool) -> bool:
     apart = abs(other.explanation.seed.start - first.explanation.seed.start)
     # How a tool is called is told where it came with the first: a page has a word for tools whatever is wrong.
     sure = bool(other.harm) or (other.mechanics and other.confidence >= CERTAIN)
-    spoken = (other.words > 0 or (several and sure)) and (not other.mechanics or apart <= TOGETHER)
+    # A page may have a word of a route's for something else.
+    named = other.words > 0 and (other.heard or bool(other.harm))
+    spoken = (named or (several and sure)) and (not other.mechanics or apart <= TOGETHER)
     if spoken and (other.suspect is not None or other.implied is not None):
         return True
     if other.suspect is None:
@@ -278,7 +280,8 @@ def _rank(
     far = reading.explanation.strength < FAINT * clearest or not plain.isdisjoint(reading.possible)
     open_ = unnamed and (far or (several and not reading.words))
     harm = (not reading.harm, reading.mechanics)
-    return (open_, -min(reading.words, 2), *harm, reading.taken_back, -reading.explanation.strength)
+    # A word of where is not as good as one of what.
+    return (open_, -min(reading.words + reading.heard, 2), *harm, reading.taken_back, -reading.explanation.strength)
 
 
 def _distinct(readings: Sequence[Reading]) -> list[Reading]:

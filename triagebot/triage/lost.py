@@ -208,9 +208,10 @@ def lost_in_places(table: RequestTable, text: str, places: Collection[tuple[str,
 
 def _names(text: str, dimension: str, value: str) -> bool:
     """Whether a text names a place: a value that could be a plain word (`us`) does only beside what it is a value of."""
+    value = value.strip("/")  # of a route people write the name
     told = re.escape(value)
     if not re.search(r"[\d_/-]", value):
-        told = rf"{dimension}\W{{1,3}}{told}|{told} {dimension}"
+        told = rf"{dimension}\W{{1,3}}{told}|{told} {dimension}|/{told}"
     return bool(re.search(rf"(?<![\w-])(?:{told})(?![\w-])", text, re.IGNORECASE))
 
 

@@ -104,9 +104,10 @@ def _shown_by(recorded: Suspect, traces: Suspect) -> bool:
     summed_up = {word for word in seen_after - seen_before if any(map(str.isdigit, word))} & summary
     went, came = _parts(seen.before) - _parts(seen.after), _parts(seen.after) - _parts(seen.before)
     # r4 and r5, of judge-1/r4 and judge-1/r5: of a ruler that is called one, as every score has its versions
-    swapped = (went, came) == ({entry.before}, {entry.after}) and bool(_RULER.search(entry.artifact))
-    swapped = swapped and len(_parts(seen.after)) > 1
-    same = (entry.before, entry.after) == (seen.before, seen.after) and entry.artifact in _PART.split(seen.artifact)
+    called = entry.artifact in _PART.split(seen.artifact)
+    swapped = (went, came) == ({entry.before}, {entry.after}) and len(_parts(seen.after)) > 1
+    swapped = swapped and (called or bool(_RULER.search(entry.artifact)))
+    same = (entry.before, entry.after) == (seen.before, seen.after) and called
     return bool(named or summed_up or same or swapped) and _apart(entry, seen) <= SLACK
 
 

@@ -79,6 +79,7 @@ class Reading:
     possible: Mapping[str, float] = field(default_factory=dict)
     confidence: float = 0.0
     words: int = 0
+    heard: bool = False  # they speak of what moved, and not only of where
     harm: bool | None = None
     mechanics: bool = False  # nothing but how tools are called: the change itself, and nothing that it did
     storm: bool = False  # a client calls again
@@ -119,13 +120,15 @@ def read(
         harm = harm_of(explanation, slight, signals)
         if harm is False and all(just_better(signals[name]) for name in names):
             continue
-        spoken = relevance(names, words, signals) + speaks_of(own, explanation.slice, known)
+        heard = relevance(names, words, signals)
+        spoken = heard + speaks_of(own, explanation.slice, known)
         now = weighed.table.at[-1]
         end, until = explanation.seed.end, explanation.until
         bare = Reading(
             number,
             explanation,
             words=spoken,
+            heard=heard > 0,
             harm=harm,
             mechanics=harm is None and is_mechanics(explanation, signals),
             storm=any(

@@ -44,6 +44,12 @@ PEOPLE = re.compile(
     r"|(?:users?|people|patients?|students?|editors?)[ \t]+(?:report|see|get|notice|complain|find)\w*)\b",
     re.IGNORECASE,
 )
+# "no patient has complained", "nobody noticed", "without tickets": that is no word of people.
+NOBODY = re.compile(
+    r"\b(?:no|nobody|no[- ]one|none|not one|without|zero)\b(?:[ \t]+\w+){0,3}?"
+    r"[ \t]+(?:complain\w*|report\w*|tickets?|notic\w*|says?|said)\b",
+    re.IGNORECASE,
+)
 PARTED = re.compile(r"['-]")
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # What is said not to have changed, or not to have moved, is not what the page complains of.
@@ -140,7 +146,7 @@ def of_people(page: Page, names: Sequence[str] = ()) -> bool:
     text = f"{page.title} {page.text}"
     for name in (page.service, *names):
         text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE) if name else text
-    return bool(PEOPLE.search(text))
+    return bool(PEOPLE.search(NOBODY.sub(" ", text)))
 
 
 def spoken(signals: Sequence[Signal], words: frozenset[str]) -> dict[str, float]:

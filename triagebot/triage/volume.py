@@ -42,6 +42,7 @@ MONEY = frozenset(("cost", "costs", "spend", "bill", "burn"))
 DEMAND_WORDS = MONEY | {"volume", "traffic", "requests", "load", "capacity", "quota", "limit", "limits"}
 TOKENS = frozenset(("token", "tokens"))
 DOUBLED_WORDS = DEMAND_WORDS | TOKENS | {"doubled", "double", "twice"}
+NO_LOAD = frozenset(("pull-requests", "merge-requests", "feature-requests"))
 OBJECTIVES = frozenset(("slo", "slos", "error"))
 
 
@@ -211,6 +212,8 @@ def _fewer(at: NDArray[np.float64], weight: NDArray[np.float64], since: float, b
 def asks_for_demand(page: Page) -> bool:
     """Whether a page speaks of load or money, and not of what each request costs."""
     words = page_words(page)
+    if words & NO_LOAD:
+        words -= {"requests"}
     if words & OBJECTIVES:
         words -= {"burn"}  # of an error budget: that is no money
     tokens = "budget" in words and words & TOKENS
