@@ -3,11 +3,11 @@ import pytest
 
 from tests.fakes.walks import START, spread, table
 from triagebot.attribution.strata import (
+    asked_columns,
+    deep_requests,
     input_columns,
     input_kinds,
     input_languages,
-    asked_columns,
-    deep_requests,
     long_inputs,
     risings,
     turns,

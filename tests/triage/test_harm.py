@@ -52,3 +52,10 @@ def test_answers_that_no_model_gave_are_not_simply_sooner(called, harm):
     sooner = moved("request_ms", N, effect=-0.8), moved("llm_calls", N, effect=-0.5)
     answered = explanation(*sooner, moved("model_called", N, effect=-0.5, best=called))
     assert harm_of(answered, (), BY_NAME) is harm
+
+
+def test_that_a_prompt_is_longer_is_the_change_and_not_what_it_did():
+    assert nobodys_page(["input_tokens", "input_tokens_per_character"], ())
+    assert nobodys_page(["input_tokens", "closing"], ())
+    assert not nobodys_page(["input_tokens", "cost"], ())
+    assert not nobodys_page(["input_tokens", "refusal"], ())

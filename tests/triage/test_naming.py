@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes.walks import explanation, moved
-from tests.triage.decisions import N, causes, decided, found, suspect
+from tests.fakes.walks import SERVICE, explanation, moved, weighed
+from tests.triage.decisions import BY_NAME, TABLE, N, causes, decided, found, suspect
+from triagebot.signals.judged import signal_by_name
+from triagebot.surfaces.tree import TREE
+from triagebot.triage.decide import decide
+from triagebot.triage.read import read
 
 
 @pytest.mark.parametrize(("behind", "told"), [(3.0, ["nightly"]), (12.0, ["eval"])])
@@ -85,18 +89,30 @@ def test_the_version_of_a_grader_that_scores_name_beside_others_is_told_as_recor
     assert [r.suspect.change.artifact for r in decision.told if r.suspect is not None] == told
 
 
-def test_of_two_rulers_that_were_changed_alike_and_of_bare_versions_none_is_told_for_another():
+def test_of_two_rulers_that_were_changed_alike_none_is_told_for_another():
     seen = suspect("eval_freshness", artifact="helpfulness", before="judge-a", after="judge-b", source="traces")
     two = [suspect("eval_freshness", artifact=name, before="judge-a", after="judge-b") for name in ("safety", "grades")]
     posterior = {seen.key: 0.5, two[0].key: 0.23, two[1].key: 0.23, "": 0.04}
     shown = explanation(moved("feedback", N, best=40.0), best=seen.key, posterior=posterior)
     assert all(r.suspect is None for r in decided(found(shown, suspects=(*two, seen))).told)
-    bare = suspect("eval_freshness", artifact="toxicity", before="v1", after="v2")
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"), [(("helpfulness", "toxicity"), "helpfulness"), (("helpfulness",), "safety-suite")]
+)
+def test_bare_versions_are_those_of_the_score_that_is_called_so_or_of_the_suite(scores, told):
+    name = "toxicity" if "toxicity" in scores else "safety-suite"
+    bare = suspect("eval_freshness", artifact=name, before="v1", after="v2")
     versions = suspect("eval_freshness", artifact="helpfulness", before="h/v1", after="h/v2", source="traces")
     shown = explanation(
         moved("feedback", N, best=40.0), best=versions.key, posterior={versions.key: 0.95, bare.key: 0.01}
     )
-    assert causes(decided(found(shown, suspects=(bare, versions)))) == ["helpfulness"]
+    by_name = BY_NAME | {f"eval:{score}": signal_by_name(f"eval:{score}") for score in scores}
+    seen = found(shown, suspects=(bare, versions))
+    around = weighed(TABLE, suspects=seen.suspects, explanations=seen.explanations)
+    assert causes(decide(read(seen, around, TREE, SERVICE, by_name, frozenset()), seen, visible=True, blind="")) == [
+        told
+    ]
 
 
 def scores(*rulers):

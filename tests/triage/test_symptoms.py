@@ -163,6 +163,8 @@ def test_what_a_page_names_of_what_is_asked_is_a_slice_that_it_speaks_of(title, 
         ("35 percent empty answers, no patient has complained", False),
         ("answers empty on the dashboard, nobody noticed, no tickets", False),
         ("no answers: customers complain", True),
+        ("option_parsed has no data. Customers have not complained.", False),
+        ("users haven't complained, the dashboard is empty", False),
     ],
 )
 def test_what_people_saw_is_told_from_what_a_monitor_counts(title, people):

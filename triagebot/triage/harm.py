@@ -18,13 +18,16 @@ PRICE = frozenset({"latency", "speed", "usage"})
 SLIGHT = 0.1  # of what it was
 # How answers greet and end. Nobody is harmed by an exclamation mark or a comma: it is told where the page speaks of it.
 PLEASANTRIES = frozenset({"exclaims", "emoji", "closing", "punctuation"})
+# How much is sent beside what users write: the text of a prompt is longer now. That is the change itself, and not what it did.
+SENT = frozenset({"input_tokens", "input_tokens_per_character"})
+UNSEEN = PLEASANTRIES | SENT
 PLAIN = 25.0  # ln odds from which nobody could overlook it
 MOVED_TOO = 10.0  # ln odds from which something else plainly moved with it
 
 
 def nobodys_page(names: Collection[str], unfelt: Collection[str]) -> bool:
-    """Whether nothing but pleasantries moved, and beside them what nobody feels or what became better."""
-    return bool(PLEASANTRIES & set(names)) and PLEASANTRIES | set(unfelt) >= set(names)
+    """Whether nothing but pleasantries moved, or what is sent, and beside them what nobody feels or what became better."""
+    return bool(UNSEEN & set(names)) and UNSEEN | set(unfelt) >= set(names)
 
 
 def just_better(signal: Signal) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from triagebot.attribution.hypotheses import LATER, WITHIN, Explanation
@@ -23,7 +23,6 @@ AS_WELL_AS = 5.0  # ln
 SLACK = 3600.0
 _VALUE = re.compile(r"[/,;\s]+")
 _PART = re.compile(r"[/@,;\s]+")
-_RULER = re.compile(r"judge|rubric|grader|rater\b|evaluator|scorer", re.IGNORECASE)
 _NAME = re.compile(r"[a-zA-Z]{3}")
 
 
@@ -49,21 +48,25 @@ def rivals_of(explanation: Explanation, top: str, by_key: Mapping[str, Suspect])
     return {k: p for k, p in others.items() if by_key[k].node == node}
 
 
-def same_change(one: Suspect, other: Suspect) -> bool:
+def same_change(one: Suspect, other: Suspect, scores: Collection[str] = ()) -> bool:
     """Whether two suspects are one change: of different nodes, a job that was switched on, and that job as a neighbour; of
-    rulers, a judge that somebody recorded, and that the scores of requests name under another name.
+    rulers, a judge that somebody recorded, and that the `scores` of requests name under another name.
     """
     told = [(s.change.artifact, s.change.before, s.change.after, s.change.introduced) for s in (one, other)]
     if one.node != other.node:
         return told[0] == told[1]
-    return one.node == RULER and (_shown_by(one, other) or _shown_by(other, one) or _one_judge(one, other))
+    return one.node == RULER and (
+        _shown_by(one, other, scores) or _shown_by(other, one, scores) or _one_judge(one, other)
+    )
 
 
-def alike(explanation: Explanation, top: str, by_key: Mapping[str, Suspect]) -> list[str]:
+def alike(explanation: Explanation, top: str, by_key: Mapping[str, Suspect], scores: Collection[str] = ()) -> list[str]:
     """The others that are the same change as the likeliest one; of several rulers that somebody recorded none is told from the
     others, and one judge may give several scores.
     """
-    same = [key for key in explanation.posterior if key and key != top and same_change(by_key[key], by_key[top])]
+    same = [
+        key for key in explanation.posterior if key and key != top and same_change(by_key[key], by_key[top], scores)
+    ]
     recorded = [key for key in (top, *same) if by_key[key].change.source != "traces"]
     return [] if by_key[top].node == RULER and len(recorded) > 1 else same
 
@@ -90,9 +93,10 @@ def _parts(text: str) -> set[str]:
     return set(filter(None, _VALUE.split(text)))
 
 
-def _shown_by(recorded: Suspect, traces: Suspect) -> bool:
+def _shown_by(recorded: Suspect, traces: Suspect, scores: Collection[str]) -> bool:
     """Whether the traces show what somebody recorded: within the hour, with the values that were recorded among theirs, or with
-    what is new in theirs told in its summary ("add rater-12"), or at the very versions of one that is named among theirs.
+    what is new in theirs told in its summary ("add rater-12"), or at the very versions of one that is named among theirs. What is
+    called as another one of the `scores` is that one's ruler.
     """
     entry, seen = recorded.change, traces.change
     if entry.source == "traces" or seen.source != "traces" or not entry.after:
@@ -103,19 +107,19 @@ def _shown_by(recorded: Suspect, traces: Suspect) -> bool:
     summary = {word.strip("`.,:()'\"") for word in _PART.split(entry.summary)}
     summed_up = {word for word in seen_after - seen_before if any(map(str.isdigit, word))} & summary
     went, came = _parts(seen.before) - _parts(seen.after), _parts(seen.after) - _parts(seen.before)
-    # r4 and r5, of judge-1/r4 and judge-1/r5: of a ruler that is called one, as every score has its versions
+    # r4 and r5, of judge-1/r4 and judge-1/r5: a suite's rubric, under the suite's name
     called = entry.artifact in _PART.split(seen.artifact)
     swapped = (went, came) == ({entry.before}, {entry.after}) and len(_parts(seen.after)) > 1
-    swapped = swapped and (called or bool(_RULER.search(entry.artifact)))
+    swapped = swapped and (called or entry.artifact not in scores)
     same = (entry.before, entry.after) == (seen.before, seen.after) and called
     return bool(named or summed_up or same or swapped) and _apart(entry, seen) <= SLACK
 
 
-def on_record(top: str, by_key: Mapping[str, Suspect]) -> str:
+def on_record(top: str, by_key: Mapping[str, Suspect], scores: Collection[str] = ()) -> str:
     """What somebody recorded of a change that the traces show under another name, else the change itself: that has an author."""
     if not top or by_key[top].change.source != "traces":
         return top
-    found = [s.key for s in by_key.values() if s.key != top and s.node == RULER and _shown_by(s, by_key[top])]
+    found = [s.key for s in by_key.values() if s.key != top and s.node == RULER and _shown_by(s, by_key[top], scores)]
     return found[0] if len(found) == 1 else top  # of two that were changed alike, neither is it
 
 

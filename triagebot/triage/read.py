@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from triagebot.attribution.thresholds import NAMED
 from triagebot.domain.service import Service
 from triagebot.domain.signal import Signal
 from triagebot.domain.times import Interval
+from triagebot.signals.judged import is_score
 from triagebot.surfaces.application import CALLED_AGAIN
 from triagebot.surfaces.arrivals import moment
 from triagebot.surfaces.contract import Implied, Node, Suspect, Weighed
@@ -109,6 +110,7 @@ def read(
 ) -> list[Reading]:
     by_key = {s.key: s for s in found.suspects}
     readings = []
+    scores = {name.partition(":")[2] for name in signals if is_score(name)}
     # What the service is called is in pages about it, whatever is wrong.
     own, known = (
         words - name_parts(service.name) - {service.name.lower()},
@@ -146,7 +148,7 @@ def read(
             readings.append(replace(bare, possible=possible_of(explanation), doubtful=True))
             continue
         counted = _counted_otherwise(bare, found)
-        readings.append(counted or _read(bare, found, by_key, weighed, tree, service))
+        readings.append(counted or _read(bare, found, by_key, weighed, tree, service, scores))
     return readings
 
 
@@ -163,6 +165,7 @@ def _read(
     weighed: Weighed,
     tree: Sequence[Node],
     service: Service,
+    scores: Collection[str],
 ) -> Reading:
     explanation = bare.explanation
     top = likeliest(explanation, by_key)
@@ -173,7 +176,7 @@ def _read(
     if known := known_neighbour(explanation, top, by_key):
         chance, top, rivals = chance + explanation.posterior[known], known, {}
     if top:
-        same = alike(explanation, top, by_key)
+        same = alike(explanation, top, by_key, scores)
         chance += sum(explanation.posterior[key] for key in same)
         rivals = {key: p for key, p in rivals.items() if key not in same}
     if top and clearest is not None and clearest.node == by_key[top].node and alone(explanation, top, by_key):
@@ -183,7 +186,7 @@ def _read(
     if (one_of := _one_provider(bare, by_key.get(top), weighed, tree)) is not None:
         return _implied(bare, one_of, 1.0, found)
     if top and chance >= bar:
-        return replace(bare, suspect=by_key[on_record(top, by_key)], confidence=chance)
+        return replace(bare, suspect=by_key[on_record(top, by_key, scores)], confidence=chance)
     if rivals and (one := one_node(top, rivals, explanation, bare.number, clearest, by_key, bar)) is not None:
         return replace(bare, implied=one, confidence=one.confidence)
     # A date alone that is not sure enough does not silence what a node's own signals say.

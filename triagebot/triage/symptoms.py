@@ -44,9 +44,9 @@ PEOPLE = re.compile(
     r"|(?:users?|people|patients?|students?|editors?)[ \t]+(?:report|see|get|notice|complain|find)\w*)\b",
     re.IGNORECASE,
 )
-# "no patient has complained", "nobody noticed", "without tickets": that is no word of people.
+# "no patient has complained", "nobody noticed", "customers have not complained", "without tickets": that is no word of people.
 NOBODY = re.compile(
-    r"\b(?:no|nobody|no[- ]one|none|not one|without|zero)\b(?:[ \t]+\w+){0,3}?"
+    r"(?:\b\w+[ \t]+){0,3}\b(?:no|not|never|nobody|no[- ]one|none|without|zero|(?:have|has|did)n[\u2019']t)\b(?:[ \t]+\w+){0,3}?"
     r"[ \t]+(?:complain\w*|report\w*|tickets?|notic\w*|says?|said)\b",
     re.IGNORECASE,
 )
