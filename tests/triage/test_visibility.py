@@ -55,7 +55,15 @@ def test_a_handful_of_requests_shows_nothing(n):
 
 @pytest.mark.parametrize(
     ("perhaps", "title", "visible"),
-    [(["refusal"], "refusals", False), (["refusal"], "p95", True), ([], "refusals", True)],
+    [
+        ({"refusal": 0.1}, "refusals", False),
+        ({"refusal": 0.1}, "p95", True),
+        ({"refusal": 3.0}, "p95", True),
+        ({}, "refusals", True),
+        ({"refusal": 0.1}, VAGUE, True),
+        ({"refusal": 2.0}, VAGUE, False),
+        ({"request_ms": 3.0, "closing": 3.0}, VAGUE, True),
+    ],
 )
 def test_what_moved_rather_than_not_is_left_open_where_the_page_speaks_of_it(perhaps, title, visible):
     still = {"refusal": np.zeros(N), "request_ms": np.zeros(N), "llm_ms": np.zeros(N)}

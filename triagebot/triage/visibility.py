@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import FIRST_PART, having, showing, values_in
 from triagebot.surfaces.contract import Suspect, Weighed
 from triagebot.surfaces.tree import TREE
+from triagebot.triage.harm import UNSEEN
 
 ENOUGH = 100  # requests that must say a signal before its stillness means anything
 VERSIONS = {
@@ -32,6 +34,10 @@ DAY = 86400.0
 SURVEYS = frozenset({"csat", "nps"})
 JUDGED_FAMILIES = frozenset({"eval", "feedback"})
 ANSWERS = JUDGED_FAMILIES | {"content", "length"}
+SAID_OF_ANSWERS = JUDGED_FAMILIES | {"content"}
+WHAT_USERS_GET = ANSWERS | {"tool", "retrieval"}
+# Ln odds: of 167 incidents in which nothing moved in none anything that is said of answers came so far.
+MORE_LIKELY = 1.5
 
 
 def spoken_of(words: frozenset[str], signals: Sequence[Signal], table: RequestTable) -> list[Signal]:
@@ -68,19 +74,23 @@ def _asked(words: frozenset[str], signals: Sequence[Signal]) -> list[Signal]:
 
 
 def what_is_hidden(
-    words: frozenset[str], signals: Sequence[Signal], weighed: Weighed, perhaps: Collection[str] = ()
+    words: frozenset[str],
+    signals: Sequence[Signal],
+    weighed: Weighed,
+    perhaps: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[bool, str]:
-    """(whether the complaint could have been seen, what could not be seen). `perhaps`: signals that moved rather than not."""
+    """(whether the complaint could have been seen, what could not be seen). `perhaps`: signals that moved rather than not, with
+    the ln odds.
+    """
     table = weighed.table
     if table.requests < ENOUGH:
         return False, f"only {table.requests} requests of this service in the window"
     seen = spoken_of(words, signals, table)
+    open_ = (_too_new(weighed, seen) or _unpreceded(weighed) or _too_old(weighed, seen)) if seen else ""
+    doubtful = "" if open_ else _doubtful(seen, signals, perhaps)
+    if doubtful:
+        return False, f"{doubtful} may have moved, and too little to tell it from chance; {AGAIN}"
     if seen:
-        open_ = _too_new(weighed, seen) or _unpreceded(weighed) or _too_old(weighed, seen)
-        # Of 44 incidents in which nothing moved the likeliest of what the page spoke of had odds of one to five.
-        doubtful = next((s for s in seen if s.name in perhaps), None)
-        if doubtful is not None and not open_:
-            return False, f"{doubtful.title} may have moved, and too little to tell it from chance; {AGAIN}"
         return not open_, open_
     # Of tickets and complaints: what they are about is in the answers, where those are recorded. What a survey says is not.
     counted = {"feedback"} if not words & SURVEYS else set()
@@ -94,6 +104,18 @@ def what_is_hidden(
         open_ = _too_new(weighed, answers) or _unpreceded(weighed)
         return not open_, open_
     return False, "the page speaks of what users got, and neither answers, evaluations nor feedback are recorded"
+
+
+def _doubtful(seen: Sequence[Signal], signals: Sequence[Signal], perhaps: Mapping[str, float]) -> str:
+    """The title of what may have moved of that which the page speaks of, or else of what is said of answers, which it may speak of
+    in words of its own (a button that is missing where there is no code); "" where nothing may.
+    """
+    # Of 44 incidents in which nothing moved the likeliest of what the page spoke of had odds of one to five.
+    spoken = next((s.title for s in seen if s.name in perhaps), "")
+    if spoken or (seen and not any(s.family in WHAT_USERS_GET for s in seen)):
+        return spoken
+    said = [s for s in signals if s.family in SAID_OF_ANSWERS and s.name not in UNSEEN]
+    return next((s.title for s in said if perhaps.get(s.name, 0.0) >= MORE_LIKELY), "")
 
 
 def _said(values: np.ndarray | None) -> bool:
