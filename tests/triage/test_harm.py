@@ -21,10 +21,10 @@ def test_what_is_worse_harms_unless_nobody_feels_it(seed, effect, slight, harm):
 
 
 def test_pleasantries_are_nobodys_page_with_a_few_milliseconds_and_not_with_anything_else():
-    assert nobodys_page(["exclaims", "closing"], ())
-    assert nobodys_page(["exclaims", "request_ms"], ["request_ms"])
-    assert not nobodys_page(["exclaims", "request_ms"], ())
-    assert not nobodys_page(["request_ms"], ["request_ms"])
+    assert nobodys_page(["exclaims", "closing"], (), harm=None)
+    assert nobodys_page(["exclaims", "request_ms"], ["request_ms"], harm=None)
+    assert not nobodys_page(["exclaims", "request_ms"], (), harm=None)
+    assert not nobodys_page(["request_ms"], ["request_ms"], harm=None)
 
 
 def test_sooner_and_fewer_failures_are_simply_better_and_shorter_is_not():
@@ -55,7 +55,8 @@ def test_answers_that_no_model_gave_are_not_simply_sooner(called, harm):
 
 
 def test_that_a_prompt_is_longer_is_the_change_and_not_what_it_did():
-    assert nobodys_page(["input_tokens", "input_tokens_per_character"], ())
-    assert nobodys_page(["input_tokens", "closing"], ())
-    assert not nobodys_page(["input_tokens", "cost"], ())
-    assert not nobodys_page(["input_tokens", "refusal"], ())
+    assert nobodys_page(["input_tokens", "input_tokens_per_character"], (), harm=None)
+    assert nobodys_page(["input_tokens", "closing"], (), harm=None)
+    assert not nobodys_page(["input_tokens", "cost"], (), harm=None)
+    assert not nobodys_page(["input_tokens", "refusal"], (), harm=None)
+    assert not nobodys_page(["input_tokens"], (), harm=True)

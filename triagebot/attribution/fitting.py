@@ -22,6 +22,7 @@ BESIDE = 0.2  # that a change on record, which fits, did something beside the on
 ABLE = 0.05  # how readily a change moves signals of a kind, from which it may well have moved them
 AT_ONCE = 60.0  # seconds
 HARDLY = 0.05  # of the requests that had it
+ASKED = frozenset({"route", "intent", "tool_names"})  # what a request is for
 KIND_ALONE = 2.5  # to 1: leaves the better of two kinds below what is named
 
 
@@ -73,17 +74,16 @@ def levelled(board: Board, seed: int, slice_: Slice, pooled: Array, moved_with: 
     for j, candidate in enumerate(board.candidates):
         if j == top or candidate.recorded is None or abs(candidate.recorded - best.recorded) > AT_ONCE:
             continue
-        # Elsewhere one of them may have had its own users: what is felt here is felt where both came.
-        mine, theirs = best.exposure[slice_.mask, 0], candidate.exposure[slice_.mask, 0]
+        # Of another route one of them may have had its own users: what is felt in this one is felt where both came. Another place
+        # that had only one of them tells them apart.
+        where = slice_.mask if slice_.dimension in ASKED else np.ones_like(slice_.mask)
+        mine, theirs = best.exposure[:, 0] * where, candidate.exposure[:, 0] * where
         apart = np.count_nonzero(mine != theirs)
         same = bool(apart < MIN_BETWEEN)
         # Or who had it had both, but for a few of whom it is not recorded, and the others of that one told next to nothing.
         had_both = (mine <= theirs).all() or apart < HARDLY * np.count_nonzero(mine)
         if had_both and not same:
-            told, _ = weigh_exposures(
-                board.beside(seed),
-                np.stack([best.exposure[:, 0], candidate.exposure[:, 0]], axis=1) * slice_.mask[:, None],
-            )
+            told, _ = weigh_exposures(board.beside(seed), np.stack([mine, theirs], axis=1))
             same = bool(min(told[0] - told[1], pooled[top] - pooled[j]) < AS_GOOD)
         if same and all((candidate.moves(family) or 0.0) >= ABLE for family in families):
             raised[j] = max(pooled[j], pooled[top] - np.log(KIND_ALONE))

@@ -281,7 +281,7 @@ def _rank(
     open_ = unnamed and (far or (several and not reading.words))
     harm = (not reading.harm, reading.mechanics)
     # A word of where is not as good as one of what.
-    return (open_, -min(reading.words + reading.heard, 2), *harm, reading.taken_back, -reading.explanation.strength)
+    return (open_, -(min(reading.words, 2) + reading.heard), *harm, reading.taken_back, -reading.explanation.strength)
 
 
 def _distinct(readings: Sequence[Reading]) -> list[Reading]:

@@ -25,9 +25,12 @@ PLAIN = 25.0  # ln odds from which nobody could overlook it
 MOVED_TOO = 10.0  # ln odds from which something else plainly moved with it
 
 
-def nobodys_page(names: Collection[str], unfelt: Collection[str]) -> bool:
-    """Whether nothing but pleasantries moved, or what is sent, and beside them what nobody feels or what became better."""
-    return bool(UNSEEN & set(names)) and UNSEEN | set(unfelt) >= set(names)
+def nobodys_page(names: Collection[str], unfelt: Collection[str], *, harm: bool | None) -> bool:
+    """Whether nothing but pleasantries moved, or what is sent without `harm`, and beside them what nobody feels or what became
+    better.
+    """
+    unseen = PLEASANTRIES if harm else UNSEEN
+    return bool(unseen & set(names)) and unseen | set(unfelt) >= set(names)
 
 
 def just_better(signal: Signal) -> bool:

@@ -142,7 +142,7 @@ def read(
             taken_back=until is not None and until < now - LONG_OVER,
         )
         better = {m.signal for m in explanation.moved if signals[m.signal].harmful(m.effect) is False}
-        if not bare.words and nobodys_page(names, slight | better):
+        if not bare.words and nobodys_page(names, slight | better, harm=harm):
             continue
         if _by_words_alone(explanation, found):
             readings.append(replace(bare, possible=possible_of(explanation), doubtful=True))
