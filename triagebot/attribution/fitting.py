@@ -74,9 +74,9 @@ def levelled(board: Board, seed: int, slice_: Slice, pooled: Array, moved_with: 
     for j, candidate in enumerate(board.candidates):
         if j == top or candidate.recorded is None or abs(candidate.recorded - best.recorded) > AT_ONCE:
             continue
-        # Of another route one of them may have had its own users: what is felt in this one is felt where both came. Another place
-        # that had only one of them tells them apart.
-        where = slice_.mask if slice_.dimension in ASKED else np.ones_like(slice_.mask)
+        # Of another route one of them may have had its own users: what is felt in this one is felt where both came. Another place,
+        # or a route that somebody left out, that had only one of them tells them apart.
+        where = slice_.mask if slice_.dimension in ASKED and not best.meant_for(slice_) else np.ones_like(slice_.mask)
         mine, theirs = best.exposure[:, 0] * where, candidate.exposure[:, 0] * where
         apart = np.count_nonzero(mine != theirs)
         same = bool(apart < MIN_BETWEEN)

@@ -54,6 +54,10 @@ class Candidate:
     home: Slice | None = None
     recorded: float | None = None
 
+    def meant_for(self, slice_: Slice) -> bool:
+        """Whether it was recorded as rolled out to that slice alone: its key ends in the scope."""
+        return f"{slice_.dimension}={slice_.value}" in self.key.rpartition("|")[2].split(",")
+
     @property
     def everywhere(self) -> int:
         """How many of the variants are of no slice."""

@@ -9,6 +9,7 @@ from functools import partial
 
 from triagebot.attribution.board import CLEARLY
 from triagebot.attribution.shares import Risen
+from triagebot.attribution.thresholds import NAMED
 from triagebot.domain.evidence import Symptom, VerdictStatus
 from triagebot.domain.nodes import SURFACES
 from triagebot.domain.withheld import shown_label, shown_name
@@ -101,7 +102,9 @@ def decide(
             told.append(other)
     if first.suspect is None and first.implied is None:
         # What is known for certain beside what nothing explains.
-        if (not first.words or first.doubtful) and (lost or found.mixed or demand):
+        # What the page speaks of, and one change fits, is more than that the mix moved something else.
+        mixed = found.mixed and not (first.words and max(first.possible.values(), default=0.0) >= NAMED)
+        if (not first.words or first.doubtful) and (lost or mixed or demand):
             return still(ruler=None)
         # A suite that stepped with the ruler bears out what a score of the requests leaves nearly certain.
         if ruler is not None and first.possible.get(ruler[0].key, 0.0) >= BORNE_OUT:
