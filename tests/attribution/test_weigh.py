@@ -7,7 +7,7 @@ from tests.attribution.worlds import DAY, OTHER, RATE, SIGNALS, SIZE, World, can
 from tests.fakes.walks import explanation, moved
 from triagebot.attribution.bayes import weigh_exposures
 from triagebot.attribution.board import Board
-from triagebot.attribution.hypotheses import WOKEN, Cause, prior_odds
+from triagebot.attribution.hypotheses import AND_LATER, WOKEN, Cause, prior_odds
 from triagebot.attribution.panel import Slice, build_panel
 from triagebot.attribution.scan import narrowed_share, scan, slice_share, slices_of
 from triagebot.attribution.weigh import _in_the_light_of, weigh
@@ -556,6 +556,17 @@ def test_a_place_where_a_change_is_not_served_alone_does_not_suffer_from_it(seed
     changed = replace(candidate("model", late), exposure=exposure, variants=("", "everybody while it was served"))
     (found,) = explain(w, w.panel(0.3 * (fallback & late)), [changed])
     assert (found.best, found.slice.value) == ("", "b")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_came_after_a_version_in_one_place_has_what_it_brought(seed):
+    """An index lost one language and was built anew since: two thirds of those that suffer have the next version."""
+    w = world(seed)
+    lost, first, later = w.region == 1, w.at >= 2.0 * DAY, w.at >= 2.6 * DAY
+    exposure = np.stack([first & ~later, first], axis=1).astype(float)
+    index = replace(candidate("index", first), exposure=exposure, variants=("", AND_LATER))
+    (found,) = explain(w, w.panel(0.3 * (lost & first)), [index, candidate("next", later)])
+    assert (found.best, found.slice.value) == ("index", "b")
 
 
 @pytest.mark.parametrize("seed", range(10))

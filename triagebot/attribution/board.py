@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.bayes import Contrasts, weigh_exposures
-from triagebot.attribution.hypotheses import Candidate, Cause, Explanation, pooled_evidence, prior_odds, step_of
+from triagebot.attribution.hypotheses import (
+    AND_LATER,
+    Candidate,
+    Cause,
+    Explanation,
+    pooled_evidence,
+    prior_odds,
+    step_of,
+)
 from triagebot.attribution.panel import Column, Panel, Slice, redispersed, within_slice
 from triagebot.attribution.scan import Moved, narrowed_share, scan
 from triagebot.attribution.thresholds import GONE_OUT_LATE, MIN_SIDE, MOVED, PRIOR_UNOBSERVED
@@ -338,9 +346,10 @@ class Board:
 
 def _served_in(candidate: Candidate, slice_: Slice) -> bool:
     """Whether those of a slice who are read as having a change had it themselves: what all others suffer while it is served is not
-    felt just where it is not.
+    felt just where it is not. What came after it has what it brought.
     """
-    read = candidate.exposure[slice_.mask][:, : candidate.everywhere].max(axis=1, initial=0.0)
+    told = [k for k, name in enumerate(candidate.variants[: candidate.everywhere]) if name != AND_LATER]
+    read = candidate.exposure[slice_.mask][:, told].max(axis=1, initial=0.0)
     return bool(candidate.exposure[slice_.mask, 0].sum() >= THEMSELVES * read.sum())
 
 

@@ -13,6 +13,7 @@ from triagebot.attribution.scan import Moved
 from triagebot.attribution.thresholds import INCOMPATIBLE, OWN_FAILURE, OWN_SUBJECT, PRIOR_CANDIDATE
 
 Array = NDArray[np.float64]
+AND_LATER = "it and what came after it"
 WOKEN = "woken"
 WITHIN = "within its interval"
 LATER = "some time after its date"

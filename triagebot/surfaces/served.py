@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from triagebot.attribution.hypotheses import Candidate
+from triagebot.attribution.hypotheses import AND_LATER, Candidate
 from triagebot.domain.change import Change
 from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import LEAST, Mask, showing, tells, versioned
@@ -34,7 +34,7 @@ def served(node: Node, change: Change, mask: Mask, table: RequestTable, dimensio
     after = _and_later(plain, mask, users, table, dimension, came)
     if after is not None:
         parts.append(after)
-        names.append("it and what came after it")
+        names.append(AND_LATER)
     during = _while_served(plain, mask)
     if during is not None:
         parts.append(during)
