@@ -237,3 +237,20 @@ def test_what_always_asked_for_two_models_is_a_kind_of_its_own():
     columns = asked_columns(table(spread(N), {"model_requested": asked}))
     assert len(columns) == 2
     assert not any((column == 1)[both].any() and (column == 1)[~both].any() for column in columns)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_more_tools_are_taken_since_an_hour_that_is_no_kind_of_request(seed):
+    rng = np.random.default_rng(seed)
+    took = calls(rng)
+    assert deep_requests(table(spread(N), {}, {"tool_calls": took})) is not None
+    took[-60:] += 3 * (rng.random(60) < 0.5)
+    assert deep_requests(table(spread(N), {}, {"tool_calls": took})) is None
+
+
+def test_of_requests_that_all_use_two_prompts_versions_are_told_apart_too():
+    rng = np.random.default_rng(3)
+    new = rng.random(N) < 0.4
+    prompts = np.where(new, "plan/p@v1\x1fsupport/system@v2", "plan/p@v1\x1fsupport/system@v1")
+    took = calls(rng) + 2 * new
+    assert deep_requests(table(spread(N), {"prompt": prompts}, {"tool_calls": took})) is None

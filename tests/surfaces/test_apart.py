@@ -44,3 +44,34 @@ def test_failures_are_compared_as_times_are():
     rng = np.random.default_rng(3)
     failed = rng.random(N) < np.where(LATE & (PROVIDERS == "north"), 0.2, 0.01)
     assert told(failed.astype(float), signal="timed_out") == "north"
+
+
+def test_where_the_others_never_failed_that_is_the_clearest_case():
+    failed = np.random.default_rng(4).random(N) < 0.3 * (LATE & (PROVIDERS == "north"))
+    assert told(failed.astype(float), signal="timed_out") == "north"
+
+
+def test_a_little_more_of_one_than_of_the_others_does_not_set_it_apart():
+    """All became slower, the one with more calls more surely."""
+    assert told(took(LATE, 1) * np.where(LATE & (PROVIDERS == "north"), 1.1, 1.0)) == ""
+    rng = np.random.default_rng(5)
+    share = np.where(LATE, np.where(PROVIDERS == "north", 0.30, 0.12), 0.01)
+    assert told((rng.random(N) < share).astype(float), signal="timed_out") == ""
+    few = np.where((PROVIDERS == "sky") & (np.arange(N) % 12 != 1), "", PROVIDERS)
+    weak = rng.lognormal(6.4, 1.5, N) * np.where(LATE & (PROVIDERS == "north"), 1.8, 1.0)
+    assert told(weak, few) == ""
+
+
+def test_a_request_that_went_to_two_providers_is_of_neither():
+    both = np.where(PROVIDERS == "north", "north\x1fsky", PROVIDERS).astype(object)
+    assert told(took(LATE & (PROVIDERS == "north")), both) == ""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_another_route_that_was_always_answered_otherwise_is_no_past(seed):
+    """One provider serves chats as well, which are quick: the new prompt of briefs slows both alike."""
+    rng = np.random.default_rng(seed)
+    chat = (PROVIDERS == "north") & (np.arange(N) % 2 == 0) & ~LATE
+    slow = rng.lognormal(6.4, 0.3, N) * np.where(chat, 0.5, 1.0) * np.where(LATE, 1.25, 1.0)
+    of = table(spread(N), {"provider": PROVIDERS, "route": np.where(chat, "/chat", "/brief")}, {"ttft_ms": slow})
+    assert one_of_several(of, moved("ttft_ms", N, effect=1.0), LATE) == ""

@@ -222,7 +222,7 @@ def test_a_prompt_that_no_request_uses_where_all_show_which_one_they_use_is_less
     titles = change(artifact="support/titles")
     (_, candidate), *_ = suspects(PROMPT, [titles], table(AT, {"prompt": ["support/system@v1"] * N}), known)
     _, blind = one(PROMPT, [titles], table(AT))
-    assert (candidate.prior < 0.2 * blind.prior) is less
+    assert (candidate.prior < 0.5 * blind.prior) is less
     some = np.where(np.arange(N) % 3 == 0, "", "support/system@v1")
     (_, candidate), *_ = suspects(PROMPT, [titles], table(AT, {"prompt": some}), known)
     assert candidate.prior == blind.prior

@@ -68,3 +68,21 @@ def test_requests_that_are_answered_at_once_without_a_model_are_the_applications
     shown = explanation(fewer, posterior={"": 1.0})
     assert APPLICATION.imply(shown, 0, weighed(cached(quick=True)), SERVICE) is not None
     assert APPLICATION.imply(shown, 0, weighed(cached(quick=False)), SERVICE) is None
+
+
+def test_a_limit_that_ended_calls_before_is_none_that_was_lowered():
+    """A time limit for connecting was always there, and now nearly nothing is answered."""
+    of = waiting(60, 12)
+    ends, failed = of.signals["llm_ms"].copy(), of.signals["timed_out"].copy()
+    before = np.flatnonzero(~LATE)[::80]
+    ends[before], failed[before] = 12_030.0, 1.0
+    assert cut_short(table(spread(N), {}, {"timed_out": failed, "llm_ms": ends}), SIGN) is None
+    out = LATE & (np.arange(N) % 200 > 0)
+    ends, failed = np.where(out, 5_000.0, of.signals["llm_ms"]), np.where(out, 1.0, of.signals["timed_out"])
+    assert cut_short(table(spread(N), {}, {"timed_out": failed, "llm_ms": ends}), SIGN) is None
+
+
+def test_requests_that_fail_before_a_model_is_called_are_not_answered():
+    of = cached(quick=True)
+    failing = table(spread(N), {}, {**of.signals, "request_failed": (of.signals["model_called"] == 0).astype(float)})
+    assert not answered_at_once(failing, moved("model_called", N, effect=-1.0))

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 
 from tests.fakes.walks import explanation, moved
-from tests.triage.decisions import BY_NAME, N
-from triagebot.triage.harm import harm_of, is_mechanics, just_better, nobodys_page
+from tests.triage.decisions import BY_NAME, N, panel_of
+from triagebot.triage.harm import harm_of, is_bearable, is_mechanics, just_better, nobodys_page
 
 
 @pytest.mark.parametrize(
@@ -21,10 +22,10 @@ def test_what_is_worse_harms_unless_nobody_feels_it(seed, effect, slight, harm):
 
 
 def test_pleasantries_are_nobodys_page_with_a_few_milliseconds_and_not_with_anything_else():
-    assert nobodys_page(["exclaims", "closing"], (), harm=None)
-    assert nobodys_page(["exclaims", "request_ms"], ["request_ms"], harm=None)
-    assert not nobodys_page(["exclaims", "request_ms"], (), harm=None)
-    assert not nobodys_page(["request_ms"], ["request_ms"], harm=None)
+    assert nobodys_page(["exclaims", "closing"], ())
+    assert nobodys_page(["exclaims", "request_ms"], ["request_ms"])
+    assert not nobodys_page(["exclaims", "request_ms"], ())
+    assert not nobodys_page(["request_ms"], ["request_ms"])
 
 
 def test_sooner_and_fewer_failures_are_simply_better_and_shorter_is_not():
@@ -55,8 +56,20 @@ def test_answers_that_no_model_gave_are_not_simply_sooner(called, harm):
 
 
 def test_that_a_prompt_is_longer_is_the_change_and_not_what_it_did():
-    assert nobodys_page(["input_tokens", "input_tokens_per_character"], (), harm=None)
-    assert nobodys_page(["input_tokens", "closing"], (), harm=None)
-    assert not nobodys_page(["input_tokens", "cost"], (), harm=None)
-    assert not nobodys_page(["input_tokens", "refusal"], (), harm=None)
-    assert not nobodys_page(["input_tokens"], (), harm=True)
+    longer = ["input_tokens", "input_tokens_per_character"]
+    assert nobodys_page(longer, longer)
+    assert nobodys_page([*longer, "closing"], longer)
+    assert not nobodys_page(longer, ())
+    assert not nobodys_page([*longer, "cost"], longer)
+    assert not nobodys_page([*longer, "refusal"], longer)
+
+
+@pytest.mark.parametrize(("times", "bearable"), [(1.2, True), (0.5, True), (3.0, False)])
+def test_several_times_as_much_is_a_bill_that_somebody_pays(times, bearable):
+    rng = np.random.default_rng(1)
+    sent = rng.lognormal(6, 0.2, N) * np.where(np.arange(N) >= N // 2, times, 1.0)
+    panel = panel_of(input_tokens=sent)
+    seen = moved("input_tokens", N, effect=1.0)
+    assert is_bearable(seen, BY_NAME["input_tokens"], panel) is bearable
+    assert not is_bearable(moved("refusal", N), BY_NAME["refusal"], panel)
+    assert not is_bearable(seen, BY_NAME["input_tokens"], None)

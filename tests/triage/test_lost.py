@@ -195,6 +195,7 @@ def test_a_place_whose_name_is_a_plain_word_is_named_beside_what_it_is(text, tol
         ("empty answers on /symptom-check", "answer texts of route /symptom-check"),
         ("empty answers on /symptom-checker", ""),
         ("we ask for nothing", ""),
+        ("a symptom-check of yesterday", ""),
         ("empty answers on /ask", "answer texts of route /ask"),
     ],
 )

@@ -165,6 +165,9 @@ def test_what_a_page_names_of_what_is_asked_is_a_slice_that_it_speaks_of(title, 
         ("no answers: customers complain", True),
         ("option_parsed has no data. Customers have not complained.", False),
         ("users haven't complained, the dashboard is empty", False),
+        ("Empty answers. Customers report no answer and complain", True),
+        ("customers get no answers and 40 tickets", True),
+        ("users complain of no sources and report it", True),
     ],
 )
 def test_what_people_saw_is_told_from_what_a_monitor_counts(title, people):

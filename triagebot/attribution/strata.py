@@ -45,6 +45,8 @@ MOST_GAPS = 3
 FEW = 10  # requests of a part, before and since
 A_PART = 0.1  # of the requests at least: many inputs may be of the same length
 PARTS = 8  # of the window, by requests
+ENDINGS = (50, 100, 200, 400)  # requests
+OFF = 3.0  # standard errors: of four endings that overlap one in two hundred is so far off by chance
 UNLIKE = 4.0  # standard errors: of some hundred groups none is so far off by chance
 VERSIONS = ("prompt", "model_served", "tools", "corpus")
 
@@ -197,6 +199,11 @@ def _the_same_all_along(mask: NDArray[np.bool_], known: NDArray[np.bool_], table
     times = np.arange(mask.size) * PARTS // mask.size
     if not _alike(mask[known], times[known]):
         return False
+    overall = float(mask[known].mean()) if known.any() else 0.0
+    for count in ENDINGS:  # what came in an hour ago is no eighth of the window
+        last = mask[known][-count:]
+        if last.size == count and abs(last.mean() - overall) > OFF * np.sqrt(overall * (1 - overall) / count):
+            return False
     routes = table.dimensions["route"].codes
     for name in (*VERSIONS, *INPUT_DIMENSIONS):
         dimension = table.dimensions.get(name)
@@ -205,10 +212,9 @@ def _the_same_all_along(mask: NDArray[np.bool_], known: NDArray[np.bool_], table
         told = known & dimension.named[dimension.codes]
         if name in VERSIONS:
             # Routes have prompts and tools of their own; and of several calls one may not say its version.
-            told &= ~np.array([SEPARATOR in label for label in dimension.labels], dtype=np.bool_)[dimension.codes]
-            if not all(
-                _alike(mask[told & (routes == r)], dimension.codes[told & (routes == r)]) for r in np.unique(routes)
-            ):
+            versions = _versions(dimension)
+            told = known & (versions >= 0)
+            if not all(_alike(mask[told & (routes == r)], versions[told & (routes == r)]) for r in np.unique(routes)):
                 return False
             continue
         for code in np.flatnonzero(np.bincount(dimension.codes[told]) >= 2 * LEAST):
@@ -216,6 +222,18 @@ def _the_same_all_along(mask: NDArray[np.bool_], known: NDArray[np.bool_], table
             if not _alike(mask[own], times[own]):
                 return False
     return True
+
+
+def _versions(dimension: Dimension) -> NDArray[np.int64]:
+    """Numbers what requests had by the versions that they name, -1 for those that name none: "a" beside "a@3" is a call of the same
+    that does not say its version.
+    """
+    parts = [label.split(SEPARATOR) if label else [] for label in dimension.labels]
+    if any("@" in part for own in parts for part in own):
+        parts = [[part for part in own if "@" in part] for own in parts]
+    number: dict[tuple[str, ...], int] = {}
+    codes = [number.setdefault(tuple(own), len(number)) if own else -1 for own in parts]
+    return np.array(codes, dtype=np.int64)[dimension.codes]
 
 
 def _alike(mask: NDArray[np.bool_], codes: NDArray[Any]) -> bool:

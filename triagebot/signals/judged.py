@@ -70,9 +70,6 @@ def _signal(name: str) -> Signal:
     )
 
 
-FAILING_TOOLS: Final = frozenset({"tool_failed", "tool_result_error", "tool_answer_error"})
-
-
 def called_signals(tools: Sequence[SeenValue]) -> tuple[Signal, ...]:
     """How often requests that call any tool call each of the tools that are called most.
 
@@ -152,16 +149,5 @@ def _called(name: str) -> Signal:
         family="tool",
         bad="both",
         needs=("tool_name",),
-        words=("tool", "tools", *_words_of(name)),
+        words=("tool", "tools", *(w for w in re.findall(r"[a-z]+", name.lower()) if len(w) > 3 and w not in HEARD)),
     )
-
-
-def _words_of(tool: str) -> list[str]:
-    return [word for word in re.findall(r"[a-z]+", tool.lower()) if len(word) > 3 and word not in HEARD]
-
-
-def naming_tools(signals: Sequence[Signal], tools: Sequence[SeenValue]) -> tuple[Signal, ...]:
-    """The signals, where those of failed calls answer to the names of the tools that are called most: a page names the tool."""
-    names = list(dict.fromkeys(tool.value for tool in _most_used(tools)))[:MOST_TOOLS]
-    own = tuple(dict.fromkeys(word for name in names for word in _words_of(name)))
-    return tuple(replace(s, words=(*s.words, *own)) if s.name in FAILING_TOOLS else s for s in signals)

@@ -13,7 +13,10 @@ from triagebot.domain.inputs import LANGUAGES
 RATE_LIMIT: Final = r"(?i)rate.?limit|too.?many.?requests|\\b429\\b|throttl|quota.?exceeded|resource.?exhausted"
 OVERLOADED: Final = r"(?i)overloaded|service.?unavailable|\\b(503|529)\\b|capacity"
 TIMEOUT: Final = r"(?i)time.?out|timed.?out|deadline.?exceeded|\\b(408|504)\\b"
-MODEL_MISSING: Final = r"(?i)model.{0,30}(not.?found|does not exist|retired|deprecated|decommissioned|no longer)|\\bnot_?found_?error\\b|unknown model"
+MODEL_MISSING: Final = (
+    r"(?i)model.{0,30}(not.?found|does not exist|retired|deprecated|decommissioned|no longer)|not_found_error|unknown model"
+    r"|^((openai|anthropic|litellm)\\.)?not_?found_?error( not_?found_?error)?( ?404)?\\s*$"
+)
 OVERFLOW: Final = r"(?i)context.?(length|window)|too.?long|maximum.?(context|tokens)|prompt is too|token limit"
 TOOL_ERROR: Final = (
     r'(?i)^\\s*\\{?\\s*"?(error|is_?error"?\\s*:\\s*true|status"?\\s*:\\s*"?(error|failed))'
@@ -69,25 +72,25 @@ STEPS: Final = r"(?i)\\bstep \\d|\\bfirst,|\\bthinking step|let\\x27s think|ther
 
 # Words that one language has and those beside it have not, in the order of domain/inputs.py: those that questions are asked with …
 WORDS: Final = {
-    "English": "the and you your this with are to is what how my have can where when why which from that would could should there",
+    "English": "the and you your this with are to what how my have can where when why which from that would could should there",
     "German": "der und ist nicht sie mit für ein eine einen ich mein meine wie wann warum kann habe das dem bitte möchte auf von zu wird auch oder aber noch",
-    "French": "le les est vous une dans pour et je mon mes quand pourquoi où avec votre notre pas qui sur au aux du des veux faire cette sont mais",
-    "Spanish": "el los las una por usted hola gracias del cómo cuándo dónde qué quiero puedo está pero más muy hay tengo cuál",
-    "Italian": "il che della sono gli di dove perché voglio posso mio questo questa nella alla degli è anche più",
-    "Portuguese": "não uma você é em meu minha quero onde isso são também ao pela pelo qual preciso",
+    "French": "le les vous une dans pour mes quand pourquoi où avec votre notre pas qui au aux veux faire cette sont mais",
+    "Spanish": "el los las usted hola gracias cómo cuándo dónde qué quiero puedo está pero más muy hay tengo cuál",
+    "Italian": "il che sono gli dove perché voglio mio questo questa nella alla degli è anche più",
+    "Portuguese": "não uma você é em meu minha quero onde isso são também ao pela pelo",
     "Dutch": "het een niet van ik mijn wat waar wanneer hoe waarom wil naar ook voor zijn bij maar deze heb",
     "Russian": "и не что это как мой где когда почему или вы мне есть мы если",
-    "Polish": "nie jest się mój moja moje kiedy gdzie dlaczego czy proszę chcę dla że mam jak przez tego są",
-    "Czech": "není jsem jsou kdy kde proč prosím chci můj že nebo ale jako která který",
+    "Polish": "nie jest się mój moja kiedy gdzie dlaczego czy proszę chcę dla że mam przez tego są",
+    "Czech": "není jsem jsou kdy kde proč prosím chci můj že nebo jako která který",
     "Ukrainian": "що це як мій де коли чому та є і ви або мені якщо",
-    "Swedish": "och är inte jag att ett hur när varför vill också från mitt eller",
-    "Norwegian or Danish": "og ikke jeg hvordan hvornår hvor hvorfor hva når det",
+    "Swedish": "och är inte jag att ett hur när varför vill också från mitt",
+    "Norwegian or Danish": "og ikke jeg hvordan hvornår hvor hvorfor hva når",
     "Finnish": "miten milloin missä miksi minun haluan voin olen että tämä mitä",
     "Turkish": "bir bu için nasıl nerede değil benim lütfen istiyorum neden kadar",
-    "Romanian": "și este când unde pentru vreau mea sunt să din",
+    "Romanian": "și când unde pentru vreau mea sunt să",
     "Hungarian": "és nem egy hogy hogyan mikor miért kérem szeretném",
     "Indonesian or Malay": "yang saya bagaimana tidak untuk dengan anda",
-    "Vietnamese": "là của tôi không và được bạn này",
+    "Vietnamese": "của tôi không và được bạn này",
 }
 # … and letters, for scripts of one language and texts that are not parted into words.
 LETTERS: Final = {
@@ -112,11 +115,13 @@ def language_of(text: str) -> str:
     told = {word: number[name] for name, words in WORDS.items() for word in words.split()}
     told |= {word.capitalize(): code for word, code in told.items() if not word[0].isascii()}  # `lower` is for ASCII
     signs = {letter: number[name] for name, letters in LETTERS.items() for letter in letters}
-    beginning = f"substringUTF8({text}, 1, 400)"
+    beginning = f"replaceRegexpAll(substringUTF8({text}, 1, 400), '[¿¡«»“”„‘’…]', ' ')"
     words = f"splitByNonAlpha(lower({beginning}))"
     found = f"arrayFilter(n -> n > 0, arrayMap(w -> transform(w, {list(told)}, {list(told.values())}, 0), {words}))"
     other = f"transform(multiSearchFirstIndex({beginning}, {list(signs)}), {list(range(1, len(signs) + 1))}, {list(signs.values())}, 0)"
-    return f"if(empty({found}), {other}, arrayReduce('topK(1)', {found})[1])"
+    # A question in Chinese may quote a few words of English.
+    script = f"match({beginning}, '^[^A-Za-z]*[\\\\x{{0590}}-\\\\x{{0E7F}}\\\\x{{3040}}-\\\\x{{9FFF}}\\\\x{{AC00}}-\\\\x{{D7AF}}]')"
+    return f"if(empty({found}) OR {script}, {other}, arrayReduce('topK(1)', {found})[1])"
 
 
 # Names of evaluations, tools and sources come from traces. Only these characters reach the SQL text, so that none can end the

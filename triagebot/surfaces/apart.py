@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagebot.attribution.scan import Moved
-from triagebot.ports import RequestTable
+from triagebot.ports import SEPARATOR, RequestTable
 from triagebot.surfaces.arrivals import Mask
 
 FEW = 20  # requests of a provider before, and since
@@ -24,12 +24,16 @@ def one_of_several(table: RequestTable, moved: Moved, had: Mask | None = None) -
     providers, values = table.dimensions.get("provider"), table.signals.get(moved.signal)
     if providers is None or values is None:
         return ""
-    among = np.isfinite(values) & providers.named[providers.codes]
+    one = np.array([bool(label) and SEPARATOR not in label for label in providers.labels], dtype=np.bool_)
+    among = np.isfinite(values) & one[providers.codes]
     if moved.slice.dimension != "provider":
         among &= moved.slice.mask
     since = table.at >= moved.start
     if moved.end is not None:
         since &= table.at < moved.end
+    if had is not None:  # of the routes on which it is had: other ones were always answered otherwise
+        routes = table.dimensions["route"].codes
+        among &= np.isin(routes, routes[had & since])
     later = since & among if had is None else since & among & had
     earlier = (table.at < moved.start) & among
     measured = np.zeros(values.size)
@@ -54,8 +58,17 @@ def _step(before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[floa
     """How far the mean went, with its standard error; None where there is too little to say."""
     if min(before.size, after.size) < FEW:
         return None
-    error = float(np.sqrt(before.var() / before.size + after.var() / after.size))
+    error = float(np.sqrt(_variance(before) / before.size + _variance(after) / after.size))
     return (float(after.mean() - before.mean()), error) if error > 0 else None
+
+
+def _variance(values: NDArray[np.float64]) -> float:
+    """That of the values; of failures of which there is none, that of half a one."""
+    once = float(np.log1p(1.0))
+    if np.isin(values, (0.0, once)).all():
+        share = (float((values > 0).sum()) + 0.5) / (values.size + 1)
+        return once**2 * share * (1 - share)
+    return float(values.var())
 
 
 def _together(steps: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -35,6 +35,7 @@ from triagebot.surfaces.stages import roll_outs
 
 DOTTED = re.compile(r"v?\d+(?:\.\d+)+")
 NEARLY_ALL = 0.95
+ELSEWHERE = 0.3  # of the changes of what no call names may be of a call that names nothing
 UNSHOWN = 0.1  # of the changes that the traces would show, and do not
 HASHED = frozenset({"prompt_hash", "tools", "fingerprint"})
 SLACK = timedelta(hours=2)  # a roll-out and what a registry or CI job says of it
@@ -211,7 +212,7 @@ def _shown(node: Node, change: Change, table: RequestTable, artifacts: Sequence[
         if others and not versions and since.any():
             using = np.any([showing(table, name, other)[since] for other in others], axis=0)
             if using.mean() >= NEARLY_ALL:
-                return UNSHOWN
+                return ELSEWHERE
     return 1.0
 
 

@@ -14,6 +14,7 @@ FAILED = frozenset({"timed_out", "llm_failed", "request_failed", "any_failed"})
 ONE_CLOCK = 0.03  # of the time: so far do calls that one limit ended lie apart
 NEARLY_ALL = 0.8
 FEW = 8  # calls
+OFTEN = 3  # that ended so before: then that limit was always there
 HARDLY_ANY = 0.1  # of those that were to be expected
 
 
@@ -33,8 +34,17 @@ def by_a_model(table: RequestTable) -> NDArray[np.bool_]:
 
 
 def answered_at_once(table: RequestTable, moved: Moved) -> bool:
-    """Whether fewer requests call a model than did, because others are answered without one."""
-    return moved.effect < 0 and not bool(by_a_model(table).all())
+    """Whether fewer requests call a model than did, because others are answered without one, and not because they fail before."""
+    called, took, failed = (table.signals.get(name) for name in ("model_called", "request_ms", "request_failed"))
+    if moved.effect >= 0 or called is None or took is None:
+        return False
+    since = exposed(table, moved) & np.isfinite(took)
+    if failed is not None:
+        since &= ~(failed > 0)
+    without, others = took[since & (called == 0)], took[since & (called > 0)]
+    if min(without.size, others.size) < FEW:
+        return False
+    return bool(np.median(without) < AT_ONCE * np.median(others))
 
 
 def cut_short(table: RequestTable, moved: Moved) -> float | None:
@@ -55,9 +65,11 @@ def cut_short(table: RequestTable, moved: Moved) -> float | None:
     longer = took > limit * (1 + ONE_CLOCK)
     before, after = (answered & part for part in ((table.at < moved.start) & moved.slice.mask, since))
     together = float((np.abs(ended / limit - 1) <= ONE_CLOCK).mean())
-    if together < NEARLY_ALL or (before & longer).sum() < FEW or not after.any():
+    earlier = took[timed & (failed > 0) & (table.at < moved.start) & moved.slice.mask]
+    always = (np.abs(earlier / limit - 1) <= ONE_CLOCK).sum() >= OFTEN
+    if together < NEARLY_ALL or always or (before & longer).sum() < FEW or not after.any():
         return None
-    expected = float((before & longer).sum()) / float(before.sum()) * float((since & timed).sum())
+    expected = float((before & longer).sum()) / float(before.sum()) * float(after.sum())
     if expected < FEW or (after & longer).sum() > HARDLY_ANY * expected:
         return None
     return limit / 1000

@@ -119,10 +119,12 @@ class Provider(Walked):
 
     def alone(self, explanation: Explanation, number: int, weighed: Weighed, had: Mask | None) -> Implied | None:
         """One of several providers did by itself what moved, while the others' calls that had the change stood still."""
-        bare = replace(explanation, best="")
-        sign = first_hand(bare, FAILING) or _slow(bare)
-        provider = one_of_several(weighed.table, sign, had) if sign is not None else ""
-        if sign is None or not provider:
+        sign = explanation.seed
+        others = any(m.best > OTHERWISE for m in explanation.moved if m.signal in ANSWERED or is_score(m.signal))
+        if sign.signal not in SLOW | FAILING or others:
+            return None
+        provider = one_of_several(weighed.table, sign, had)
+        if not provider:
             return None
         how = "slower" if sign.signal in SLOW else "failing"
         return Implied(

@@ -19,7 +19,7 @@ from triagebot.errors import SourceFailed
 from triagebot.ports import ANSWER_FIELD, DOCUMENT_SOURCE, Journal, RequestTable, TraceStore
 from triagebot.signals.catalogue import SIGNALS
 from triagebot.signals.fields import field_signals, usual
-from triagebot.signals.judged import SHAPE, called_signals, judged_signals, naming_tools, reshaped, shape_signals
+from triagebot.signals.judged import SHAPE, called_signals, judged_signals, reshaped, shape_signals
 from triagebot.signals.sources import kept, source_signals
 from triagebot.signals.vocabulary import word_signals
 from triagebot.surfaces.arrivals import values_among
@@ -83,9 +83,8 @@ async def gather(service: Service, as_of: datetime, deps: Investigation) -> Gath
             *source_signals(sources_),
             *field_signals(fields),
         )
-        known = naming_tools(deps.signals, tools)
-        table = await deps.traces.requests(names, window, (*known, *by_name, *service.signals), limit=ROWS)
-        return _with_shapes((*known, *usual(kept(by_name, table), table), *service.signals), table)
+        table = await deps.traces.requests(names, window, (*deps.signals, *by_name, *service.signals), limit=ROWS)
+        return _with_shapes((*deps.signals, *usual(kept(by_name, table), table), *service.signals), table)
 
     (signals, table), coverage, snapshots = await asyncio.gather(
         requests(),

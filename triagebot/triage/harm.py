@@ -20,17 +20,23 @@ SLIGHT = 0.1  # of what it was
 PLEASANTRIES = frozenset({"exclaims", "emoji", "closing", "punctuation"})
 # How much is sent beside what users write: the text of a prompt is longer now. That is the change itself, and not what it did.
 SENT = frozenset({"input_tokens", "input_tokens_per_character"})
-UNSEEN = PLEASANTRIES | SENT
+SOMEWHAT = 1.5  # times
 PLAIN = 25.0  # ln odds from which nobody could overlook it
 MOVED_TOO = 10.0  # ln odds from which something else plainly moved with it
 
 
-def nobodys_page(names: Collection[str], unfelt: Collection[str], *, harm: bool | None) -> bool:
-    """Whether nothing but pleasantries moved, or what is sent without `harm`, and beside them what nobody feels or what became
-    better.
-    """
-    unseen = PLEASANTRIES if harm else UNSEEN
-    return bool(unseen & set(names)) and unseen | set(unfelt) >= set(names)
+def nobodys_page(names: Collection[str], unfelt: Collection[str]) -> bool:
+    """Whether nothing but pleasantries moved, or what is sent, and beside them what nobody feels or what became better."""
+    unseen = PLEASANTRIES | (SENT & set(unfelt))
+    return bool(unseen & set(names)) and PLEASANTRIES | set(unfelt) >= set(names)
+
+
+def is_bearable(moved: Moved, signal: Signal, panel: Panel | None) -> bool:
+    """Whether of what is sent there is only somewhat more, or less: several times as much is a bill that somebody pays."""
+    if signal.name not in SENT or panel is None or signal.name not in panel.columns:
+        return False
+    seen = symptom(panel, moved, signal)
+    return seen.before.value > 0 and seen.after.value < SOMEWHAT * seen.before.value
 
 
 def just_better(signal: Signal) -> bool:

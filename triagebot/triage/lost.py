@@ -208,10 +208,14 @@ def lost_in_places(table: RequestTable, text: str, places: Collection[tuple[str,
 
 def _names(text: str, dimension: str, value: str) -> bool:
     """Whether a text names a place: a value that could be a plain word (`us`) does only beside what it is a value of."""
-    value = value.strip("/")  # of a route people write the name
-    told = re.escape(value)
-    if not re.search(r"[\d_/-]", value):
-        told = rf"{dimension}\W{{1,3}}{told}|{told} {dimension}|/{told}"
+    name = value.strip("/")  # of a route people write the name
+    told = re.escape(name)
+    if (name != value and not re.search(r"[\d_/]", name)) or re.fullmatch(r"v?\d+", name):
+        told = rf"{dimension}\W{{1,3}}{told}|{told} {dimension}|/{told}" + (
+            rf"|(?:on|in|for|from|at|of) {told}" if "-" in name else ""
+        )
+    elif not re.search(r"[\d_/-]", name):
+        told = rf"{dimension}\W{{1,3}}{told}|{told} {dimension}"
     return bool(re.search(rf"(?<![\w-])(?:{told})(?![\w-])", text, re.IGNORECASE))
 
 

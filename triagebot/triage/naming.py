@@ -23,6 +23,9 @@ AS_WELL_AS = 5.0  # ln
 SLACK = 3600.0
 _VALUE = re.compile(r"[/,;\s]+")
 _PART = re.compile(r"[/@,;\s]+")
+_DATA = re.compile(
+    r"(?:^|[^a-z])(?:data[ _-]?)?sets?(?:$|[^a-z])|dataset", re.IGNORECASE
+)  # what is judged, not by whom
 _NAME = re.compile(r"[a-zA-Z]{3}")
 
 
@@ -74,8 +77,9 @@ def alike(explanation: Explanation, top: str, by_key: Mapping[str, Suspect], sco
 def _one_judge(one: Suspect, other: Suspect) -> bool:
     """Whether the same judge took the place of the same other for two scores, within the hour, as the traces show it."""
     mine, its = one.change, other.change
-    judges = (mine.before, mine.after) == (its.before, its.after) and mine.before and mine.after
-    return bool(judges) and mine.source == its.source == "traces" and _apart(mine, its) <= SLACK
+    same = (mine.before, mine.after) == (its.before, its.after) and mine.source == its.source == "traces"
+    named = all(map(_told, (mine.before, mine.after)))  # a bare version is of anything
+    return same and named and _apart(mine, its) <= SLACK
 
 
 def _apart(one: Change, other: Change) -> float:
@@ -103,14 +107,14 @@ def _shown_by(recorded: Suspect, traces: Suspect, scores: Collection[str]) -> bo
         return False
     before, after, seen_before, seen_after = map(_told, (entry.before, entry.after, seen.before, seen.after))
     gone, new = before - after, after - before  # "judge a-1" has become "judge a-2"
-    named = gone and new and gone <= seen_before and new <= seen_after
+    named = not _DATA.search(entry.artifact) and gone and new and gone <= seen_before and new <= seen_after
     summary = {word.strip("`.,:()'\"") for word in _PART.split(entry.summary)}
     summed_up = {word for word in seen_after - seen_before if any(map(str.isdigit, word))} & summary
     went, came = _parts(seen.before) - _parts(seen.after), _parts(seen.after) - _parts(seen.before)
     # r4 and r5, of judge-1/r4 and judge-1/r5: a suite's rubric, under the suite's name
     called = entry.artifact in _PART.split(seen.artifact)
     swapped = (went, came) == ({entry.before}, {entry.after}) and len(_parts(seen.after)) > 1
-    swapped = swapped and (called or entry.artifact not in scores)
+    swapped = swapped and (called or entry.artifact not in scores) and not _DATA.search(entry.artifact)
     same = (entry.before, entry.after) == (seen.before, seen.after) and called
     return bool(named or summed_up or same or swapped) and _apart(entry, seen) <= SLACK
 

@@ -22,7 +22,7 @@ from triagebot.surfaces.exposure import served_mask
 from triagebot.surfaces.firsthand import CLEAR_OF
 from triagebot.surfaces.provider import NODE as PROVIDER
 from triagebot.triage.attribute import Attribution
-from triagebot.triage.harm import harm_of, is_mechanics, is_slight, just_better, nobodys_page
+from triagebot.triage.harm import harm_of, is_bearable, is_mechanics, is_slight, just_better, nobodys_page
 from triagebot.triage.naming import (
     AS_WELL_AS,
     SLACK,
@@ -39,7 +39,7 @@ from triagebot.triage.naming import (
 from triagebot.triage.symptoms import name_parts, relevance, speaks_of
 
 NEARLY = 25.0  # ln odds: the node is certain by its own signals, the change only has to be at hand
-QUOTA = "quota"
+QUOTA, MODEL = "quota", "model_alias"
 ROUGHLY = 0.2  # … of plain evidence more: a limit bites in hours that nobody foretells
 DAY = 24 * 3600.0
 SATURDAY = 5
@@ -119,6 +119,7 @@ def read(
     for number, explanation in enumerate(found.explanations):
         names = [m.signal for m in explanation.moved]
         slight = {m.signal for m in explanation.moved if is_slight(m, signals[m.signal], found.panel)}
+        sent = {m.signal for m in explanation.moved if is_bearable(m, signals[m.signal], found.panel)}
         harm = harm_of(explanation, slight, signals)
         if harm is False and all(just_better(signals[name]) for name in names):
             continue
@@ -142,7 +143,7 @@ def read(
             taken_back=until is not None and until < now - LONG_OVER,
         )
         better = {m.signal for m in explanation.moved if signals[m.signal].harmful(m.effect) is False}
-        if not bare.words and nobodys_page(names, slight | better, harm=harm):
+        if not bare.words and nobodys_page(names, slight | better | (set() if harm else sent)):
             continue
         if _by_words_alone(explanation, found):
             readings.append(replace(bare, possible=possible_of(explanation), doubtful=True))
@@ -201,6 +202,8 @@ def _one_provider(bare: Reading, top: Suspect | None, weighed: Weighed, tree: Se
     """The one of several providers that did it by itself, whatever change fits: the calls of others had that as well."""
     if top is None or top.node in (PROVIDER.name, QUOTA) or "provider" in top.change.scope:
         return None
+    if top.node == MODEL and not top.served:
+        return None  # nobody knows whose calls had it
     had = None
     if top.served:
         node = next(node for node in tree if node.name == top.node)

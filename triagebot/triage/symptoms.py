@@ -45,9 +45,12 @@ PEOPLE = re.compile(
     re.IGNORECASE,
 )
 # "no patient has complained", "nobody noticed", "customers have not complained", "without tickets": that is no word of people.
+_WHO = r"(?:customers?|users?|people|patients?|students?|editors?)"
 NOBODY = re.compile(
-    r"(?:\b\w+[ \t]+){0,3}\b(?:no|not|never|nobody|no[- ]one|none|without|zero|(?:have|has|did)n[\u2019']t)\b(?:[ \t]+\w+){0,3}?"
-    r"[ \t]+(?:complain\w*|report\w*|tickets?|notic\w*|says?|said)\b",
+    rf"\b(?:no|nobody|no[- ]one|none)(?:[ \t]+(?:single[ \t]+)?{_WHO})?(?:[ \t]+(?:has|have|had))?"
+    r"[ \t]+(?:complain(?:ed|s)?|noticed)\b"
+    rf"|\b{_WHO}[ \t]+(?:have|has|had|did|do)(?:n[\u2019']t|[ \t]+not|[ \t]+never)[ \t]+(?:complain(?:ed)?|noticed?|reported)\b"
+    r"|\b(?:no|without|zero)[ \t]+(?:complaints?|tickets?)\b",
     re.IGNORECASE,
 )
 PARTED = re.compile(r"['-]")

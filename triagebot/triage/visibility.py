@@ -15,7 +15,7 @@ from triagebot.ports import RequestTable
 from triagebot.surfaces.arrivals import FIRST_PART, having, showing, values_in
 from triagebot.surfaces.contract import Suspect, Weighed
 from triagebot.surfaces.tree import TREE
-from triagebot.triage.harm import UNSEEN
+from triagebot.triage.harm import PLEASANTRIES
 
 ENOUGH = 100  # requests that must say a signal before its stillness means anything
 VERSIONS = {
@@ -114,7 +114,7 @@ def _doubtful(seen: Sequence[Signal], signals: Sequence[Signal], perhaps: Mappin
     spoken = next((s.title for s in seen if s.name in perhaps), "")
     if spoken or (seen and not any(s.family in WHAT_USERS_GET for s in seen)):
         return spoken
-    said = [s for s in signals if s.family in SAID_OF_ANSWERS and s.name not in UNSEEN]
+    said = [s for s in signals if s.family in SAID_OF_ANSWERS and s.name not in PLEASANTRIES]
     return next((s.title for s in said if perhaps.get(s.name, 0.0) >= MORE_LIKELY), "")
 
 
