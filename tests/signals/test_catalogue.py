@@ -339,6 +339,7 @@ OTHERS = [
     ("input_language", asked("4711"), NONE),
     ("input_language", asked("Wie pflege ich den Holmvik?"), 2),
     ("input_language", asked("Quand arrive mon Lindsele ?"), 3),
+    ("input_language", asked("Su cita se puede cambiar. Le paso con una enfermera."), 4),
     ("input_language", asked("¿Dónde está mi pedido?"), 4),
     ("input_language", asked("Dov'è il mio ordine?"), 5),
     ("input_language", asked("Onde está o meu pedido?"), 6),

@@ -73,11 +73,11 @@ STEPS: Final = r"(?i)\\bstep \\d|\\bfirst,|\\bthinking step|let\\x27s think|ther
 # Words that one language has and those beside it have not, in the order of domain/inputs.py: those that questions are asked with …
 WORDS: Final = {
     "English": "the and you your this with are to what how my have can where when why which from that would could should there",
-    "German": "der und ist nicht sie mit für ein eine einen ich mein meine wie wann warum kann habe das dem bitte möchte auf von zu wird auch oder aber noch",
-    "French": "le les vous une dans pour mes quand pourquoi où avec votre notre pas qui au aux veux faire cette sont mais",
-    "Spanish": "el los las usted hola gracias cómo cuándo dónde qué quiero puedo está pero más muy hay tengo cuál",
-    "Italian": "il che sono gli dove perché voglio mio questo questa nella alla degli è anche più",
-    "Portuguese": "não uma você é em meu minha quero onde isso são também ao pela pelo",
+    "German": "der und ist nicht sie mit für ein eine einen ich mein meine wie wann warum kann habe das dem bitte möchte auf von zu wird auch oder aber noch kannst hast wurde danke hallo",
+    "French": "les vous une dans pour mes quand pourquoi où avec votre notre pas qui au aux veux faire cette sont mais bonjour merci voudrais suis avez besoin être",
+    "Spanish": "el los las usted hola gracias cómo cuándo dónde qué quiero puedo está pero más muy hay tengo cuál necesito quisiera puede tiene desde hasta cuando donde hace yo",
+    "Italian": "il che sono gli dove perché voglio mio questo questa nella alla degli è anche più vorrei grazie ho sua",
+    "Portuguese": "não uma você é em meu minha quero onde isso são também ao pela pelo obrigado gostaria posso tenho pode",
     "Dutch": "het een niet van ik mijn wat waar wanneer hoe waarom wil naar ook voor zijn bij maar deze heb",
     "Russian": "и не что это как мой где когда почему или вы мне есть мы если",
     "Polish": "nie jest się mój moja kiedy gdzie dlaczego czy proszę chcę dla że mam przez tego są",
