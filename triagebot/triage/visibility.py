@@ -112,7 +112,7 @@ def _doubtful(seen: Sequence[Signal], signals: Sequence[Signal], perhaps: Mappin
     """
     # Of 44 incidents in which nothing moved the likeliest of what the page spoke of had odds of one to five.
     spoken = next((s.title for s in seen if s.name in perhaps), "")
-    if spoken or (seen and not any(s.family in WHAT_USERS_GET for s in seen)):
+    if spoken or not all(s.family in WHAT_USERS_GET for s in seen):
         return spoken
     said = [s for s in signals if s.family in SAID_OF_ANSWERS and s.name not in PLEASANTRIES]
     return next((s.title for s in said if perhaps.get(s.name, 0.0) >= MORE_LIKELY), "")
