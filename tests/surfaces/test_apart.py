@@ -75,3 +75,11 @@ def test_another_route_that_was_always_answered_otherwise_is_no_past(seed):
     slow = rng.lognormal(6.4, 0.3, N) * np.where(chat, 0.5, 1.0) * np.where(LATE, 1.25, 1.0)
     of = table(spread(N), {"provider": PROVIDERS, "route": np.where(chat, "/chat", "/brief")}, {"ttft_ms": slow})
     assert one_of_several(of, moved("ttft_ms", N, effect=1.0), LATE) == ""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_that_too_few_others_called_to_show_it_does_not_set_one_apart(seed):
+    """All became slower by a quarter: of one provider that is plain, of the other's fifty calls hardly more than chance."""
+    few = np.where(np.arange(N) % 12 == 1, "sky", "north")
+    slow = np.random.default_rng(seed).lognormal(6.4, 0.5, N) * np.where(LATE, 1.25, 1.0)
+    assert told(slow, few) == ""
