@@ -415,22 +415,51 @@ def test_what_wears_off_has_no_corner_where_it_begins(full, told):
     assert [r.suspect.change.artifact if r.suspect else r.node for r in decision.told] == told
 
 
-@pytest.mark.parametrize(("signal", "told"), [("ttft_ms", "provider"), ("output_chars", "prompt_version")])
-def test_what_one_of_several_providers_did_by_itself_is_its_own_whatever_came_at_that_time(signal, told):
+def north_is_slow(signal="ttft_ms"):
     """A prompt that all requests got, and calls of one provider that take ten times as long since: the others' do not."""
     n = 1000
     late, north = np.arange(n) >= n // 2, np.arange(n) % 3 > 0
     slow = np.random.default_rng(2).lognormal(6.0, 0.3, n) * np.where(late & north, 10.0, 1.0)
-    requests = table(
-        spread(n),
-        {
-            "provider": np.where(north, "north", "sky"),
-            "prompt": np.where(late, "support/system@v2", "support/system@v1"),
-        },
-        {signal: slow},
-    )
-    seed = moved(signal, n, best=60.0, effect=1.0, slice_=("route", "/brief"))
+    prompts = np.where(late, "support/system@v2", "support/system@v1")
+    requests = table(spread(n), {"provider": np.where(north, "north", "sky"), "prompt": prompts}, {signal: slow})
+    return requests, moved(signal, n, best=60.0, effect=1.0, slice_=("route", "/brief"))
+
+
+@pytest.mark.parametrize(("signal", "told"), [("ttft_ms", "provider"), ("output_chars", "prompt_version")])
+def test_what_one_of_several_providers_did_by_itself_is_its_own_whatever_came_at_that_time(signal, told):
+    requests, seed = north_is_slow(signal)
     decision = decided(found(named(seed, PROMPT)), table=requests)
     assert [r.node for r in decision.told] == [told]
     if told == "provider":
         assert decision.told[0].implied.artifact == "north"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        suspect(scope={"provider": "north"}),
+        replace(MODEL, served=False),
+    ],
+    ids=["rolled out to that provider alone", "nobody knows whose calls had it"],
+)
+def test_a_change_that_only_that_providers_calls_may_have_had_is_not_cleared_by_the_others(other):
+    requests, seed = north_is_slow()
+    decision = decided(found(named(seed, other), suspects=(other,)), table=requests)
+    assert [r.node for r in decision.told] == [other.node]
+
+
+def test_where_answers_plainly_changed_as_well_it_is_no_matter_of_one_providers_speed():
+    requests, seed = north_is_slow()
+    longer = moved("output_chars", 1000, best=50.0)
+    decision = decided(found(named(seed, PROMPT, 0.95, longer)), table=requests)
+    assert [r.node for r in decision.told] == ["prompt_version"]
+
+
+def test_a_word_of_where_does_not_make_a_second_cause_of_what_harms_nobody():
+    """The page speaks of drafts that are forgotten; a prompt of the route /draft came the same day, and speaks otherwise."""
+    flag = suspect("application", "flag", "flag", at=0.3)
+    first = named(moved("asks_back", N, best=40.0), flag)
+    beside = moved("first_person", N, best=40.0, mask=np.arange(N) % 2 == 0, slice_=("route", "/draft"))
+    second = named(beside, PROMPT, 0.97)
+    decision = decided(found(first, second, suspects=(flag, PROMPT)), words={"forgets", "draft"})
+    assert causes(decision) == ["flag"]
