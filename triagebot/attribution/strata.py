@@ -46,7 +46,7 @@ FEW = 10  # requests of a part, before and since
 A_PART = 0.1  # of the requests at least: many inputs may be of the same length
 PARTS = 8  # of the window, by requests
 ENDINGS = (50, 100, 200, 400)  # requests
-OFF = 3.0  # standard errors: of four endings that overlap one in two hundred is so far off by chance
+OFF = 3.0  # standard errors: of four endings that overlap hardly one in a hundred is so far off by chance
 UNLIKE = 4.0  # standard errors: of some hundred groups none is so far off by chance
 VERSIONS = ("prompt", "model_served", "tools", "corpus")
 
